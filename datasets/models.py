@@ -119,6 +119,7 @@ class DatasetVersion(Lifecycle):
 
     def on_transition(self, to: str, facts: dict[str, Any]) -> None:
         """Journaled, so that a page which was drawn just before it watches the list still hears of it."""
+        super().on_transition(to, facts)
         number = time.time_ns() // 1000
         lists = (f"list:{self.workspace.name}:datasets",)
         outbox.record(f"dataset:{self.pk}", number, {"status": to}, lists=lists)

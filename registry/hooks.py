@@ -9,7 +9,9 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from core.hooks import Provider
+from core.hooks import Hook, Provider
+from registry.models import ModelVersion
+from workspaces.access import WorkspaceContext
 from workspaces.models import Workspace
 
 # Where a file goes inside the model, and what opens it.
@@ -26,3 +28,5 @@ class RunFiles:
 
 run_files: Provider[[Workspace, UUID, str], RunFiles] = Provider("the artifacts at a path of a run")
 runs_below: Provider[[Workspace, UUID], QuerySet[Any, Any]] = Provider("the ids of all runs below one, as a query")
+# A model has a new version, in the transaction in which it appears.
+version_made: Hook[[WorkspaceContext, ModelVersion], None] = Hook()

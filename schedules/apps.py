@@ -6,11 +6,20 @@ class SchedulesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        import datasets.hooks
         import pipelines.hooks
+        import registry.hooks
         from core import duties
-        from schedules.services import guards
+        from core.lifecycle import transitioned
+        from datasets.models import DatasetVersion
+        from runs.models import Run
+        from schedules.services import causes, guards
 
         pipelines.hooks.pipeline_leaves.register(guards.keep_pipeline)
         pipelines.hooks.endpoint_leaves.register(guards.keep_endpoint)
+        datasets.hooks.version_made.register(causes.dataset_made)
+        registry.hooks.version_made.register(causes.model_made)
+        transitioned.connect(causes.run_moved, sender=Run)
+        transitioned.connect(causes.dataset_moved, sender=DatasetVersion)
         duties.register(1, "schedules.services.firing.look")
         duties.register(600, "schedules.services.firing.prune")

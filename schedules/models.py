@@ -42,10 +42,17 @@ class Schedule(Row):
     experiment_name = models.CharField(max_length=255)
     parameters = models.JSONField(default=dict)
     continue_on_step_failure = models.BooleanField(null=True)
-    # A recurrence or a cron expression (schedules.timetable).
-    timetable = models.JSONField()
+    # A recurrence or a cron expression (schedules.timetable); empty where something else starts runs.
+    timetable = models.JSONField(default=dict)
     # What is looked at each time, where a change and not the time starts runs (schedules.changes).
     watch = models.JSONField(null=True)
+    # What has to happen, where neither times nor files start runs (schedules.triggers), and the key by which it is found.
+    trigger = models.JSONField(null=True)
+    trigger_key = models.CharField(max_length=300, blank=True)
+    # Since when it starts something: what was there before the schedule was made, or enabled again, starts nothing.
+    active_since = models.DateTimeField(null=True)
+    # Parameters that get facts of what starts a run, by the name of the fact.
+    values = models.JSONField(default=dict)
     # The files as the last look that told of them found them, with their digest (schedules.changes), and why the last one found none.
     seen = models.JSONField(default=dict)
     seen_digest = models.CharField(max_length=32, blank=True)
@@ -68,6 +75,9 @@ class Schedule(Row):
         indexes = [
             models.Index(fields=["workspace", "-id"], name="schedules_newest"),
             models.Index(fields=["next_at"], name="schedules_due", condition=models.Q(next_at__isnull=False)),
+            models.Index(
+                fields=["workspace", "trigger_key"], name="schedules_of_trigger", condition=~models.Q(trigger_key="")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -95,7 +105,7 @@ class Tick(Row):
         FAILED = "failed", _("failed")
 
     schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="ticks")
-    # When the timetable said so, or the change was found.
+    # When the timetable said so, the change was found, or what starts it happened.
     due_at = models.DateTimeField()
     status = models.CharField(max_length=8, choices=Status, default=Status.DUE)
     # Not before: the time that was due, and the jitter.
@@ -107,12 +117,23 @@ class Tick(Row):
     settled_at = models.DateTimeField(null=True)
     # Why it was skipped or failed: a sentence by its code and facts (runs.stored_messages), or a text.
     reason = models.JSONField(default=dict)
-    # Values of parameters that go before those of the schedule: where the change was.
+    # What has started it, where that is not the time: each starts a schedule once.
+    cause = models.CharField(max_length=100, blank=True)
+    # How many triggers have led to it, one after the other.
+    depth = models.PositiveSmallIntegerField(default=0)
+    # Values of parameters that go before those of the schedule: where the change was, and facts of what has started it.
     parameters = models.JSONField(default=dict)
     run = models.OneToOneField(Run, models.SET_NULL, null=True, related_name="by_tick")
 
     class Meta:
-        constraints = [models.UniqueConstraint("schedule", "due_at", name="one_tick_a_time")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["schedule", "due_at"], name="one_tick_a_time", condition=models.Q(cause="")
+            ),
+            models.UniqueConstraint(
+                fields=["schedule", "cause"], name="one_tick_a_cause", condition=~models.Q(cause="")
+            ),
+        ]
         indexes = [
             models.Index(fields=["schedule", "-due_at"], name="ticks_newest"),
             models.Index(fields=["settled_at"], name="ticks_settled", condition=models.Q(settled_at__isnull=False)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,8 @@ from django.utils.translation import gettext as _
 from core.clock import iso, now
 from core.errors import NotFound
 from core.ids import as_key
-from schedules import stored_messages, timetable
+from pipelines.models import PipelineEndpoint, PublishedPipeline
+from schedules import stored_messages, timetable, triggers
 from schedules.models import Schedule, Tick
 from workspaces.models import Workspace
 
@@ -37,6 +39,17 @@ def schedule(workspace: Workspace, schedule_id: object) -> Schedule:
             _("There is no schedule %(schedule_id)s in workspace '%(workspace)s'.")
             % {"schedule_id": schedule_id, "workspace": workspace.name}
         )
+    return found
+
+
+def trigger_names(schedules: Iterable[Schedule]) -> dict[str, str]:
+    """The names of the pipelines and endpoints that these wait for, by the key of the trigger."""
+    keys = {each.trigger_key for each in schedules}
+    found: dict[str, str] = {}
+    for kind, table in ((triggers.PIPELINE, PublishedPipeline), (triggers.ENDPOINT, PipelineEndpoint)):
+        ids = [as_key(key.partition(":")[2]) for key in keys if key.startswith(f"{kind}:")]
+        rows: QuerySet[Any] = table._default_manager.filter(pk__in=ids) if ids else table._default_manager.none()
+        found |= {f"{kind}:{key}": name for key, name in rows.values_list("pk", "name")}
     return found
 
 
@@ -68,6 +81,8 @@ def document(found: Schedule) -> dict[str, Any]:
         "continue_on_step_failure": found.continue_on_step_failure,
         "timetable": found.timetable,
         "watch": found.watch,
+        "trigger": found.trigger,
+        "values": found.values,
         "watch_error": found.localized_watch_error,
         "overlap": found.overlap,
         "catch_up": found.catch_up,
@@ -92,6 +107,7 @@ def tick_document(found: Tick) -> dict[str, Any]:
         "settled_at": iso(found.settled_at),
         "late_by": late_by(found),
         "reason": stored_messages.said(found.reason),
+        "cause": found.cause,
         "run_id": str(found.run_id) if found.run_id else None,
     }
 

@@ -26,6 +26,9 @@ SENTENCES: Mapping[str, str] = {
     "fault": _("It could not be started, after %(tries)s tries: %(error)s"),
     "given_up": _("The studio ended %(tries)s times while it started the run of this tick, which is given up."),
     "slow": _("The datastore has not answered for %(seconds)s seconds. It is waited for."),
+    "too_deep": _(
+        "More than %(count)s triggers have led to it, one after the other: it was stopped, as a loop has no end."
+    ),
     "all_done": _("The schedule has started as many runs as it may: %(most)s."),
 }
 

@@ -257,6 +257,12 @@ def made_by(workspace: Workspace, trees: Collection[UUID], kind: str, keys: Iter
     return {wanted[digest] for some in found for digest in some}
 
 
+def maker_of(workspace: Workspace, kind: str, key: object) -> UUID | None:
+    """The root of the tree that made a thing; None where a person did, or the studio."""
+    rows = RunMade.objects.filter(workspace=workspace, digest=_digest(kind, key))
+    return rows.values_list("root_run_id", flat=True).first()
+
+
 def _digest(kind: str, key: object) -> str:
     return sha256(f"{kind}:{key}".encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -14,7 +14,7 @@ from core.clock import now
 from core.errors import Conflict, NotFound
 from core.ids import as_key
 from core.spec import refusing
-from datasets import definitions
+from datasets import definitions, hooks
 from datasets.models import Dataset, DatasetVersion
 from datasets.services import fetching, files, inspection
 from duto.spec.names import check_name
@@ -201,6 +201,8 @@ def _stored(
         **fields,
     )  # fmt: skip
     context.made("dataset version", version.pk)
+    if dataset is not None:
+        hooks.version_made(context, version)
     return version
 
 

@@ -190,6 +190,7 @@ def _number(context: WorkspaceContext, name: str, version: ModelVersion) -> None
     version.model, version.version = model, model.latest_version
     version.save(force_insert=True)
     context.made("model", version.pk)
+    hooks.version_made(context, version)
     once.settle(version)
     audit.note(context, "model.registered", f"{name}:{version.version}")
     outbox.hint(f"list:{context.workspace.name}:models")

@@ -22,6 +22,14 @@ class _Common(serializers.Serializer[Any]):
         allow_null=True,
         help_text="A folder of a datastore whose changes start runs (docs/schedules.md).",
     )
+    trigger = serializers.DictField(
+        required=False,
+        allow_null=True,
+        help_text="The end of a run, or a new version of a dataset or a model, that starts runs (docs/schedules.md).",
+    )
+    values = serializers.DictField(
+        required=False, allow_null=True, help_text="Parameters that get facts of what starts a run: by name the fact."
+    )
     overlap = serializers.ChoiceField(Schedule.Overlap.choices, required=False)
     catch_up = serializers.IntegerField(
         required=False, allow_null=True, min_value=0, max_value=MOST,
@@ -39,7 +47,9 @@ class ScheduleIn(_Common):
     pipeline = serializers.UUIDField(required=False, allow_null=True)
     endpoint = serializers.UUIDField(required=False, allow_null=True)
     experiment_name = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=255)
-    timetable = serializers.DictField(help_text="A recurrence or a cron expression (docs/schedules.md).")
+    timetable = serializers.DictField(
+        required=False, help_text="A recurrence or a cron expression (docs/schedules.md), where there is no trigger."
+    )
 
 
 class ScheduleChange(_Common):
@@ -63,6 +73,8 @@ class ScheduleOut(serializers.Serializer[Any]):
     continue_on_step_failure = serializers.BooleanField(allow_null=True)
     timetable = serializers.JSONField(help_text="Of a watch: when it looks.")
     watch = serializers.JSONField()
+    trigger = serializers.JSONField()
+    values = serializers.JSONField()
     watch_error = serializers.CharField(help_text="Why the last look found nothing to look at.")
     overlap = serializers.CharField()
     catch_up = serializers.IntegerField(allow_null=True)
@@ -84,6 +96,9 @@ class TickOut(serializers.Serializer[Any]):
     settled_at = serializers.DateTimeField(allow_null=True)
     late_by = serializers.FloatField(allow_null=True, help_text="Seconds.")
     reason = serializers.CharField()
+    cause = serializers.CharField(
+        help_text="What has started it, where that is not the time: run:<id>, dataset:<id>, model:<id>."
+    )
     run_id = serializers.UUIDField(allow_null=True)
 
 

@@ -13,17 +13,20 @@ from core import once
 from core.clock import now
 from core.errors import Conflict, Invalid
 from core.spec import refusing
+from datasets.services.versions import find_version
 from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
 from duto.spec.graph import Graph
 from duto.spec.names import check_name
 from pipelines import queries as pipelines
 from pipelines.models import PipelineEndpoint, PublishedPipeline
+from registry.services.models import find_model
 from runs.models import Experiment
 from runs.services.submission.experiments import name_from
 from runs.services.submission.submit import refused
-from schedules import changes, timetable
+from schedules import changes, timetable, triggers
 from schedules.models import Schedule
+from schedules.services import cycles
 from schedules.services.ticks import tell, write_due
 from schedules.services.watching import files_of
 from workspaces.access import WorkspaceContext
@@ -115,12 +118,17 @@ def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None
     schedule.experiment_name = schedule.experiment_name or name_from(schedule.name)
     if asked.get("parameters") is not None:
         schedule.parameters = dict(asked["parameters"])
+    _trigger(schedule, asked)
     _time(schedule, asked, moment, is_bounded=bounds != (schedule.end_at, schedule.max_runs))
-    if schedule.status == Status.ACTIVE or asked.get("parameters") is not None:
+    given = schedule.values if asked.get("values") is None else asked["values"]
+    schedule.values = triggers.check_values(given, schedule.trigger)
+    if schedule.status == Status.ACTIVE or asked.get("parameters") is not None or asked.get("values") is not None:
         try:
             parameter_rules.bind(Graph.from_document(_graph(schedule)).parameters, _values(schedule))
         except SpecError as error:
             raise refused(error) from error
+    if schedule.status == Status.ACTIVE:
+        cycles.refuse(schedule)
 
 
 def _graph(schedule: Schedule) -> Mapping[str, Any]:
@@ -139,11 +147,42 @@ def _graph(schedule: Schedule) -> Mapping[str, Any]:
     return graph
 
 
+def _trigger(schedule: Schedule, asked: Mapping[str, Any]) -> None:
+    """What has to happen, instead of times. Raises Invalid, NotFound."""
+    given = asked.get("trigger")
+    if given is None:
+        if "trigger" in asked or asked.get("timetable"):
+            schedule.trigger, schedule.trigger_key = None, ""
+        return
+    if asked.get("timetable") or asked.get("watch"):
+        raise Invalid(_("A schedule has a timetable, or a trigger, not both."), code="bad_trigger")
+    trigger, workspace = triggers.read(given), schedule.workspace
+    if trigger.kind == triggers.PIPELINE:
+        pipelines.one(workspace, trigger.of)
+    elif trigger.kind == triggers.ENDPOINT:
+        pipelines.endpoint(workspace, trigger.of)
+    elif trigger.kind == triggers.DATASET:
+        find_version(workspace, trigger.of)
+    else:
+        find_model(workspace, trigger.of)
+    schedule.trigger, schedule.trigger_key = trigger.to_document(), trigger.key
+    schedule.timetable, schedule.watch, schedule.seen, schedule.seen_digest = {}, None, {}, ""
+    schedule.watch_error, schedule.watch_error_parts = "", None
+
+
 def _time(schedule: Schedule, asked: Mapping[str, Any], moment: datetime, *, is_bounded: bool) -> None:
     """When it is due next, where something about that has changed. Raises Invalid where it would never be due."""
     is_new, before, table = schedule._state.adding, schedule.status, schedule.timetable
     if asked.get("status") is not None:
         schedule.status = asked["status"]
+    if schedule.status == Status.ACTIVE and (is_new or before != Status.ACTIVE):
+        schedule.active_since = moment
+    if schedule.trigger is not None:
+        schedule.next_at = None
+        is_over = schedule.end_at is not None and schedule.end_at < moment
+        if schedule.status == Status.ACTIVE and (is_over or _is_done(schedule)):
+            raise Invalid(_never(schedule), code="never_due")
+        return
     if asked.get("timetable") is not None:
         timetable.read(asked["timetable"])
         schedule.timetable = timetable.plain(asked["timetable"])
@@ -166,9 +205,13 @@ def _time(schedule: Schedule, asked: Mapping[str, Any], moment: datetime, *, is_
         raise Invalid(_never(schedule), code="never_due")
 
 
+def _is_done(schedule: Schedule) -> bool:
+    return schedule.max_runs is not None and schedule.run_count >= schedule.max_runs
+
+
 def _never(schedule: Schedule) -> str:
     """Why it would not be due any more."""
-    if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
+    if _is_done(schedule):
         text = _(
             "It has started %(count)s runs, and 'max_runs' is %(most)s. Ask for more, or leave it without a limit."
         )
@@ -202,12 +245,14 @@ def _end(schedule: Schedule) -> None:
     end: datetime | None = schedule.end_at
     if schedule.next_at is not None and end is not None and schedule.next_at > end:
         schedule.next_at = None
-    if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
+    if _is_done(schedule):
         schedule.next_at = None
 
 
 def _values(schedule: Schedule) -> dict[str, Any]:
-    """What a run gets, with a place for what has changed."""
+    """What a run gets, with a place for what has changed and examples of the facts of what starts it."""
     watch = schedule.watch or {}
     place = {"datastore": watch.get("datastore"), "path": watch.get("path") or ""}
-    return {**schedule.parameters, **({watch["parameter"]: place} if watch.get("parameter") else {})}
+    facts = triggers.facts_of(schedule.trigger)
+    values = {name: facts[fact] for name, fact in schedule.values.items()}
+    return {**schedule.parameters, **values, **({watch["parameter"]: place} if watch.get("parameter") else {})}

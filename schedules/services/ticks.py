@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
 from core import outbox, sentences
-from core.clock import now
+from core.clock import iso, now
 from schedules import stored_messages, timetable
 from schedules.models import Schedule, Tick
 from schedules.timetable import Timetable
@@ -25,7 +26,12 @@ MOST_MISSED = 1000
 def write_due(schedule: Schedule, moment: datetime) -> None:
     """Write the ticks of a locked schedule that is about to change: what was due by then is not forgotten. What it watches is
     compared with the last look in any case."""
-    if schedule.watch is None and schedule.next_at is not None and schedule.next_at <= moment:
+    if (
+        schedule.watch is None
+        and schedule.trigger is None
+        and schedule.next_at is not None
+        and schedule.next_at <= moment
+    ):
         ticks, schedule.next_at = of_times(schedule, timetable.read(schedule.timetable), moment)
         Tick.objects.bulk_create(ticks, ignore_conflicts=True)
 
@@ -43,7 +49,7 @@ def of_times(schedule: Schedule, found: Timetable, moment: datetime) -> tuple[li
     following = before_end(schedule, found.after(moment, anchor))
     most = MOST_MISSED if schedule.catch_up is None else min(schedule.catch_up, MOST_MISSED)
     kept = missed[max(0, len(missed) - most) :]
-    ticks = [_due(schedule, each, moment) for each in (*kept, *fresh)]
+    ticks = [_due(schedule, each) for each in (*kept, *fresh)]
     if dropped := missed[: len(missed) - len(kept)]:
         why = stored_messages.keep("missed")
         if missed[0] != start:
@@ -58,9 +64,19 @@ def before_end(schedule: Schedule, at: datetime | None) -> datetime | None:
     return None if at is None or (schedule.end_at is not None and at > schedule.end_at) else at
 
 
-def _due(schedule: Schedule, at: datetime, moment: datetime) -> Tick:
-    put_off = timedelta(seconds=random.uniform(0, schedule.jitter)) if schedule.jitter else timedelta()  # noqa: S311
-    return Tick(schedule=schedule, due_at=at, fires_at=at + put_off)
+def _due(schedule: Schedule, at: datetime) -> Tick:
+    parameters = from_facts(schedule, {"due_at": iso(at)})
+    return Tick(schedule=schedule, due_at=at, fires_at=at + jitter(schedule), parameters=parameters)
+
+
+def jitter(schedule: Schedule) -> timedelta:
+    """By how much a tick is put off, another time for each."""
+    return timedelta(seconds=random.uniform(0, schedule.jitter)) if schedule.jitter else timedelta()  # noqa: S311
+
+
+def from_facts(schedule: Schedule, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the parameters that get facts of what starts a run."""
+    return {name: facts[fact] for name, fact in schedule.values.items() if fact in facts}
 
 
 def _settled(schedule: Schedule, at: datetime, status: str, reason: dict[str, Any]) -> Tick:

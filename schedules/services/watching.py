@@ -13,13 +13,13 @@ from uuid import UUID
 from django.db import connections
 
 from core import sentences, slices
-from core.clock import now
+from core.clock import iso, now
 from core.errors import StudioError
 from datasets.services.datastores import datastore
 from datasets.stores import root_of
 from schedules import changes, stored_messages, timetable
 from schedules.models import Schedule, Tick
-from schedules.services.ticks import before_end, tell
+from schedules.services.ticks import before_end, from_facts, tell
 from workspaces.models import Workspace
 
 log = logging.getLogger(__name__)
@@ -115,12 +115,14 @@ def _changes(schedule: Schedule, found: changes.Listing, moment: datetime) -> li
     told = changes.compare(watch, schedule.seen, found, moment.timestamp())
     schedule.seen, schedule.seen_digest = found.files, found.digest
     places = told if watch.each_file else [watch.path] if told else []
+    facts = from_facts(schedule, {"due_at": iso(moment)})
     return [
         Tick(
             schedule=schedule,
             due_at=moment + timedelta(microseconds=number),
             fires_at=moment,
-            parameters={watch.parameter: {"datastore": watch.datastore, "path": path}} if watch.parameter else {},
+            parameters=facts
+            | ({watch.parameter: {"datastore": watch.datastore, "path": path}} if watch.parameter else {}),
         )
         for number, path in enumerate(places)
     ]

@@ -13,9 +13,10 @@ from core.forms import TextArea
 from runs.web.parameters import ParameterForm
 from schedules.models import Schedule
 from schedules.timetable import FREQUENCIES, WEEK_DAYS
+from schedules.triggers import COMPLETION, FAILURE, SUCCESS
 
 LAST, NONE, ALL = "1", "0", "all"
-CRON, CHANGE = "cron", "change"
+CRON, CHANGE, AFTER = "cron", "change", "after"
 FREQUENCY_WORDS = {
     "Minute": gettext_lazy("minutes"),
     "Hour": gettext_lazy("hours"),
@@ -24,6 +25,7 @@ FREQUENCY_WORDS = {
     "Month": gettext_lazy("months"),
     CRON: gettext_lazy("by a cron expression"),
     CHANGE: gettext_lazy("minutes, when files have changed"),
+    AFTER: gettext_lazy("not by time: after a run, or a new version"),
 }
 EACH = {
     "Minute": gettext_lazy("every minute"),
@@ -31,6 +33,23 @@ EACH = {
     "Day": gettext_lazy("every day"),
     "Week": gettext_lazy("every week"),
     "Month": gettext_lazy("every month"),
+}
+ON_WORDS = {
+    SUCCESS: gettext_lazy("has completed"),
+    FAILURE: gettext_lazy("has failed"),
+    COMPLETION: gettext_lazy("has ended, however"),
+}
+AFTER_WORDS = {
+    SUCCESS: gettext_lazy("after a run of %(name)s that has completed"),
+    FAILURE: gettext_lazy("after a run of %(name)s that has failed"),
+    COMPLETION: gettext_lazy("after a run of %(name)s, however it has ended"),
+}
+FACT_WORDS = {
+    "due_at": gettext_lazy("Parameter that gets the time at which it was due"),
+    "id": gettext_lazy("Parameter that gets the id of the run, or of the version"),
+    "name": gettext_lazy("Parameter that gets the name of what started it"),
+    "version": gettext_lazy("Parameter that gets the number of the version"),
+    "status": gettext_lazy("Parameter that gets how the run has ended"),
 }
 DAY_WORDS = (
     gettext_lazy("Monday"), gettext_lazy("Tuesday"), gettext_lazy("Wednesday"), gettext_lazy("Thursday"),
@@ -68,7 +87,7 @@ class TimetableForm(forms.Form):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         frequency: Any = self.fields["frequency"]
-        frequency.choices = [(each, FREQUENCY_WORDS[each]) for each in (*FREQUENCIES, CRON, CHANGE)]
+        frequency.choices = [(each, FREQUENCY_WORDS[each]) for each in (*FREQUENCIES, CRON, CHANGE, AFTER)]
         frequency.initial = "Day"
         days: Any = self.fields["week_days"]
         days.choices = list(zip(WEEK_DAYS, DAY_WORDS, strict=True))
@@ -76,6 +95,8 @@ class TimetableForm(forms.Form):
     def timetable(self) -> dict[str, Any]:
         """Of a valid form; numbers that cannot be read stay texts, and are refused as such."""
         values = self.cleaned_data
+        if values["frequency"] == AFTER:
+            return {}
         zone = {"time_zone": values["time_zone"]} if values["time_zone"] else {}
         if values["frequency"] == CRON:
             return {"cron": values["cron"], **zone}
@@ -137,8 +158,24 @@ class ScheduleForm(TimetableForm):
         required=False, help_text=gettext_lazy("seconds"),
     )  # fmt: skip
 
-    def __init__(self, stores: list[str], graph: dict[str, Any], *args: Any, **more: Any) -> None:
+    after = forms.ChoiceField(label=gettext_lazy("After"), choices=[], required=False)
+    on = forms.ChoiceField(
+        label=gettext_lazy("When its run"), choices=list(ON_WORDS.items()), initial=SUCCESS, required=False,
+        help_text=gettext_lazy("of a pipeline or an endpoint"),
+    )  # fmt: skip
+
+    def __init__(
+        self, stores: list[str], graph: dict[str, Any], causes: list[tuple[str, str]], *args: Any, **more: Any
+    ) -> None:
         super().__init__(*args, **more)
+        after: Any = self.fields["after"]
+        after.choices = [("", _("none")), *causes]
+        names = [each["name"] for each in graph.get("parameters", ())]
+        for fact, word in FACT_WORDS.items():
+            field = forms.ChoiceField(
+                label=word, choices=[("", _("none")), *((each, each) for each in names)], required=False
+            )
+            self.fields[f"gets_{fact}"] = field
         datastore: Any = self.fields["datastore"]
         datastore.choices = [(each, each) for each in stores]
         parameter: Any = self.fields["parameter"]
@@ -154,6 +191,34 @@ class ScheduleForm(TimetableForm):
             return None
         found = {name: values[name] for name in ("datastore", "path", "parameter", "each_file")}
         return {**found, "settle": values["settle"] or 0}
+
+    def trigger(self) -> dict[str, Any] | None:
+        """Of a valid form: what has to happen; None where times or files start runs."""
+        values = self.cleaned_data
+        if values["frequency"] != AFTER:
+            return None
+        kind, _colon, of = values["after"].partition(":")
+        on = {"on": values["on"] or SUCCESS} if kind in ("pipeline", "endpoint") else {}
+        return {kind or "pipeline": of, **on}
+
+    def gets(self) -> dict[str, str]:
+        """Of a valid form: which parameter gets which fact."""
+        return {name: fact for fact in FACT_WORDS if (name := self.cleaned_data[f"gets_{fact}"])}
+
+    @property
+    def facts(self) -> list[forms.BoundField]:
+        """The fields of the parameters that get facts."""
+        return [self[f"gets_{fact}"] for fact in FACT_WORDS]
+
+    @property
+    def gets_any(self) -> bool:
+        """Whether a parameter gets a fact."""
+        return any(field.value() for field in self.facts)
+
+    @property
+    def is_after(self) -> bool:
+        """Whether the form says, or shows, that something that happens starts runs."""
+        return bool(self["frequency"].value() == AFTER)
 
     @property
     def watches(self) -> bool:
@@ -173,6 +238,8 @@ class ScheduleForm(TimetableForm):
             "catch_up": None if count == ALL else int(count),
             "timetable": self.timetable(),
             "watch": self.watch(),
+            "trigger": self.trigger(),
+            "values": self.gets(),
         }
 
 
@@ -196,7 +263,16 @@ def initial_of(schedule: Schedule) -> dict[str, Any]:
         "max_runs": schedule.max_runs,
         "end_at": _local(schedule.end_at),
         **(schedule.watch or {}),
-        "frequency": CHANGE if schedule.watch else CRON if "cron" in table else table.get("frequency"),
+        **{f"gets_{fact}": name for name, fact in schedule.values.items()},
+        "after": schedule.trigger_key,
+        "on": (schedule.trigger or {}).get("on", SUCCESS),
+        "frequency": AFTER
+        if schedule.trigger
+        else CHANGE
+        if schedule.watch
+        else CRON
+        if "cron" in table
+        else table.get("frequency"),
         "cron": table.get("cron", ""),
         "interval": table.get("interval", 1),
         "hours": hour or _text(table.get("hours")),
@@ -224,8 +300,14 @@ def _numbers(text: str) -> list[Any]:
     return [int(part) if part.isascii() and part.isdigit() and len(part) < 5 else part for part in parts]
 
 
-def when(schedule: Schedule) -> str:
-    """What starts it, in words."""
+def when(schedule: Schedule, name: str = "") -> str:
+    """What starts it, in words. `name`: of the pipeline or the endpoint of its trigger."""
+    if schedule.trigger is not None:
+        kind, _colon, of = schedule.trigger_key.partition(":")
+        if kind in ("dataset", "model"):
+            text = _("after a new version of the dataset %(name)s") if kind == "dataset" else _("after a new version of the model %(name)s")  # fmt: skip
+            return text % {"name": of}
+        return str(AFTER_WORDS[schedule.trigger["on"]]) % {"name": name or of}
     if schedule.watch is None:
         return said(schedule.timetable)
     place = f"{schedule.watch['datastore']}/{schedule.watch['path']}".rstrip("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,15 +17,19 @@ from django.utils.translation import gettext as _
 
 from core.clock import now
 from core.errors import NotFound, StudioError
+from core.ids import as_key
 from core.paging import page_of
-from datasets.queries import datastores_in
+from datasets.models import DatasetVersion
+from datasets.queries import datasets_in, datastores_in
 from pipelines import queries as pipelines
 from pipelines.models import PipelineEndpoint, PublishedPipeline
+from registry.models import ModelVersion, RegisteredModel
+from runs.models import Run
 from runs.web.rows import RunRow, lines
 from schedules import queries, stored_messages, timetable
 from schedules.models import Schedule, Tick
 from schedules.services import schedules
-from schedules.web.forms import CHANGE, ScheduleForm, TimetableForm, ValuesForm, initial_of, when
+from schedules.web.forms import AFTER, CHANGE, FACT_WORDS, ScheduleForm, TimetableForm, ValuesForm, initial_of, when
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.web import responses
@@ -65,6 +70,9 @@ class TickRow:
     reason: str
     late: float | None
     run: RunRow | None
+    # What has started it, where that is not the time, and its page.
+    cause: str
+    cause_url: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,8 @@ class SchedulePage:
     what: str
     what_url: str
     when: str
+    # Parameters that get facts of what starts a run.
+    values: list[tuple[str, str]]
     upcoming: list[datetime]
     ticks: list[TickRow]
     next: str | None
@@ -104,8 +114,15 @@ def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     found = queries.schedules_in(context.workspace)
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
     last = _last(page.items)
+    names = queries.trigger_names(page.items)
     rows = [
-        ScheduleRow(each, what_of(each), when(each), queries.upcoming(each), list(map(_bar, last.get(each.pk, []))))
+        ScheduleRow(
+            each,
+            what_of(each),
+            when(each, names.get(each.trigger_key, "")),
+            queries.upcoming(each),
+            list(map(_bar, last.get(each.pk, []))),
+        )
         for each in page.items
     ]
     facts = SchedulesPage(rows, page.next, q, f"list:{context.workspace.name}:schedules")
@@ -157,14 +174,22 @@ def detail(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -
         queries.ticks_of(schedule), after=request.GET.get("after"), limit=TICKS_SHOWN, keys=("-due_at", "-id")
     )
     runs = {row.run.pk: row for row in lines([each.run for each in page.items if each.run is not None])}
+    causes = _started_by(context, [each.cause for each in page.items if each.cause])
     facts = SchedulePage(
         schedule=schedule,
         what=what_of(schedule),
         what_url=_address_of(context, schedule),
-        when=when(schedule),
+        when=when(schedule, queries.trigger_names([schedule]).get(schedule.trigger_key, "")),
+        values=[(name, str(FACT_WORDS[fact])) for name, fact in schedule.values.items()],
         upcoming=queries.upcoming(schedule),
         ticks=[
-            TickRow(each, stored_messages.said(each.reason), queries.late_by(each), runs.get(each.run_id))  # type: ignore[arg-type]
+            TickRow(
+                each,
+                stored_messages.said(each.reason),
+                queries.late_by(each),
+                runs.get(each.run_id),  # type: ignore[arg-type]
+                *causes.get(each.cause, ("", "")),
+            )
             for each in page.items
         ],
         next=page.next,
@@ -174,13 +199,37 @@ def detail(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -
     return responses.show(request, "schedules/schedule.html", facts, section="schedules", parts=("schedule",))
 
 
+def _started_by(context: WorkspaceContext, causes: list[str]) -> dict[str, tuple[str, str]]:
+    """What these causes of ticks are, in words, each with its page; what has been deleted meanwhile has none."""
+    keys: dict[str, list[UUID]] = defaultdict(list)
+    for cause in causes:
+        kind, _colon, key = cause.partition(":")
+        keys[kind].append(as_key(key))
+    name = context.workspace.name
+    found: dict[str, tuple[str, str]] = {
+        f"run:{key}": (_("after run #%(number)s") % {"number": number}, reverse("runs:run", args=[name, key]))
+        for key, number in Run.objects.filter(pk__in=keys["run"]).values_list("pk", "number")
+    }
+    datasets = DatasetVersion.objects.filter(pk__in=keys["dataset"]).values_list("pk", "dataset__name", "version")
+    for made, of, version in datasets:
+        text = _("after version %(version)s of %(name)s") % {"version": version, "name": of}
+        found[f"dataset:{made}"] = text, f"{reverse('datasets:dataset', args=[name, of])}?version={version}"
+    models = ModelVersion.objects.filter(pk__in=keys["model"]).values_list("pk", "model__name", "version")
+    for made, of, version in models:
+        text = _("after version %(version)s of %(name)s") % {"version": version, "name": of}
+        found[f"model:{made}"] = text, f"{reverse('models:model', args=[name, of])}?version={version}"
+    return found
+
+
 @workspace_dialog()
 def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The form of a new schedule; `of` says what it runs."""
     of = request.POST.get("of") or request.GET.get("of", "")
     thing = _thing(context, of) if of else None
     graph = _graph_of(thing)
-    form = ScheduleForm(_stores(context), graph, request.POST or None, initial={"name": thing.name if thing else ""})
+    form = ScheduleForm(
+        _stores(context), graph, _causes(context), request.POST or None, initial={"name": thing.name if thing else ""}
+    )
     values = ValuesForm(graph, None, request.POST or None)
     error = ""
     if request.method == "POST" and thing is not None and form.is_valid() and values.is_valid():
@@ -200,7 +249,9 @@ def edit(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -> 
     schedule = queries.schedule(context.workspace, schedule_id)
     thing = schedule.endpoint or schedule.pipeline
     graph = _graph_of(thing)
-    form = ScheduleForm(_stores(context), graph, request.POST or None, initial=initial_of(schedule))
+    form = ScheduleForm(
+        _stores(context), graph, _causes(context, schedule), request.POST or None, initial=initial_of(schedule)
+    )
     values = ValuesForm(graph, schedule.parameters, request.POST or None)
     error = ""
     if request.method == "POST" and form.is_valid() and values.is_valid():
@@ -239,6 +290,22 @@ def _stores(context: WorkspaceContext) -> list[str]:
     return list(datastores_in(context.workspace).values_list("name", flat=True))
 
 
+def _causes(context: WorkspaceContext, schedule: Schedule | None = None) -> list[tuple[str, str]]:
+    """What may have to happen: the end of a run of an endpoint or a published pipeline, a new version of a dataset or a model; what the
+    schedule has already in any case."""
+    datasets = datasets_in(context.workspace).order_by("name").values_list("name", flat=True)[:OFFERED]
+    models = RegisteredModel.objects.filter(workspace=context.workspace).order_by("name").values_list("name", flat=True)
+    found = [
+        *_choices(context),
+        *((f"dataset:{name}", _("a new version of the dataset “%(name)s”") % {"name": name}) for name in datasets),
+        *((f"model:{name}", _("a new version of the model “%(name)s”") % {"name": name}) for name in models[:OFFERED]),
+    ]
+    if schedule is not None and schedule.trigger_key and schedule.trigger_key not in dict(found):
+        name = queries.trigger_names([schedule]).get(schedule.trigger_key, schedule.trigger_key)
+        found.append((schedule.trigger_key, name))
+    return found
+
+
 def _choices(context: WorkspaceContext) -> list[tuple[str, str]]:
     """What may be scheduled: endpoints, and the newest published pipelines, that are active."""
     endpoints = pipelines.endpoints_in(context.workspace, PipelineEndpoint.Status.ACTIVE).order_by("name")[:OFFERED]
@@ -275,7 +342,7 @@ def preview(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     error = ""
     if form.is_valid():
         try:
-            if form.cleaned_data["frequency"] != CHANGE:
+            if form.cleaned_data["frequency"] not in (CHANGE, AFTER):
                 times = _preview(form.timetable())
         except StudioError as refusal:
             error = refusal.message

@@ -111,6 +111,12 @@ def note(row: Run, to: str, facts: dict[str, Any], **_signal: object) -> None:
         changes.ended.append(row.pk)
 
 
+def open_root() -> UUID | None:
+    """The root of the tree that this process is just writing; None where it writes none."""
+    changes = _open.get()
+    return changes.root.pk if changes is not None else None
+
+
 def end_left(root_id: UUID) -> None:
     """End what is still open below ended runs of a tree, slice by slice. Called twice, the second call finds nothing."""
     while parents := open_children.parents_left(root_id):

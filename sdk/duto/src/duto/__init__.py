@@ -196,6 +196,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.pipeline.pipeline_endpoint import PipelineVersion as PipelineVersion
     from duto.pipeline.schedule import Schedule as Schedule
     from duto.pipeline.schedule import ScheduleRecurrence as ScheduleRecurrence
+    from duto.pipeline.schedule_trigger import ScheduleTrigger as ScheduleTrigger
     from duto.pipeline.time_zones import TimeZone as TimeZone
     from duto.pipeline.published import PublishedPipeline as PublishedPipeline
     from duto.run.offline import _OfflineRun as _OfflineRun

@@ -48,6 +48,7 @@ _BY_MODULE = {
     "PipelineOutputFileDataset PipelineOutputTabularDataset",
     "duto.pipeline.published": "PublishedPipeline",
     "duto.pipeline.schedule": "Schedule ScheduleRecurrence",
+    "duto.pipeline.schedule_trigger": "ScheduleTrigger",
     "duto.pipeline.time_zones": "TimeZone",
     "duto.pipeline.pipeline_endpoint": "PipelineEndpoint PipelineIdInfo PipelineVersion",
     "duto.data.datastore": "Datastore AbstractDatastore AbstractAzureStorageDatastore AzureBlobDatastore AzureFileDatastore",

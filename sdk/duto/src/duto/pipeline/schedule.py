@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
 from duto.client.http import segment
 from duto.exceptions import NotFoundException, UserErrorException
+from duto.pipeline.schedule_trigger import ScheduleTrigger
 from duto.run.lookup import run_of
 from duto.steps.parameter import value_of
 
@@ -214,6 +215,17 @@ class Schedule:
         return self._recurrence
 
     @property
+    def trigger(self) -> Optional[ScheduleTrigger]:
+        """What starts it besides times and files."""
+        found = self._document.get("trigger")
+        return ScheduleTrigger(found) if found else None
+
+    @property
+    def values(self) -> Dict[str, str]:
+        """Parameters that get facts of what starts a run, by name the fact."""
+        return {str(name): str(fact) for name, fact in (self._document.get("values") or {}).items()}
+
+    @property
     def continue_on_step_failure(self) -> Optional[bool]:
         """Whether steps run that do not need the one that failed; None for what the pipeline was published with."""
         found = self._document.get("continue_on_step_failure")
@@ -258,6 +270,9 @@ class Schedule:
         path_on_datastore: Optional[str] = None,
         _workflow_provider: Any = None,
         _service_endpoint: Any = None,
+        *,
+        trigger: Optional[ScheduleTrigger] = None,
+        values: Optional[Mapping[str, str]] = None,
     ) -> Schedule:
         """Run a published pipeline again and again. Without a start time it runs at once for the first time.
 
@@ -279,6 +294,9 @@ class Schedule:
                 published with.
             path_on_datastore: the folder whose files are looked at, with those below; None for the whole datastore but the
                 outputs of runs.
+            trigger: what starts it, instead of a recurrence: the end of another run, or a new version of a dataset or a model.
+            values: parameters that get facts of what starts a run, by name the fact: `due_at`; of a trigger also `id`, `name`, and
+                `status` of a run, `version` of a dataset or a model.
 
         Returns:
             The schedule.
@@ -288,7 +306,9 @@ class Schedule:
             NotFoundException: there is no such pipeline.
             ConflictException: the pipeline is disabled.
         """
-        when = _when(name, recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore)
+        when = _when(
+            name, recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore, trigger, values
+        )
         body = _body(workspace, name, experiment_name, when, description, pipeline_parameters)
         body.update(pipeline=str(pipeline_id), continue_on_step_failure=continue_on_step_failure)
         return _schedule_of(workspace, workspace._client.post(workspace._path("schedules/"), body))
@@ -311,6 +331,9 @@ class Schedule:
         path_on_datastore: Optional[str] = None,
         _workflow_provider: Any = None,
         _service_endpoint: Any = None,
+        *,
+        trigger: Optional[ScheduleTrigger] = None,
+        values: Optional[Mapping[str, str]] = None,
     ) -> Schedule:
         """Run the version of an endpoint that is the default at the time, again and again.
 
@@ -331,6 +354,9 @@ class Schedule:
             continue_on_step_failure: as in `create`.
             path_on_datastore: the folder whose files are looked at, with those below; None for the whole datastore but the
                 outputs of runs.
+            trigger: what starts it, instead of a recurrence: the end of another run, or a new version of a dataset or a model.
+            values: parameters that get facts of what starts a run, by name the fact: `due_at`; of a trigger also `id`, `name`, and
+                `status` of a run, `version` of a dataset or a model.
 
         Returns:
             The schedule.
@@ -340,7 +366,9 @@ class Schedule:
             NotFoundException: there is no such endpoint.
             ConflictException: the endpoint or its pipeline is disabled.
         """
-        when = _when(name, recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore)
+        when = _when(
+            name, recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore, trigger, values
+        )
         body = _body(workspace, name, experiment_name, when, description, pipeline_parameters)
         body.update(endpoint=str(pipeline_endpoint_id), continue_on_step_failure=continue_on_step_failure)
         return _schedule_of(workspace, workspace._client.post(workspace._path("schedules/"), body))
@@ -516,6 +544,9 @@ class Schedule:
         data_path_parameter_name: Optional[str] = None,
         continue_on_step_failure: Optional[bool] = None,
         path_on_datastore: Optional[str] = None,
+        *,
+        trigger: Optional[ScheduleTrigger] = None,
+        values: Optional[Mapping[str, str]] = None,
     ) -> None:
         """Change it; what is left out stays.
 
@@ -532,6 +563,8 @@ class Schedule:
             data_path_parameter_name: another parameter that gets the path of what has changed.
             continue_on_step_failure: let steps run that do not need the one that failed.
             path_on_datastore: another folder whose files are looked at.
+            trigger: what starts it from now on, instead of times or files.
+            values: other parameters that get facts of what starts a run, instead of all before.
 
         Raises:
             UserErrorException: the recurrence cannot be meant, or a parameter does not fit.
@@ -558,6 +591,10 @@ class Schedule:
         elif recurrence is not None:
             recurrence.validate()
             body["timetable"] = recurrence._document()
+        if trigger is not None:
+            body["trigger"] = dict(trigger._document)
+        if values is not None:
+            body["values"] = dict(values)
         if pipeline_parameters is not None:
             body["parameters"] = _values(self._workspace, pipeline_parameters)
         self._change({key: value for key, value in body.items() if value is not None})
@@ -655,18 +692,25 @@ def _when(
     minutes: int,
     parameter: Optional[str],
     path: Optional[str],
+    trigger: Optional[ScheduleTrigger],
+    values: Optional[Mapping[str, str]],
 ) -> Dict[str, Any]:
     """What starts it, as REST takes it. Raises UserErrorException."""
-    if datastore is not None and recurrence is not None:
+    if sum(each is not None for each in (datastore, recurrence, trigger)) > 1:
         raise UserErrorException(
-            f"The schedule '{name}' has a recurrence or a datastore whose changes start it, not both."
+            f"The schedule '{name}' has a recurrence, a datastore whose changes start it, or a trigger, not both."
         )
+    more = {} if values is None else {"values": dict(values)}
+    if trigger is not None:
+        return {"trigger": dict(trigger._document), **more}
     if datastore is not None:
-        return _watch(datastore, minutes, parameter, path)
+        return {**_watch(datastore, minutes, parameter, path), **more}
     if recurrence is None:
-        raise UserErrorException(f"The schedule '{name}' needs a recurrence, or a datastore whose changes start it.")
+        raise UserErrorException(
+            f"The schedule '{name}' needs a recurrence, or a datastore whose changes start it, or a trigger."
+        )
     recurrence.validate()
-    return {"timetable": recurrence._document()}
+    return {"timetable": recurrence._document(), **more}
 
 
 def _watch(datastore: object, minutes: int, parameter: Optional[str], path: Optional[str]) -> Dict[str, Any]:

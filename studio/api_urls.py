@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
@@ -10,11 +11,12 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, path
+from django.utils import translation
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.exceptions import NotAuthenticated
-from rest_framework.renderers import StaticHTMLRenderer
+from rest_framework.renderers import BaseRenderer, StaticHTMLRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -22,11 +24,29 @@ from core.rendering import Renderer
 from studio.reference import Reference, reference_of
 
 
+def document() -> dict[str, Any]:
+    """The same for everybody, whatever the language of who asks; it takes seconds to make."""
+    with translation.override("en"):
+        return dict(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
+
+
 @lru_cache(maxsize=1)
 def reference() -> Reference:
-    """The document is the same for everybody, and takes seconds to make."""
-    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return reference_of(document)
+    return reference_of(document())
+
+
+@lru_cache(maxsize=len(SpectacularAPIView.renderer_classes))
+def rendered(renderer: type[BaseRenderer]) -> bytes:
+    return bytes(renderer().render(document(), renderer.media_type, {}))
+
+
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI document, made once a process in each form."""
+
+    def _get_schema_response(self, request: Request) -> HttpResponse:
+        renderer = request.accepted_renderer
+        headers = {"Content-Disposition": f'inline; filename="{self._get_filename(request, None)}"'}
+        return HttpResponse(rendered(type(renderer)), content_type=f"{renderer.media_type}; charset=utf-8", headers=headers)
 
 
 class ReferenceView(APIView):
@@ -50,6 +70,6 @@ class ReferenceView(APIView):
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("schema", SchemaView.as_view(), name="api-schema"),
     path("docs", ReferenceView.as_view(), name="api-docs"),
 ]

@@ -8,6 +8,7 @@ import shlex
 from typing import Any
 
 import pytest
+import yaml
 from django.test import Client
 
 from studio.reference import reference_of, type_of
@@ -77,3 +78,11 @@ def test_the_commands_are_ones_that_a_shell_takes(site: Site) -> None:
         for each in group.operations:
             words = shlex.split(each.command)
             assert words[0] == "curl" and words[-1].endswith(each.path), each.id
+
+
+def test_the_document_itself_is_what_is_committed_whatever_the_language_and_the_form(site: Site) -> None:
+    reader = site.people["reader"]
+    for form in ("json", "yaml", "json"):
+        answer = reader.get("/api/v1/schema", {"format": form}, headers={"accept-language": "pt-PT"})
+        assert yaml.load(answer.content, Loader=yaml.CSafeLoader) == document(), form
+        assert answer.headers["Content-Disposition"] == f'inline; filename="Duto.{form}"'

@@ -13,8 +13,8 @@ from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-STEPS, DELAY_MS = 300, 3_000
-# Each fragment of the run comes three seconds late; how many are under way at once is counted.
+STEPS, DELAY_MS = 100, 1_500
+# Each fragment of the run comes a second and a half late; how many are under way at once is counted.
 SLOWLY = r"""
 const real = fetch;
 window.asked = [];

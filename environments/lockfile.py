@@ -20,6 +20,7 @@ from environments import stored_messages
 
 EXPLICIT, PIP = "@EXPLICIT", "@PIP"
 LARGEST = 1 << 20
+CONDA_FILES = (".conda", ".tar.bz2")
 _PINNED = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[\w.,\s-]*\])?==(?P<version>[\w.!+-]+)(?:\s*;[^\n]*)?(?:\s+--hash=sha256:[0-9a-f]{64})*"
 )
@@ -126,3 +127,18 @@ def _fits(version: str, wanted: Requirement) -> bool:
         return wanted.specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
         return False
+
+
+def pinned(lock: str) -> list[str]:
+    """The pinned packages of a lock, without hashes and comments; of conda packages the names of their files."""
+    lines = [line.split(" ")[0].split(";")[0].rstrip("\\").strip() for line in lock.splitlines()]
+    found = (_of_conda(line) for line in lines if not line.startswith(("#", "-")))
+    return [line for line in found if "==" in line]
+
+
+def _of_conda(line: str) -> str:
+    """`…/python-3.11.4-hab00c5b_0.conda#…` as `python==3.11.4 (hab00c5b_0)`; what is no such address as it is."""
+    file = line.partition("#")[0].rpartition("/")[2]
+    ending = next((each for each in CONDA_FILES if file.endswith(each)), None)
+    parts = file.removesuffix(ending).rsplit("-", 2) if ending else []
+    return f"{parts[0]}=={parts[1]} ({parts[2]})" if len(parts) == 3 else line

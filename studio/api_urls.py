@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, path
 from django.utils import translation
+from django.utils.encoding import force_bytes
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
@@ -36,17 +37,24 @@ def reference() -> Reference:
 
 
 @lru_cache(maxsize=len(SpectacularAPIView.renderer_classes))
-def rendered(renderer: type[BaseRenderer]) -> bytes:
-    return bytes(renderer().render(document(), renderer.media_type, {}))
+def rendered(media_type: str) -> bytes:
+    """In the form of this media type."""
+    renderers: list[type[BaseRenderer]] = SpectacularAPIView.renderer_classes
+    renderer = next(each for each in renderers if each.media_type == media_type)
+    return force_bytes(renderer().render(document(), media_type, {}))
 
 
 class SchemaView(SpectacularAPIView):
     """The OpenAPI document, made once a process in each form."""
 
-    def _get_schema_response(self, request: Request) -> HttpResponse:
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
         renderer = request.accepted_renderer
-        headers = {"Content-Disposition": f'inline; filename="{self._get_filename(request, None)}"'}
-        return HttpResponse(rendered(type(renderer)), content_type=f"{renderer.media_type}; charset=utf-8", headers=headers)
+        name = f"{settings.SPECTACULAR_SETTINGS['TITLE']}.{renderer.format}"
+        headers = {"Content-Disposition": f'inline; filename="{name}"'}
+        return HttpResponse(
+            rendered(renderer.media_type), content_type=f"{renderer.media_type}; charset=utf-8", headers=headers
+        )
 
 
 class ReferenceView(APIView):

@@ -13,7 +13,7 @@ from core.errors import NotFound
 from core.paging import page_of
 from core.serving import serve
 from duto.spec import curated, r
-from environments import queries, stored_messages
+from environments import lockfile, queries, stored_messages
 from environments.models import Environment, EnvironmentBuild, EnvironmentVersion
 from environments.services import logs
 from environments.services import versions as service
@@ -22,7 +22,6 @@ from workspaces.web import responses
 from workspaces.web.decorators import workspace_page
 
 MOST_VERSIONS = 200
-CONDA_FILES = (".conda", ".tar.bz2")
 
 
 @dataclass(frozen=True)
@@ -91,21 +90,6 @@ def channels_of(version: EnvironmentVersion) -> list[str]:
     return list(((version.definition.get("python") or {}).get("conda") or {}).get("channels") or [])
 
 
-def locked(lock: str) -> list[str]:
-    """The pinned packages of a lock, without hashes and comments; of conda packages the names of their files."""
-    lines = [line.split(" ")[0].split(";")[0].rstrip("\\").strip() for line in lock.splitlines()]
-    found = (_of_conda(line) for line in lines if not line.startswith(("#", "-")))
-    return [line for line in found if "==" in line]
-
-
-def _of_conda(line: str) -> str:
-    """`…/python-3.11.4-hab00c5b_0.conda#…` as `python==3.11.4 (hab00c5b_0)`; what is no such address as it is."""
-    file = line.partition("#")[0].rpartition("/")[2]
-    ending = next((each for each in CONDA_FILES if file.endswith(each)), None)
-    parts = file.removesuffix(ending).rsplit("-", 2) if ending else []
-    return f"{parts[0]}=={parts[1]} ({parts[2]})" if len(parts) == 3 else line
-
-
 @workspace_page()
 def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All names, each with the state of its newest version."""
@@ -129,7 +113,7 @@ def detail(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRe
     if version is None:
         raise NotFound(_("There is no such environment or version in this workspace."))
     topics = f"list:{context.workspace.name}:environments" + (f" build:{version.build_id}" if version.build_id else "")
-    lines = locked(version.build.lock) if version.build else []
+    lines = lockfile.pinned(version.build.lock) if version.build else []
     note = "".join(stored_messages.localized(each) for each in service.notes_of(version, {"name": asked_for}))
     page = EnvironmentPage(version, versions, packages_of(version), channels_of(version), lines, topics, note)
     return responses.show(request, "environments/environment.html", page, section="environments", parts=("state",))

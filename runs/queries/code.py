@@ -20,6 +20,7 @@ from workspaces.models import Workspace
 # Beyond these a difference is told, but not drawn.
 TEXT_MAX = 512 * 1024
 DRAWN_MAX = 200
+LINE_MAX = 300
 # Comparing may cost as much as each line of the one file against each of the other, where both differ.
 COMPARED_MAX = 25_000_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -37,6 +38,15 @@ def open_file(snapshot: Snapshot, path: str) -> tuple[BinaryIO, int]:
     """(reader, size) of one file. Raises NotFound."""
     entry = file_of(snapshot, path)
     return artifact_store(snapshot.workspace_id).open(blob_key(entry["digest"])), int(entry["size"])
+
+
+def line_of(snapshot: Snapshot, path: str, number: int) -> str:
+    """One line of a text file without its indent, of a long one the beginning; empty where there is none."""
+    entry = next((each for each in snapshot.files if each["path"] == path), None)
+    if entry is None or entry["size"] > TEXT_MAX or number < 1:
+        return ""
+    lines = (_text(snapshot, entry) or "").splitlines()[number - 1 : number]
+    return lines[0].strip()[:LINE_MAX] if lines else ""
 
 
 def snapshot_of(run: Run) -> Snapshot | None:

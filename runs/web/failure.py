@@ -10,8 +10,14 @@ from django.utils.translation import gettext as _
 
 from runs import causes
 from runs.models import Run
+from runs.queries import code
+from runs.queries.last_success import SinceSuccess, since_success
 from runs.stored_messages import error_text
+from runs.web.since_success import rows_of
 from runs.web.tree import StepRow, Tree, first_line
+
+# So many differences are told in the banner; the tab Why has them all.
+MOST_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,10 @@ class Failure:
     node: str = ""
     # What the message says after its first line.
     rest: str = ""
+    # The line of its own code in which it ended, as the snapshot has it.
+    source: str = ""
+    line: int = 0
+    changed: SinceSuccess | None = None
     line_url: str = ""
     line_word: str = ""
     log_url: str = ""
@@ -33,6 +43,17 @@ class Failure:
     @property
     def rest_count(self) -> int:
         return len(self.rest.splitlines())
+
+    @property
+    def changed_text(self) -> str:
+        """The first differences from its last success in one line; empty where nothing is known to differ."""
+        texts = [row.text for row in rows_of(self.changed)] if self.changed else []
+        more = [_("and %(n)d more") % {"n": len(texts) - MOST_TOLD}] if len(texts) > MOST_TOLD else []
+        return ", ".join([*texts[:MOST_TOLD], *more])
+
+    @property
+    def why_url(self) -> str:
+        return "?" + urlencode({"step": self.node, "tab": "why"})
 
 
 def failure_of(tree: Tree) -> Failure | None:
@@ -56,6 +77,9 @@ def failure_of(tree: Tree) -> Failure | None:
         icon=icon,
         node=step.node if step else "",
         rest=rest_of(error),
+        source=_source(error, step),
+        line=int((error.get("traceback") or {}).get("line") or 0),
+        changed=since_success(step.run.pk) if step else None,
         **_links(error, step),
     )
 
@@ -93,6 +117,12 @@ def where(error: dict[str, Any]) -> str:
     if not trace.get("file"):
         return ""
     return f"{trace['file']}:{trace['line']}" if trace.get("line") else str(trace["file"])
+
+
+def _source(error: dict[str, Any], step: StepRow | None) -> str:
+    trace = error.get("traceback") or {}
+    snapshot = code.snapshot_of(step.run) if step and trace.get("file") and trace.get("line") else None
+    return code.line_of(snapshot, str(trace["file"]), int(trace["line"])) if snapshot else ""
 
 
 def _links(error: dict[str, Any], step: StepRow | None) -> dict[str, str]:

@@ -13,8 +13,11 @@ from compute.models import ComputeTarget
 from duto.spec import fingerprint, r
 from environments.models import EnvironmentVersion
 from runs import differences, stored_messages
-from runs.models import Attempt, StepRun
+from runs.models import Attempt, Run, StepRun
+from runs.queries import last_success
+from runs.queries.last_success import SinceSuccess
 from runs.web import attempts as trials
+from runs.web import since_success
 from runs.web.panel_request import StepPanelRequest
 from runs.web.tree import StepRow
 from runs.web.waits import Waits, waits_of
@@ -49,6 +52,12 @@ class Why:
     may_reuse: bool
     warnings: list[str]
     attempts: list[trials.AttemptRow]
+    # Of a step that failed: what differs from its last success.
+    success: SinceSuccess | None = None
+
+    @property
+    def changes(self) -> list[since_success.Row]:
+        return since_success.rows_of(self.success) if self.success else []
 
 
 def environment(ask: StepPanelRequest) -> Environment:
@@ -132,6 +141,7 @@ def why(ask: StepPanelRequest) -> Why:
         may_reuse=detail.allow_reuse,
         warnings=[stored_messages.warning(each) for each in ask.step.run.warnings],
         attempts=trials.attempt_rows(ask.step.attempts),
+        success=last_success.since_success(detail.pk) if ask.step.status == Run.Status.FAILED else None,
     )
 
 

@@ -391,8 +391,8 @@ def test_a_lock_is_shown_as_names_and_versions_whichever_installer_takes_it() ->
         "https://a.example/t/noarch/tzdata-2024a-0.tar.bz2#2d\n@PIP\nlightgbm==4.5.0\n"
     )
     shown = ["ca-certificates==2024.2.2 (hbcca054_0)", "tzdata==2024a (0)", "lightgbm==4.5.0"]
-    assert views.locked(lock) == shown
-    assert views.locked("# a\n--hash\nnumpy==1.2 ; x\n") == ["numpy==1.2"]
+    assert lockfile.pinned(lock) == shown
+    assert lockfile.pinned("# a\n--hash\nnumpy==1.2 ; x\n") == ["numpy==1.2"]
 
 
 def test_what_conda_and_pip_are_asked_for_is_one_list(scenario: WorkspaceScenario) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
 from core.errors import NotFound, StudioError
-from core.ids import as_uuid
+from core.ids import as_key, as_uuid
 from core.storage import Root, safe
-from datasets import definitions, readiness
+from datasets import definitions, readiness, stores
 from datasets.models import DatasetVersion, Datastore
 from datasets.stores import relative_root, root_of
 from duto.spec import canonical
@@ -22,13 +23,17 @@ from workspaces.models import Workspace
 
 __all__ = [
     "MOUNT",
+    "Extent",
     "Found",
+    "Known",
+    "extent_of",
     "files_below",
     "files_mounted",
     "path_identity",
     "problems_of",
     "relative_root",
     "root_by_name",
+    "source_of",
     "store_names",
 ]
 
@@ -83,42 +88,87 @@ def files_mounted(workspace: Workspace, name: str, path: str) -> list[Found]:
     return [Found(name, each.path, _relative(each.path, base), each.size) for each in root.walk(base)]
 
 
-def path_identity(workspace: Workspace, name: str, path: str) -> str:
-    """What lies at a path, cheaply: the digest of names, sizes and times of change."""
+@dataclass(frozen=True)
+class Extent:
+    """What lies at a path, cheaply: the digest of names, sizes and times of change; how many files, and their bytes."""
+
+    identity: str
+    file_count: int
+    size: int
+
+
+def extent_of(workspace: Workspace, name: str, path: str) -> Extent:
+    """Raises NotFound for an unknown datastore; where nothing lies is a place, too."""
     root, base = root_by_name(workspace, name), safe(path)
-    return canonical.digest([name, base, [[each.path, each.size, round(each.modified, 3)] for each in root.walk(base)]])
+    found = list(root.walk(base))
+    digest = canonical.digest([name, base, [[each.path, each.size, round(each.modified, 3)] for each in found]])
+    return Extent(digest, len(found), sum(each.size for each in found))
+
+
+def path_identity(workspace: Workspace, name: str, path: str) -> str:
+    """The digest alone."""
+    return extent_of(workspace, name, path).identity
+
+
+class Known:
+    """The datastores of a workspace and the dataset versions that runs read, each asked for once.
+
+    `unsaved`: versions that are only in memory, by the ids under which they are asked for.
+    """
+
+    def __init__(self, workspace: Workspace, unsaved: Mapping[str, DatasetVersion] | None = None) -> None:
+        self.workspace = workspace
+        self.stores = store_names(workspace)
+        self._versions: dict[UUID, DatasetVersion | None] = {as_key(key): row for key, row in (unsaved or {}).items()}
+
+    def learn(self, inputs: Iterable[Input], parameters: Mapping[str, Any]) -> None:
+        """Look up the versions that these inputs read: one query."""
+        values = (source_of(each, parameters) for each in inputs)
+        wanted = {key for value in values if isinstance(value, str) and (key := as_uuid(value))} - self._versions.keys()
+        if wanted:
+            rows = DatasetVersion.objects.filter(workspace=self.workspace, pk__in=wanted)
+            found = {row.pk: row for row in rows.select_related("dataset").defer("profile")}
+            self._versions.update({key: found.get(key) for key in wanted})
+            for row in found.values():
+                row.workspace = self.workspace
+
+    def version(self, source: Input, value: str) -> DatasetVersion | None:
+        """The version of this id; None where there is none."""
+        self.learn([source], {source.parameter: value} if source.parameter else {})
+        return self._versions.get(as_key(value))
 
 
 def problems_of(
     workspace: Workspace,
     inputs: Iterable[Input],
     outputs: Iterable[Output],
-    stores: frozenset[str] | None = None,
+    known: Known | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> list[tuple[str, str]]:
-    """What is wrong with the data that a step refers to, as (code, sentence). `stores`: the names, if known already.
+    """What is wrong with the data that a step refers to, as (code, sentence). `known`: what was looked up already.
 
     `parameters`: the values, for inputs that are given by them.
     """
     problems: list[tuple[str, str]] = []
-    stores = store_names(workspace) if stores is None else stores
-    read = [(each, _source_of(each, parameters or {})) for each in inputs]
+    known = Known(workspace) if known is None else known
+    names = known.stores
+    read = [(each, source_of(each, parameters or {})) for each in inputs]
     wanted = [*(each.datastore for each, _ in read), *(each.datastore for each in outputs)]
     wanted += [str(value["datastore"]) for _, value in read if isinstance(value, Mapping)]
     for name in dict.fromkeys(name for name in wanted if name):
-        if name not in stores:
-            text = f"There is no datastore '{name}'. There are: {', '.join(sorted(stores)) or 'none'}."
+        if name not in names:
+            text = f"There is no datastore '{name}'. There are: {', '.join(sorted(names)) or 'none'}."
             problems.append((MISSING, text))
     problems += [problem for each in outputs for problem in _unregistrable(each)]
     for each, value in read:
         if isinstance(value, str):
-            problems += _unusable(workspace, each, value)
-        elif isinstance(value, Mapping) and value["datastore"] in stores and each.mode != MOUNT:
+            problems += _unusable(known, each, value)
+        elif isinstance(value, Mapping) and value["datastore"] in names and each.mode != MOUNT:
             problems += [(MISSING, text) for text in _nothing_there(workspace, each.name, value)]
     return problems
 
 
-def _source_of(source: Input, parameters: Mapping[str, Any]) -> Any:
+def source_of(source: Input, parameters: Mapping[str, Any]) -> Any:
     """The id of a dataset version, or a place as datastore and path; None for what another step writes."""
     if source.parameter is not None:
         return parameters.get(source.parameter)
@@ -145,7 +195,7 @@ def _unregistrable(output: Output) -> list[tuple[str, str]]:
 
 def _nothing_there(workspace: Workspace, name: str, place: Mapping[str, Any]) -> list[str]:
     try:
-        root = root_by_name(workspace, place["datastore"])
+        root = stores.root_by_name(workspace, place["datastore"])
         if not root.exists(safe(place["path"])):
             return [
                 f"The input '{name}' reads '{place['path']}' on datastore '{place['datastore']}', where there is nothing."
@@ -155,10 +205,8 @@ def _nothing_there(workspace: Workspace, name: str, place: Mapping[str, Any]) ->
     return []
 
 
-def _unusable(workspace: Workspace, source: Input, key: str) -> list[tuple[str, str]]:
-    wanted = DatasetVersion.objects.filter(workspace=workspace).select_related("dataset")
-    key_of_row = as_uuid(key)
-    version = wanted.defer("definition", "profile").filter(pk=key_of_row).first() if key_of_row else None
+def _unusable(known: Known, source: Input, key: str) -> list[tuple[str, str]]:
+    version = known.version(source, key)
     if version is None:
         text = _("The input '%(input)s' names the dataset version %(version)s, which does not exist here.")
         return [(MISSING, text % {"input": source.name, "version": key})]

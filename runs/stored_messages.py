@@ -27,6 +27,12 @@ SENTENCES: Mapping[str, str | Promise] = {
     "unhashable": _("Not reused: what input `%(name)s` holds cannot be told without reading it all."),
     "reused": _("Reused from #%(number)s: nothing that the step depends on has changed."),
     "adopted": _("Adopted from #%(number)s: it completed there, and nothing that it depends on has changed."),
+    # Of a plan, about what is not known before the run.
+    "to_build": _(
+        "Its environment has to be built first: reused if its packages are the same as before, else it runs."
+    ),
+    "reads_again": _("It reads what `%(name)s` is yet to write: reused if that is the same as before, else it runs."),
+    "reads_first": _("It reads what `%(name)s` is yet to write, and no step of this name has completed here before."),
     "source_gone": _("It runs again: the run that #%(number)s had its result from is deleted."),
     "failed_there": _("It failed in #%(number)s."),
     "canceled_there": _("It was canceled in #%(number)s."),

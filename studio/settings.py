@@ -239,10 +239,15 @@ SPECTACULAR_SETTINGS = {
         "PipelineStatus": "pipelines.models.PublishedPipeline.Status",
         "EndpointStatus": "pipelines.models.PipelineEndpoint.Status",
         "RunKind": "runs.models.run.Run.Kind",
-        "SubmittedKind": ["pipeline", "script", "interactive"],
+        "SubmittedKind": ["pipeline", "script", "sweep", "automl", "interactive"],
         "BuildStatus": "environments.models.EnvironmentBuild.Status",
         "DatasetKind": "datasets.models.Dataset.Kind",
         "ModuleStatus": "pipelines.models.Module.Status",
+        "ResumeOutcome": ["adopted", "runs", "later"],
+        "FileState": ["gone", "changed", "touched", "kept"],
+        "PlannedOutcome": ["reused", "runs", "unknown", "fails", "skipped"],
+        "PlannedStart": ["now", "waits", "environment", "later"],
+        "PlannedEnvironmentState": ["ready", "building", "to_build", "user_managed"],
     },
 }
 

@@ -85,7 +85,12 @@ def files_below(workspace: Workspace, store: str, path: str) -> list[ResolvedFil
 
 def identity(version: DatasetVersion) -> dict[str, Any]:
     """What identifies a version for reuse: its definition, and cheaply what it means now."""
-    return {"definition": version.digest, "content": fingerprint(files_of(version))}
+    return identity_of(version, files_of(version))
+
+
+def identity_of(version: DatasetVersion, files: Iterable[ResolvedFile]) -> dict[str, Any]:
+    """The same of one whose files were resolved already."""
+    return {"definition": version.digest, "content": fingerprint(files)}
 
 
 def fingerprint(files: Iterable[ResolvedFile]) -> str:

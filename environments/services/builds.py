@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from msgspec import Raw
 
 from core import outbox, sentences
@@ -36,17 +36,25 @@ class HasKey(Protocol):
     def pk(self) -> Any: ...
 
 
+def live_build(recipe_digest: str) -> EnvironmentBuild | None:
+    """The build of this recipe that is under way or ready."""
+    return _live(recipe_digest).first()
+
+
+def _live(recipe_digest: str) -> QuerySet[EnvironmentBuild]:
+    return EnvironmentBuild.objects.exclude(status=EnvironmentBuild.Status.FAILED).filter(recipe_digest=recipe_digest)
+
+
 def queue_build(recipe_digest: str, recipe: Mapping[str, Any]) -> EnvironmentBuild:
     """The build of this recipe that is under way or ready, or a new one."""
-    live = EnvironmentBuild.objects.exclude(status=EnvironmentBuild.Status.FAILED).filter(recipe_digest=recipe_digest)
-    build = live.first()
+    build = live_build(recipe_digest)
     if build is None:
         try:
             with transaction.atomic():
                 build = EnvironmentBuild.objects.create(recipe_digest=recipe_digest, recipe=dict(recipe))
         except IntegrityError:
             # Somebody asked in the same moment; the constraint let one of us through.
-            build = live.get()
+            build = _live(recipe_digest).get()
     if build.status == EnvironmentBuild.Status.QUEUED:
         _wake(build)
     return build

@@ -40,6 +40,21 @@ def resolve(workspace: Workspace, reference: Mapping[str, Any]) -> EnvironmentVe
     return with_build(version)
 
 
+def look(workspace: Workspace, reference: Mapping[str, Any]) -> EnvironmentVersion:
+    """What `resolve` would give, without writing anything: a version that there is not yet is in memory only.
+
+    Its build is the one that is under way or ready, None where one would be asked for. Raises as `resolve`.
+    """
+    if "python" in reference:
+        version = _version_of(workspace, definitions.read(reference), writes=False)
+    else:
+        version = find(workspace, str(reference.get("name") or ""), reference.get("version"))
+    is_failed = version.build is not None and version.build.status == EnvironmentBuild.Status.FAILED
+    if not version.definition["python"]["user_managed"] and (version.build is None or is_failed):
+        version.build = builds.live_build(version.recipe_digest)
+    return version
+
+
 @transaction.atomic
 def register(context: WorkspaceContext, definition: Mapping[str, Any]) -> EnvironmentVersion:
     """Keep a definition under its name; the newest one again is the same version. Nothing is built yet.
@@ -121,17 +136,20 @@ def stand_in(name: str, instead: str) -> Kept:
     return sentences.keep(said("curated_instead", asked=name, used=instead, has=curated.HEADLINES[instead]))
 
 
-def _version_of(workspace: Workspace, definition: Definition) -> EnvironmentVersion:
+def _version_of(workspace: Workspace, definition: Definition, *, writes: bool = True) -> EnvironmentVersion:
     name = definition.document["name"]
     if stands_in(workspace, name):  # a copy that was changed without renaming it, as below
         name = ""
-    environment = _environment(workspace, name) if name else None
+    make = _environment if writes else _environment_in_memory
+    environment = make(workspace, name) if name else None
     known = VERSIONS.filter(workspace=workspace, environment=environment, digest=definition.digest)
     if environment is not None and environment.is_curated and not known.exists():
         # A program changed its copy of a curated environment without renaming it: it gets what it asked for.
         environment = None
         known = VERSIONS.filter(workspace=workspace, environment=None, digest=definition.digest)
     found = known.order_by("-version").first()
+    if found is None and not writes:
+        return _version(workspace, environment, environment.latest_version + 1 if environment else 0, definition)
     return found or add_version(workspace, environment, definition)
 
 
@@ -155,7 +173,15 @@ def add_version(
         Environment.objects.filter(pk=locked.pk).update(latest_version=number)
         environment.latest_version = number
     outbox.hint(f"list:{workspace.name}:environments")
-    return EnvironmentVersion.objects.create(
+    made = _version(workspace, environment, number, definition)
+    made.save(force_insert=True)
+    return made
+
+
+def _version(
+    workspace: Workspace, environment: Environment | None, number: int, definition: Definition
+) -> EnvironmentVersion:
+    return EnvironmentVersion(
         workspace=workspace, environment=environment, version=number, definition=definition.document,
         digest=definition.digest, recipe_digest=definition.recipe_digest, base_tag=base_tag(definition.document) or "",
     )  # fmt: skip
@@ -167,6 +193,11 @@ def _environment(workspace: Workspace, name: str) -> Environment:
             return Environment.objects.get_or_create(workspace=workspace, name=name)[0]
     except IntegrityError:
         return Environment.objects.get(workspace=workspace, name=name)
+
+
+def _environment_in_memory(workspace: Workspace, name: str) -> Environment:
+    found = Environment.objects.filter(workspace=workspace, name=name).first()
+    return found or Environment(workspace=workspace, name=name)
 
 
 def _number(version: object, name: str) -> int:

@@ -34,15 +34,7 @@ class _TriggerView(WorkspaceView):
 
     def words(self) -> dict[str, Any]:
         """What the body says, as `publish.trigger` takes it."""
-        asked = self.asked(s.TriggerIn)
-        return {
-            "experiment": asked["ExperimentName"] or "",
-            "parameters": parameters_of(asked),
-            "tags": asked["Tags"] or {},
-            "description": asked["Description"] or "",
-            "continue_on_step_failure": asked["ContinueRunOnStepFailure"],
-            "is_lenient": True,
-        }
+        return asked_of(self.asked(s.TriggerIn))
 
     def run(self, endpoint: PipelineEndpoint, version: str) -> Response:
         return self.repeated(publish.trigger_endpoint(self.context, endpoint, version=version, **self.words()))
@@ -96,6 +88,18 @@ class NamedEndpointTriggerView(_TriggerView):
 
 def version_of(request: Request) -> str:
     return str(request.query_params.get("pipelineVersion", ""))
+
+
+def asked_of(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a body of this kind asks for, as `publish.trigger` takes it."""
+    return {
+        "experiment": asked["ExperimentName"] or "",
+        "parameters": parameters_of(asked),
+        "tags": asked["Tags"] or {},
+        "description": asked["Description"] or "",
+        "continue_on_step_failure": asked["ContinueRunOnStepFailure"],
+        "is_lenient": True,
+    }
 
 
 def parameters_of(asked: Mapping[str, Any]) -> dict[str, Any]:

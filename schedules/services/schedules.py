@@ -22,8 +22,8 @@ from pipelines import queries as pipelines
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from registry.services.models import find_model
 from runs.models import Experiment
+from runs.services.submission.checks import refused
 from runs.services.submission.experiments import name_from
-from runs.services.submission.submit import refused
 from schedules import changes, timetable, triggers
 from schedules.models import Schedule
 from schedules.services import cycles

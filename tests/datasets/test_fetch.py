@@ -171,7 +171,7 @@ def test_a_run_is_refused_until_its_data_are_here(scenario: WorkspaceScenario, s
     source = Input(name="d", parameter="p") if by_parameter else Input(name="d", dataset=str(version.pk))
 
     def problems() -> list[tuple[str, str]]:
-        return references.problems_of(scenario.workspace, [source], [], frozenset(), {"p": str(version.pk)})
+        return references.problems_of(scenario.workspace, [source], [], None, {"p": str(version.pk)})
 
     [(why, text)] = problems()
     assert why == "still_fetching" and "still being fetched" in text

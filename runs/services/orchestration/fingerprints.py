@@ -12,8 +12,9 @@ from datasets.services import versions as dataset_versions
 from duto.spec import canonical, fingerprint
 from duto.spec.graph import Input, Step
 from environments.models import EnvironmentVersion
-from runs.models import Snapshot
 from runs.services.orchestration.run_state import RunState
+
+Key = tuple[str | None, ...]
 
 
 def document_of(
@@ -37,10 +38,15 @@ def identity_of(run_state: RunState, source: Input) -> Any:
     if source.step is not None and source.output is not None:
         found = run_state.runs[source.step].step.output_digests.get(source.output)
         return found["digest"] if found else None
-    key = (source.dataset, source.parameter, source.datastore, source.path)
+    key = key_of(source)
     if key not in run_state.identities:  # one look, however many steps read the same
         run_state.identities[key] = _outside(run_state, source)
     return run_state.identities[key]
+
+
+def key_of(source: Input) -> Key:
+    """What an input reads outside the run, as `RunState.identities` names it."""
+    return source.dataset, source.parameter, source.datastore, source.path
 
 
 def _outside(run_state: RunState, source: Input) -> Any:
@@ -61,14 +67,15 @@ def _snapshot(run_state: RunState, step: Step) -> str | None:
     """The digest of the files, or of the declared part of them (`hash_paths`)."""
     if not step.hash_paths or step.snapshot is None:
         return step.snapshot
-    snapshot = Snapshot.objects.get(workspace=run_state.root.workspace, digest=step.snapshot)
+    run_state.learn_manifests([step.snapshot])
     wanted = tuple(path.strip("/").removeprefix("./") for path in (*step.hash_paths, step.script) if path)
-    kept = [
-        f
-        for f in snapshot.files
-        if any(f["path"] == w or f["path"].startswith(w + "/") or w in ("", ".") for w in wanted)
-    ]
-    return canonical.digest([[f["path"], f["digest"]] for f in kept])
+    return canonical.digest(
+        [
+            [path, digest]
+            for path, digest in run_state.manifests[step.snapshot].items()
+            if any(path == each or path.startswith(each + "/") or each in ("", ".") for each in wanted)
+        ]
+    )
 
 
 def _environment(version: EnvironmentVersion | None) -> str | None:

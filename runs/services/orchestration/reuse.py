@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 
 from core.clock import now
@@ -17,7 +18,7 @@ from core.storage import Root
 from datasets import references
 from duto.spec import fingerprint, status
 from runs import stored_messages
-from runs.models import Output, Run, Snapshot, StepRun
+from runs.models import Output, Run, StepRun
 from runs.services.orchestration.run_state import RunState
 from runs.services.results import outputs
 from runs.services.results.output_check import Change
@@ -65,16 +66,46 @@ def look_up(run_state: RunState, node: str, document: dict[str, Any], digest: st
         return _no("not_allowed", stored_messages.say("not_allowed"))
     if unknown := unhashable(document):
         return _no("unhashable", stored_messages.say("unhashable", name=unknown))
-    found = _EQUAL.first(run_state.root.workspace_id, digest)
+    found = _equal(run_state, digest)
     if found is None:
         return _nearest(run_state, node, document)
     facts = facts_of(found)
-    if found.output_digests and (lost := changed_output(run_state, outputs_of(found), number_of(found))):
+    if found.output_digests and (lost := changed_output(run_state, outputs_of(run_state, found), number_of(found))):
         return _no(lost.code, stored_messages.say("not_reused", why=lost.why), **facts, output=lost.as_document())
     text = stored_messages.say("reused", number=number_of(found))
     return Answer(
         found.run, {"reused": True, "code": "reused", "text": text, "differences": [], "compared_with": facts}
     )
+
+
+def _equal(run_state: RunState, digest: str) -> StepRun | None:
+    if digest in run_state.equals:
+        return run_state.equals[digest]
+    return _EQUAL.first(run_state.root.workspace_id, digest)
+
+
+def _namesake(run_state: RunState, name: str) -> StepRun | None:
+    if name in run_state.namesakes:
+        return run_state.namesakes[name]
+    return _NAMESAKE.first(run_state.root.workspace_id, name)
+
+
+def learn_equals(run_state: RunState, digests: Collection[str]) -> None:
+    """Look up the newest step of each of these fingerprints: one query."""
+    rows = StepRun.objects.filter(workspace=run_state.root.workspace_id, is_source=True, fingerprint__in=digests)
+    turn = Window(RowNumber(), partition_by=F("fingerprint"), order_by=F("run_id").desc())
+    newest = rows.annotate(turn=turn).filter(turn=1).values("run_id")
+    only = ("node_id", "fingerprint", "output_digests", "reused_from", "run__root__number")
+    found = StepRun.objects.filter(pk__in=newest).select_related("run__root").only(*only)
+    run_state.equals.update({**dict.fromkeys(digests), **{row.fingerprint: row for row in found}})
+
+
+def learn_namesakes(run_state: RunState, runs: Mapping[str, UUID | None]) -> None:
+    """The newest step that may be a source, by its name, where it is known which run that is: one query."""
+    only = ("name", "node_id", "fingerprint_document", "snapshot_digest", "run__root__number")
+    keys = [key for key in runs.values() if key is not None]
+    found = StepRun.objects.filter(pk__in=keys).select_related("run__root").only(*only)
+    run_state.namesakes.update({**dict.fromkeys(runs), **{row.name: row for row in found}})
 
 
 def unhashable(document: dict[str, Any]) -> str | None:
@@ -155,9 +186,10 @@ class Lost:
         return self.change.as_document(self.name)
 
 
-def outputs_of(found: StepRun) -> list[Output]:
+def outputs_of(run_state: RunState, found: StepRun) -> list[Output]:
     """What a step that ran itself wrote, with its manifests; what it named without a row is gone."""
-    rows = {row.name: row for row in _OUTPUTS.all(found.run_id)}
+    known = run_state.written.get(found.run_id)
+    rows = {row.name: row for row in (_OUTPUTS.all(found.run_id) if known is None else known)}
     return [rows.get(name) or gone(name) for name in found.output_digests]
 
 
@@ -188,7 +220,7 @@ def _root(run_state: RunState, store: str) -> Root | None:
 
 def _nearest(run_state: RunState, node: str, document: dict[str, Any]) -> Answer:
     """Say what differs from the last completed run of the step of this name."""
-    last = _NAMESAKE.first(run_state.root.workspace_id, run_state.spec(node).name)
+    last = _namesake(run_state, run_state.spec(node).name)
     if last is None or last.fingerprint_document is None:
         return _no("first", stored_messages.say("first"))
     differences = fingerprint.compare(last.fingerprint_document, document, *files_of_both(run_state, last, node))
@@ -207,11 +239,12 @@ def _nearest(run_state: RunState, node: str, document: dict[str, Any]) -> Answer
     )
 
 
-def files_of_both(run_state: RunState, last: StepRun, node: str) -> tuple[dict[str, str] | None, dict[str, str] | None]:
+def files_of_both(
+    run_state: RunState, last: StepRun, node: str
+) -> tuple[Mapping[str, str] | None, Mapping[str, str] | None]:
     """Both snapshots file by file, when they differ: it turns "the files changed" into which."""
     new = run_state.spec(node).snapshot
     if last.snapshot_digest == new:
         return None, None
-    rows = Snapshot.objects.filter(workspace=run_state.root.workspace_id, digest__in=[last.snapshot_digest, new or ""])
-    files = {row.digest: {each["path"]: each["digest"] for each in row.files} for row in rows}
-    return files.get(last.snapshot_digest), files.get(new or "")
+    run_state.learn_manifests([last.snapshot_digest, new or ""])
+    return run_state.manifests.get(last.snapshot_digest), run_state.manifests.get(new or "")

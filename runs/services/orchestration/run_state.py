@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from core.prepared import Prepared
 from core.storage import Root
 from duto.spec.graph import Step
 from environments.models import EnvironmentBuild, EnvironmentVersion
-from runs.models import Output, Run, StepRun
+from runs.models import Output, Run, Snapshot, StepRun
 from runs.queries.graphs import parsed
 from runs.services.results.output_check import Look
 
@@ -67,6 +67,11 @@ class RunState:
         # The steps of the run that this one resumes, and what they wrote (runs.services.orchestration.adoption).
         self.sources: dict[str, StepRun] = {}
         self.written: dict[UUID, list[Output]] = {}
+        # Earlier steps by fingerprint and by name, where they were looked up for many at once; None: there is none.
+        self.equals: dict[str, StepRun | None] = {}
+        self.namesakes: dict[str, StepRun | None] = {}
+        # The files of snapshots: digests by path.
+        self.manifests: dict[str, Mapping[str, str]] = {}
         # What data outside the run are, and where datastores are.
         self.identities: dict[tuple[str | None, ...], Any] = {}
         self.roots: dict[str, Root | None] = {}
@@ -86,6 +91,12 @@ class RunState:
             run.root = self.root
             run.workspace = self.root.workspace
             self.runs[run.step.node_id] = run
+
+    def learn_manifests(self, digests: Iterable[str]) -> None:
+        """Load what these snapshots hold, in one query; one that is gone is not known afterwards, either."""
+        if missing := set(digests) - self.manifests.keys():
+            rows = Snapshot.objects.filter(workspace=self.root.workspace_id, digest__in=missing)
+            self.manifests.update({row.digest: {each["path"]: each["digest"] for each in row.files} for row in rows})
 
     def still_waiting(self) -> set[str]:
         """The steps whose environment is being built."""

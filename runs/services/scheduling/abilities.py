@@ -44,10 +44,11 @@ def require_hosts(
     asked = [
         (step, definition, needs)
         for step in steps
-        if (needs := _needs(definition := _definition(versions[step.id])) | _of_spark(step, definition))
+        if (needs := needs_of(step, definition := _definition(versions[step.id])))
     ]
     if not asked:
         return
+    attached: dict[UUID, set[UUID]] = {}
     here = Q(workspace=workspace) | Q(workspace__isnull=True)
     wanted = frozenset[str]().union(*(needs for _, _, needs in asked))
     able = {name: {host.pk for host in hosts_with(name, here)} for name in wanted}
@@ -55,7 +56,7 @@ def require_hosts(
         (step, f"{name.partition(':')[0]}_only", _refusal(name, definition))
         for step, definition, needs in asked
         for name in sorted(needs)
-        if not _has_one(targets[str(step.compute).lower()], able[name])
+        if not _has_one(targets[str(step.compute).lower()], able[name], attached)
     ]
     if refused:
         problems = [
@@ -77,12 +78,13 @@ def of_step(step: Step) -> str:
     return JAVA if KINDS[step.kind].needs_java and "JAVA_HOME" not in named else ""
 
 
+def needs_of(step: Step, definition: Mapping[str, Any]) -> Abilities:
+    """What the step needs of a host, in an environment of this definition; empty for none."""
+    return _needs(definition) | (_java(definition) if of_step(step) else NOTHING)
+
+
 def _definition(version: EnvironmentVersion | None) -> Mapping[str, Any]:
     return version.definition if version else {}
-
-
-def _of_spark(step: Step, definition: Mapping[str, Any]) -> Abilities:
-    return _java(definition) if of_step(step) else NOTHING
 
 
 def _refusal_text(refused: Iterable[tuple[Step, str]]) -> str:
@@ -169,6 +171,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _has_one(target: ComputeTarget, able: set[UUID]) -> bool:
-    attached = set(target.hosts.values_list("pk", flat=True))
-    return bool(attached & able) if attached else bool(able)
+def _has_one(target: ComputeTarget, able: set[UUID], attached: dict[UUID, set[UUID]]) -> bool:
+    if target.pk not in attached:  # one look, however many steps are sent to the cluster
+        attached[target.pk] = set(target.hosts.values_list("pk", flat=True))
+    return bool(attached[target.pk] & able) if attached[target.pk] else bool(able)

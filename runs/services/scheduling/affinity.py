@@ -66,7 +66,7 @@ def of(queue: Sequence[Attempt], found: ClusterState) -> dict[UUID, Affinity]:
     fields = ("run_id", "run__root_id", "node_id", "environment_version_id")
     rows = StepRun.objects.filter(run__in=[attempt.run_id for attempt in queue]).values_list(*fields)
     steps = {run: (root or run, node, version) for run, root, node, version in rows}
-    ready = _ready({version for _, _, version in steps.values() if version}, list(found.hosts.values()))
+    ready = having({version for _, _, version in steps.values() if version}, list(found.hosts.values()))
     graphs = parsed_all({root for root, _, _ in steps.values()})
     # A trial is no step of its root's graph.
     before = {
@@ -82,7 +82,7 @@ def of(queue: Sequence[Attempt], found: ClusterState) -> dict[UUID, Affinity]:
     return affinities
 
 
-def _ready(versions: set[UUID], hosts: Sequence[Host]) -> dict[UUID, Hosts]:
+def having(versions: set[UUID], hosts: Sequence[Host]) -> dict[UUID, Hosts]:
     """The hosts that have each environment: as a folder, or as an image."""
     rows = EnvironmentVersion.objects.filter(pk__in=versions).values_list("pk", "build__lock_digest")
     locks = {version: digest for version, digest in rows if digest} if versions else {}

@@ -74,11 +74,11 @@ def reasons(attempt: Attempt) -> list[Reason]:
     )
     if target_id not in found.targets:
         return []
-    found = _visible_to_workspace(found, found.targets[target_id].workspace_id)
+    found = visible_to_workspace(found, found.targets[target_id].workspace_id)
     moment = now()
     queue = heads(found, moment)
     queue = queue if attempt.pk in {each.pk for each in queue} else [*queue, attempt]
-    needs, all_waiting = needs_of(queue, found), _whole_queue(target_id, attempt)
+    needs, all_waiting = needs_of(queue, found), _whole_queue_with(target_id, attempt)
     held = held_by([*needs, *all_waiting], found)
     needs = affinity.add(needs, held, queue, found)
     answer = placement.place(needs, found.clusters, found.slots, found.host_states, held, moment)
@@ -92,13 +92,16 @@ def reasons(attempt: Attempt) -> list[Reason]:
     return [*blockers, *fair_share(mine, ordered, held), queued(mine, ordered, cluster, attempt.queued_at)]
 
 
-def _whole_queue(target_id: UUID, attempt: Attempt) -> list[PlacementRequest]:
+def _whole_queue_with(target_id: UUID, attempt: Attempt) -> list[PlacementRequest]:
+    found = whole_queue(target_id)
+    if attempt.pk not in {each.id for each in found}:  # placed or canceled a moment ago
+        found.append(PlacementRequest(attempt.pk, target_id, attempt.priority, attempt.user_id))
+    return found
+
+
+def whole_queue(target_id: UUID) -> list[PlacementRequest]:
     """Everybody who waits for the cluster, by three columns each, with names for those who share it."""
-    rows: list[tuple[UUID, int, UUID | None]] = list(
-        waiting().filter(compute_target=target_id).values_list("id", "priority", "user_id")
-    )
-    if attempt.pk not in {row[0] for row in rows}:  # placed or canceled a moment ago
-        rows.append((attempt.pk, attempt.priority, attempt.user_id))
+    rows = list(waiting().filter(compute_target=target_id).values_list("id", "priority", "user_id"))
     names = dict(User.objects.filter(pk__in={row[2] for row in rows if row[2]}).values_list("pk", "username"))
     return [
         PlacementRequest(key, target_id, priority, user, names.get(user, "") if user else "")
@@ -106,7 +109,7 @@ def _whole_queue(target_id: UUID, attempt: Attempt) -> list[PlacementRequest]:
     ]
 
 
-def _visible_to_workspace(found: ClusterState, workspace: UUID) -> ClusterState:
+def visible_to_workspace(found: ClusterState, workspace: UUID) -> ClusterState:
     """The same with words for who holds the busy nodes. Another workspace's people and clusters are not named."""
     rows = Attempt.objects.filter(node__in=[slot.id for slot in found.slots if slot.is_busy]).exclude(
         status__in=Attempt.ENDS

@@ -25,6 +25,13 @@ def ensure(context: WorkspaceContext, *, name: str, description: str = "") -> Ex
     return named(context, name, description=description)
 
 
+def require_name(context: WorkspaceContext, name: str) -> None:
+    """Raises Unprocessable (`bad_name`) for what cannot name one, as `named` does, and makes none."""
+    if not Experiment.objects.filter(workspace=context.workspace, name=name).exists():
+        with refusing():
+            check_name("experiment", name)
+
+
 def named(context: WorkspaceContext, name: str, **values: Any) -> Experiment:
     """The same for whoever may submit. Raises Unprocessable (`bad_name`) for what cannot name one.
 

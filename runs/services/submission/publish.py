@@ -18,10 +18,10 @@ from core.spec import refusing
 from duto.spec import canonical
 from duto.spec.graph import Graph
 from pipelines import queries
-from pipelines.models import PipelineEndpoint, PublishedPipeline
+from pipelines.models import PipelineEndpoint, PipelineEndpointVersion, PublishedPipeline
 from pipelines.services.published import publish
 from runs import stored_messages
-from runs.models import EndpointRun, Run, Snapshot
+from runs.models import EndpointRun, Run, Snapshot, Trigger
 from runs.queries.runs import get_run
 from runs.services.submission import experiments
 from runs.services.submission.submit import submit_run
@@ -123,21 +123,37 @@ def trigger(
     context: WorkspaceContext,
     pipeline: PublishedPipeline,
     *,
+    source: str = "published",
+    name: str = "",
+    on_made: Callable[[Run], None] | None = None,
+    **asked: Any,
+) -> Run:
+    """Run a published pipeline; the rest as in `submission_of`, and raises what that does, and `submit_run`.
+
+    `source`, `name`: what started it, and its name where that is not the pipeline's. `on_made` is told of the run in the
+    transaction in which it appears.
+    """
+    by: Trigger = {"kind": source, "name": name or pipeline.name}
+    run = submit_run(context, **submission_of(pipeline, **asked), trigger=by, on_made=on_made)
+    PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
+    outbox.hint(f"list:{context.workspace.name}:pipelines")
+    return run
+
+
+def submission_of(
+    pipeline: PublishedPipeline,
+    *,
     experiment: str = "",
     parameters: Mapping[str, Any] | None = None,
     tags: Mapping[str, Any] | None = None,
     description: str = "",
     continue_on_step_failure: bool | None = None,
     regenerate_outputs: bool = False,
-    source: str = "published",
-    name: str = "",
     is_lenient: bool = False,
-    on_made: Callable[[Run], None] | None = None,
-) -> Run:
-    """Run a published pipeline. Raises Conflict when it is disabled, Unprocessable for parameters that do not fit.
+) -> dict[str, Any]:
+    """What `trigger` submits. Raises Conflict when the pipeline is disabled.
 
-    `source`, `name`: what started it, and its name where that is not the pipeline's. `is_lenient`: parameters that it does not
-    declare are left aside, with a warning on the run. `on_made` is told of the run in the transaction in which it appears.
+    `is_lenient`: parameters that it does not declare are left aside, with a warning on the run.
     """
     if pipeline.status != PublishedPipeline.Status.ACTIVE:
         raise Conflict(
@@ -147,24 +163,18 @@ def trigger(
     values = dict(parameters or {})
     aside = _undeclared(pipeline, values) if is_lenient else []
     keep = pipeline.continue_on_step_failure if continue_on_step_failure is None else continue_on_step_failure
-    run = submit_run(
-        context,
-        experiment=experiment or experiments.name_from(pipeline.name),
-        graph=pipeline.graph,
-        parameters={name: value for name, value in values.items() if name not in aside},
-        tags={str(key): str(value) for key, value in (tags or {}).items()},
-        regenerate_outputs=regenerate_outputs,
-        continue_on_step_failure=keep,
-        display_name=pipeline.name,
-        description=description,
-        trigger={"kind": source, "name": name or pipeline.name},
-        published_pipeline_id=pipeline.pk,
-        warnings=_left_out(pipeline, aside),
-        on_made=on_made,
-    )
-    PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
-    outbox.hint(f"list:{context.workspace.name}:pipelines")
-    return run
+    return {
+        "experiment": experiment or experiments.name_from(pipeline.name),
+        "graph": pipeline.graph,
+        "parameters": {name: value for name, value in values.items() if name not in aside},
+        "tags": {str(key): str(value) for key, value in (tags or {}).items()},
+        "regenerate_outputs": regenerate_outputs,
+        "continue_on_step_failure": keep,
+        "display_name": pipeline.name,
+        "description": description,
+        "published_pipeline_id": pipeline.pk,
+        "warnings": _left_out(pipeline, aside),
+    }
 
 
 def trigger_endpoint(
@@ -177,19 +187,8 @@ def trigger_endpoint(
     on_made: Callable[[Run], None] | None = None,
     **asked: Any,
 ) -> Run:
-    """Run a version of an endpoint, or its default; the rest as in `trigger`.
-
-    Raises NotFound for a version that it does not have, Conflict where it is disabled or archived.
-    """
-    if endpoint.status != PipelineEndpoint.Status.ACTIVE:
-        is_archived = endpoint.status == PipelineEndpoint.Status.ARCHIVED
-        text = (
-            _("The endpoint '%(endpoint)s' is archived. Reactivate it on its page first.")
-            if is_archived
-            else _("The endpoint '%(endpoint)s' is disabled. Enable it on its page first.")
-        )
-        raise Conflict(text % {"endpoint": endpoint.name}, code="archived" if is_archived else "disabled")
-    chosen = queries.endpoint_version(endpoint, version)
+    """Run a version of an endpoint, or its default; the rest as in `trigger`. Raises what `version_to_run` does."""
+    chosen = version_to_run(endpoint, version)
 
     def note(run: Run) -> None:
         EndpointRun.objects.create(run=run, endpoint=endpoint, version=chosen)
@@ -198,6 +197,20 @@ def trigger_endpoint(
             on_made(run)
 
     return trigger(context, chosen.pipeline, source=source, name=name or endpoint.name, on_made=note, **asked)
+
+
+def version_to_run(endpoint: PipelineEndpoint, version: str) -> PipelineEndpointVersion:
+    """The version that a call runs. Raises NotFound for one that the endpoint does not have, Conflict where the endpoint is
+    disabled or archived."""
+    if endpoint.status != PipelineEndpoint.Status.ACTIVE:
+        is_archived = endpoint.status == PipelineEndpoint.Status.ARCHIVED
+        text = (
+            _("The endpoint '%(endpoint)s' is archived. Reactivate it on its page first.")
+            if is_archived
+            else _("The endpoint '%(endpoint)s' is disabled. Enable it on its page first.")
+        )
+        raise Conflict(text % {"endpoint": endpoint.name}, code="archived" if is_archived else "disabled")
+    return queries.endpoint_version(endpoint, version)
 
 
 def _undeclared(pipeline: PublishedPipeline, values: Mapping[str, Any]) -> list[str]:

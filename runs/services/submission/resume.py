@@ -42,19 +42,23 @@ def resume(context: WorkspaceContext, run: Run, *, parameters: Mapping[str, Any]
 
     Raises what check() and submit_run() do.
     """
+    return submit_run(context, **resumption_of(run, parameters or {}))
+
+
+def resumption_of(run: Run, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What `resume` submits. Raises what check() does."""
     check(run)
-    return submit_run(
-        context,
-        experiment=run.experiment.name,
-        kind=run.kind,
-        graph=run.graph or {},
-        parameters={**run.parameters, **(parameters or {})},
-        tags=run.tags,
+    return {
+        "experiment": run.experiment.name,
+        "kind": run.kind,
+        "graph": run.graph or {},
+        "parameters": {**run.parameters, **parameters},
+        "tags": run.tags,
         # Who wanted nothing older than that run gets nothing older than that run.
-        regenerate_outputs=run.is_forced,
-        continue_on_step_failure=run.continue_on_step_failure,
-        display_name=run.display_name,
-        resumed_from=run,
-        priority=run.priority,
-        trigger={"kind": "resume", "name": f"#{run.number}"},
-    )
+        "regenerate_outputs": run.is_forced,
+        "continue_on_step_failure": run.continue_on_step_failure,
+        "display_name": run.display_name,
+        "resumed_from": run,
+        "priority": run.priority,
+        "trigger": {"kind": "resume", "name": f"#{run.number}"},
+    }

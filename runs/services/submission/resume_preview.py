@@ -26,8 +26,8 @@ from runs.models import Run, StepRun
 from runs.queries.graphs import ParsedGraph, parsed
 from runs.services.orchestration import adoption, fingerprints
 from runs.services.orchestration.run_state import RunState
+from runs.services.submission.checks import refused
 from runs.services.submission.resume import check
-from runs.services.submission.submit import refused
 
 COMPLETED = Run.Status.COMPLETED
 ADOPTED, RUNS, LATER = "adopted", "runs", "later"

@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any, Unpack
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
-from compute.models import ComputeTarget
-from core import once, outbox, sentences, slices
+from core import once, outbox, slices
 from core.clock import now
-from core.errors import Conflict, Unprocessable
+from core.errors import Conflict
 from core.ids import as_uuid
 from core.sentences import Kept
-from core.storage import safe
 from core.work import after_commit, later
-from datasets import references
-from duto.spec import canonical, distribution, status
-from duto.spec import parameters as parameter_rules
-from duto.spec.errors import SpecError
-from duto.spec.graph import Graph, Step
+from duto.spec import canonical, status
+from duto.spec.graph import Step
 from duto.spec.kinds import KINDS
-from duto.spec.units import counted
 from environments.models import EnvironmentVersion
 from environments.services import versions as environment_versions
-from runs.models import DataUse, Experiment, Run, RunWords, Snapshot, StepRun, Trigger
+from runs.models import DataUse, Experiment, Run, RunWords, StepRun, Trigger
 from runs.queries import graphs
 from runs.services.orchestration import progress
 from runs.services.orchestration.run_transaction import run_transaction
-from runs.services.results import lineage, output_conflicts
-from runs.services.scheduling import abilities
+from runs.services.results import lineage
 from runs.services.submission import experiments, sweep_checks
+from runs.services.submission.checks import Checked, check, environments, with_notes
 from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import Role
 from workspaces.scopes import Act
@@ -72,22 +64,16 @@ def submit_run(
     Raises Unprocessable naming every problem of the graph at once, Forbidden for readers and for a step beyond its
     scope.
     """
-    context.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
-    if resumed_from is not None:
-        require_run(context, resumed_from)
-    plan = _check(context, _on_default(context, graph), parameters or {})
-    sweep_checks.check(context, kind, plan.graph)
-    _keep_off_runs(context, plan.graph)
-    output_conflicts.keep_off(context, plan.graph)
+    checked = check(context, graph, parameters or {}, kind=kind, resumed_from=resumed_from)
     fields: dict[str, Any] = {
         "kind": kind,
-        "graph": plan.document,
-        "graph_digest": canonical.digest(plan.document),
-        "parameters": plan.parameters,
+        "graph": checked.document,
+        "graph_digest": canonical.digest(checked.document),
+        "parameters": checked.parameters,
         "tags": dict(tags or {}),
-        "properties": {**(properties or {}), **_root_properties(kind, plan.parameters, published_pipeline_id)},
+        "properties": {**(properties or {}), **_root_properties(kind, checked.parameters, published_pipeline_id)},
         "is_forced": regenerate_outputs,
-        "continue_on_step_failure": plan.goes_on(continue_on_step_failure),
+        "continue_on_step_failure": checked.goes_on(continue_on_step_failure),
         "submitted_in": context.token.root_run_id if context.is_run and context.token else None,
         "display_name": display_name,
         "description": description,
@@ -98,39 +84,39 @@ def submit_run(
         "resumed_from": resumed_from,
         "warnings": [*warnings],
     }
-    if len(plan.graph.steps) > slices.SLICE and kind == Run.Kind.PIPELINE:
-        return _submit_large(context, experiment, plan, fields, on_made)
+    if len(checked.graph.steps) > slices.SLICE and kind == Run.Kind.PIPELINE:
+        return _submit_large(context, experiment, checked, fields, on_made)
     with slices.writing():
-        environments_of = _environments(context, plan)
-        fields["warnings"] = _with_notes(plan, environments_of, warnings)
+        environments_of = environments(context, checked, environment_versions.resolve)
+        fields["warnings"] = with_notes(checked, environments_of, warnings)
         root = _make_root(context, experiment, **fields)
         _settle(root, on_made)
-        runs, details = _rows(root, plan, environments_of)
+        runs, details = _rows(root, checked, environments_of)
         Run.objects.bulk_create(runs)
         StepRun.objects.bulk_create(details)
-        uses = _uses(root, plan, details)
+        uses = _uses(root, checked, details)
         _note_uses(uses)
         _tell_used(root, uses, details)
-        _go(root, len(plan.graph.steps))
+        _go(root, len(checked.graph.steps))
     return root
 
 
 def _submit_large(
     context: WorkspaceContext,
     experiment: str,
-    plan: _Plan,
+    checked: Checked,
     fields: dict[str, Any],
     on_made: Callable[[Run], None] | None,
 ) -> Run:
     """The same in slices: the run is hidden until all its steps are there, and then appears at once."""
     with slices.writing():
-        environments_of = _environments(context, plan)
-    fields["warnings"] = _with_notes(plan, environments_of, fields["warnings"])
+        environments_of = environments(context, checked, environment_versions.resolve)
+    fields["warnings"] = with_notes(checked, environments_of, fields["warnings"])
     root = _make_hidden(context, experiment, **fields)
-    graphs.keep({root.pk: graphs.ParsedGraph(plan.graph)})
+    graphs.keep({root.pk: graphs.ParsedGraph(checked.graph)})
     try:
-        runs, details = _rows(root, plan, environments_of)
-        uses = _uses(root, plan, details)
+        runs, details = _rows(root, checked, environments_of)
+        uses = _uses(root, checked, details)
         for part in slices.of(range(len(runs))):
             with slices.writing():
                 _sign(root)
@@ -219,168 +205,33 @@ def resubmit(
     *,
     parameters: Mapping[str, Any] | None = None,
     regenerate_outputs: bool = False,
-    graph: dict[str, Any] | None = None,
 ) -> Run:
     """Run the same graph again, with the same parameters or changed ones. Raises Forbidden, also for a foreign run's step."""
+    return submit_run(context, **resubmission_of(context, run, parameters or {}, regenerate_outputs=regenerate_outputs))
+
+
+def resubmission_of(
+    context: WorkspaceContext, run: Run, parameters: Mapping[str, Any], *, regenerate_outputs: bool = False
+) -> dict[str, Any]:
+    """What `resubmit` submits. Raises Forbidden for a foreign run's step."""
     require_run(context, run)
-    kind, values = run.kind, run.parameters
+    kind, values, graph = run.kind, run.parameters, run.graph or {}
     if kind == Run.Kind.TRIAL:
         # As a run of its own, with the arguments that it had.
-        kind, values = Run.Kind.SCRIPT, (run.root or run).parameters
-        graph = graph or sweep_checks.alone(run)
-    return submit_run(
-        context,
-        experiment=run.experiment.name,
-        kind=kind,
-        graph=graph or run.graph or {},
-        parameters={**values, **(parameters or {})},
-        tags=run.tags,
-        regenerate_outputs=regenerate_outputs,
-        continue_on_step_failure=run.continue_on_step_failure,
-        display_name=run.display_name,
-        cloned_from=run,
-        priority=run.priority,
-        trigger={"kind": "resubmit", "name": f"#{run.number}"},
-    )
-
-
-def _on_default(context: WorkspaceContext, document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The graph with the workspace's default cluster for steps that name none: the run keeps what it was then."""
-    name, steps = context.workspace.default_compute, document.get("steps")
-    if not name or not isinstance(steps, list):
-        return document
-    said = [
-        {**each, "compute": name} if isinstance(each, Mapping) and not each.get("compute") else each for each in steps
-    ]
-    return {**document, "steps": said}
-
-
-class _Plan:
-    """A graph that may run, with all it refers to."""
-
-    def __init__(self, graph: Graph, parameters: dict[str, Any], targets: dict[str, ComputeTarget]) -> None:
-        self.graph, self.parameters, self.targets = graph, parameters, targets
-        self.document = graph.to_document()
-
-    def goes_on(self, asked: bool | None) -> bool:
-        """Whether the run goes on after a failure: as its submitter says, else as its graph does."""
-        return self.graph.continue_on_step_failure if asked is None else asked
-
-
-def _check(context: WorkspaceContext, document: Mapping[str, Any], given: Mapping[str, Any]) -> _Plan:
-    """Read the graph and look up what it names. Every problem is told at once."""
-    # Not read yet, so anything may stand here: the graph's own reader says what is wrong with it.
-    steps = document.get("steps")
-    most = settings.DUTO.run_max_steps
-    if isinstance(steps, list) and len(steps) > most:
-        raise Unprocessable(
-            f"The graph has {counted(len(steps), 'step')}, and this studio takes runs of at most {most} (DUTO_RUN_MAX_STEPS). "
-            "Let a step do more, or submit several runs.",
-            code="too_many_steps",
-            most=most,
-        )
-    digests = [step.get("snapshot") for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
-    rows = Snapshot.objects.filter(workspace=context.workspace, digest__in=[d for d in digests if isinstance(d, str)])
-    files = {row.digest: {each["path"] for each in row.files} for row in rows}
-    try:
-        graph = Graph.from_document(document, files)
-        parameters = parameter_rules.bind(graph.parameters, given)
-    except SpecError as error:
-        raise refused(error) from error
-    clusters = ComputeTarget.objects.filter(workspace=context.workspace)
-    targets = {target.name.lower(): target for target in clusters if not target.is_leaving}
-    stores = references.store_names(context.workspace)
-    problems = [
-        problem for step in graph.steps for problem in _lookups(context, step, targets, files, stores, parameters)
-    ]
-    if problems:
-        raise Unprocessable("\n".join(p["message"] for p in problems), code=problems[0]["code"], problems=problems)
-    return _Plan(graph, parameters, targets)
-
-
-def refused(error: SpecError) -> Unprocessable:
-    """The refusal that carries all problems of a document."""
-    problems = [problem.to_document() for problem in error.problems]
-    return Unprocessable(str(error), code=problems[0]["code"] if problems else "invalid", problems=problems)
-
-
-def _lookups(
-    context: WorkspaceContext,
-    step: Step,
-    targets: Mapping[str, ComputeTarget],
-    files: Mapping[str, Any],
-    stores: frozenset[str],
-    parameters: Mapping[str, Any],
-) -> list[dict[str, Any]]:
-    found: list[tuple[str, str]] = []
-    if not step.compute or step.compute.lower() not in targets:
-        offer = ", ".join(sorted(t.name for t in targets.values())) or "none yet; create one on the page Compute"
-        wants = f"wants compute target '{step.compute}', which does not exist in workspace '{context.workspace.name}'"
-        what = wants if step.compute else "names no compute target"
-        found.append(("unknown_compute", f"Step '{step.name}' {what}. There are: {offer}."))
-    if text := distribution.nodes_fault(distribution.valued(step.node_count, parameters)):
-        found.append(("bad_node_count", f"Step '{step.name}' {text}"))
-    if step.distribution is not None:  # what parameters make of it; the graph was looked at before
-        spread = distribution.resolved(step.distribution, parameters)
-        found += [("bad_distribution", f"Step '{step.name}': {text}") for text in distribution.faults(spread)]
-    found += [(code, f"Step '{step.name}': {text}") for code, text in _wrong_values(step, parameters)]
-    if step.snapshot not in files:
-        found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
-    found += references.problems_of(context.workspace, step.inputs, step.outputs, stores, parameters)
-    return [{"code": code, "message": message, "step": step.id} for code, message in found]
-
-
-def _wrong_values(step: Step, parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is wrong with the settings that parameters hold, with the values that they have in this run."""
-    held = {
-        name: each["parameter"]
-        for name, each in step.settings.items()
-        if isinstance(each, Mapping) and set(each) == {"parameter"}
+        kind, values, graph = Run.Kind.SCRIPT, (run.root or run).parameters, sweep_checks.alone(run)
+    return {
+        "experiment": run.experiment.name,
+        "kind": kind,
+        "graph": graph,
+        "parameters": {**values, **parameters},
+        "tags": run.tags,
+        "regenerate_outputs": regenerate_outputs,
+        "continue_on_step_failure": run.continue_on_step_failure,
+        "display_name": run.display_name,
+        "cloned_from": run,
+        "priority": run.priority,
+        "trigger": {"kind": "resubmit", "name": f"#{run.number}"},
     }
-    if not held:
-        return []
-    values = {name: parameters.get(parameter) for name, parameter in held.items()}
-    bound = replace(step, settings={**step.settings, **values})
-    return [(code, text) for code, text in KINDS[step.kind].check(bound, None) if code == "bad_settings"]
-
-
-def _keep_off_runs(context: WorkspaceContext, graph: Graph) -> None:
-    """A step lets nothing be kept below the folder of a run of another tree. Raises Forbidden."""
-    if not context.is_run:
-        return
-    outputs = (output for step in graph.steps for output in step.outputs if output.destination)
-    chosen = (safe(str(each.destination).replace("{output-name}", each.name)) for each in outputs)
-    parts = [path.split("/") for path in chosen]
-    named = {key for part in parts if part[0] == "azureml" and len(part) > 1 and (key := as_uuid(part[1]))}
-    for run in Run.objects.only("root_id").filter(workspace=context.workspace, pk__in=named):
-        require_run(context, run)
-
-
-def _environments(context: WorkspaceContext, plan: _Plan) -> dict[str, EnvironmentVersion | None]:
-    """The environment of each step; one that many steps share is looked up once. Raises Unprocessable."""
-    known: dict[str, EnvironmentVersion] = {}
-    found: dict[str, EnvironmentVersion | None] = {}
-    for step in plan.graph.steps:
-        if not step.environment:
-            found[step.id] = None
-            continue
-        key = canonical.digest(dict(step.environment))
-        if key not in known:
-            known[key] = environment_versions.resolve(context.workspace, dict(step.environment))
-        found[step.id] = known[key]
-    abilities.require_hosts(context.workspace, plan.graph.steps, found, plan.targets)
-    return found
-
-
-def _with_notes(
-    plan: _Plan, environments_of: Mapping[str, EnvironmentVersion | None], warnings: Sequence[Kept]
-) -> list[Kept]:
-    """The run's warnings, and of environments that stand in for others: its submitter hears of them with the answer."""
-    steps = plan.graph.steps
-    notes = (
-        each for step in steps for each in environment_versions.notes_of(environments_of[step.id], step.environment)
-    )
-    return sentences.once([*warnings, *notes])
 
 
 def _make_root(context: WorkspaceContext, experiment: str, **fields: Any) -> Run:
@@ -443,24 +294,24 @@ def _tell(root: Run) -> None:
 
 
 def _rows(
-    root: Run, plan: _Plan, environments_of: Mapping[str, EnvironmentVersion | None]
+    root: Run, checked: Checked, environments_of: Mapping[str, EnvironmentVersion | None]
 ) -> tuple[list[Run], list[StepRun]]:
     """One row and one detail row a step, in the order of the graph. A script run is one run: its single step is the root itself."""
     alone = root.is_own_step
-    by_id = {step.id: step for step in plan.graph.steps}
-    steps = [by_id[node] for node in plan.graph.order]
-    runs = [root if alone else _step_row(root, step, plan) for step in steps]
-    details = [_detail_row(run, step, plan, environments_of[step.id]) for run, step in zip(runs, steps, strict=True)]
+    by_id = {step.id: step for step in checked.graph.steps}
+    steps = [by_id[node] for node in checked.graph.order]
+    runs = [root if alone else _step_row(root, step, checked) for step in steps]
+    details = [_detail_row(run, step, checked, environments_of[step.id]) for run, step in zip(runs, steps, strict=True)]
     return [] if alone else runs, details
 
 
-def _uses(root: Run, plan: _Plan, details: list[StepRun]) -> list[DataUse]:
+def _uses(root: Run, checked: Checked, details: list[StepRun]) -> list[DataUse]:
     """Which versions of datasets the run reads, each with the first step that does."""
-    by_id = {step.id: step for step in plan.graph.steps}
+    by_id = {step.id: step for step in checked.graph.steps}
     found: dict[UUID, DataUse] = {}
     for detail in details:
         for source in by_id[detail.node_id].inputs:
-            value = source.dataset if source.parameter is None else plan.parameters.get(source.parameter)
+            value = source.dataset if source.parameter is None else checked.parameters.get(source.parameter)
             version = as_uuid(value) if isinstance(value, str) else None
             if version is not None and version not in found:
                 found[version] = DataUse(root=root, run_id=detail.run_id, dataset_version_id=version)
@@ -484,14 +335,14 @@ def _tell_used(root: Run, uses: list[DataUse], details: list[StepRun]) -> None:
     )
 
 
-def _step_row(root: Run, step: Step, plan: _Plan) -> Run:
+def _step_row(root: Run, step: Step, checked: Checked) -> Run:
     properties = {
         status.RUN_SOURCE: "azureml.StepRun",
         status.PIPELINE_RUN_ID: str(root.pk),
         status.NODE_ID: step.id,
         status.SNAPSHOT_ID: step.snapshot or "",
         status.STEP_TYPE: KINDS[step.kind].step_type,
-        status.COMPUTE_TYPE: plan.targets[(step.compute or "").lower()].type,
+        status.COMPUTE_TYPE: checked.targets[(step.compute or "").lower()].type,
     }
     return Run(
         workspace=root.workspace,
@@ -505,13 +356,13 @@ def _step_row(root: Run, step: Step, plan: _Plan) -> Run:
     )
 
 
-def _detail_row(run: Run, step: Step, plan: _Plan, environment: EnvironmentVersion | None) -> StepRun:
+def _detail_row(run: Run, step: Step, checked: Checked, environment: EnvironmentVersion | None) -> StepRun:
     return StepRun(
         run=run,
         workspace=run.workspace,
         node_id=step.id,
         name=step.name,
-        compute_target_id=plan.targets[(step.compute or "").lower()].pk,
+        compute_target_id=checked.targets[(step.compute or "").lower()].pk,
         environment_version_id=environment.pk if environment else None,
         snapshot_digest=step.snapshot or "",
         allow_reuse=step.allow_reuse,

@@ -13,6 +13,7 @@ _BY_MODULE = {
     "duto.pipeline.pipeline_run": "PipelineRun StepRun",
     "duto.pipeline.port_data": "PortDataReference StepRunOutput",
     "duto.pipeline.pipeline": "Pipeline",
+    "duto.pipeline.plan": "RunPlan PlannedStep",
     "duto.steps.base": "PipelineStep StepSequence",
     "duto.steps.python_script": "PythonScriptStep",
     "duto.steps.command": "CommandStep",

@@ -100,6 +100,15 @@ def trigger(options: argparse.Namespace, output: Output) -> int:
     return 0
 
 
+def plan(options: argparse.Namespace, output: Output) -> int:
+    """What starting a published pipeline would do."""
+    found = _pipeline(workspace_of(options), options.pipeline).plan(
+        options.experiment, dict(options.parameter), regenerate_outputs=options.regenerate_outputs
+    )
+    output.lines(found.to_dict(), *str(found).splitlines())
+    return 0
+
+
 def datasets(options: argparse.Namespace, output: Output) -> int:
     """GET datasets/, or the versions of one."""
     workspace = workspace_of(options)

@@ -138,12 +138,16 @@ def _add_runs(
 def _add_resources(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser], workspace_options: argparse.ArgumentParser
 ) -> None:
-    trigger = subparsers.add_parser("trigger", parents=[workspace_options], help="start a published pipeline")
-    trigger.add_argument("pipeline", metavar="PIPELINE", help="its id, or its name where one pipeline alone has it")
-    trigger.add_argument(
+    started = argparse.ArgumentParser(add_help=False, parents=[workspace_options])
+    started.add_argument("pipeline", metavar="PIPELINE", help="its id, or its name where one pipeline alone has it")
+    started.add_argument(
         "-p", "--parameter", action="append", default=[], type=_parameter, metavar="NAME=VALUE", help="may be repeated"
     )
-    trigger.add_argument("-e", "--experiment", metavar="NAME", default="", help="else the studio chooses")
+    started.add_argument("-e", "--experiment", metavar="NAME", default="", help="else the studio chooses")
+    plan = subparsers.add_parser("plan", parents=[started], help="say what starting a published pipeline would do")
+    plan.add_argument("--regenerate-outputs", action="store_true", help="as if every step were to run again")
+    plan.set_defaults(handler=commands.plan)
+    trigger = subparsers.add_parser("trigger", parents=[started], help="start a published pipeline")
     trigger.add_argument("--wait", action="store_true", help="as of run")
     trigger.set_defaults(handler=commands.trigger)
     datasets = subparsers.add_parser(

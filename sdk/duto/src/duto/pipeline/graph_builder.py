@@ -17,6 +17,7 @@ from duto.steps import ports
 from duto.steps.base import flatten
 from duto.steps.compute_step import ComputeStep
 from duto.steps.parameter import PipelineParameter
+from duto.steps.unsaved import Save
 
 
 class GraphBuilder:
@@ -42,10 +43,10 @@ class GraphBuilder:
         self.problems: List[Problem] = []
 
     def build(
-        self, snapshots: Optional[Mapping[str, str]] = None, save: bool = False, continue_on_step_failure: bool = False
+        self, snapshots: Optional[Mapping[str, str]] = None, save: Save = False, continue_on_step_failure: bool = False
     ) -> Graph:
         """The graph. `snapshots` maps a step's id to the digest of its snapshot; with `save` datasets get
-        ids.
+        ids: they are saved, or kept by `Drafts`.
 
         What cannot even be built is left in `problems`.
         """
@@ -102,7 +103,7 @@ class GraphBuilder:
             if not step._takes_training_output and getattr(root, "training_output", None) is not None
         ]
 
-    def _step(self, step: ComputeStep, snapshot: Optional[str], save: bool) -> Step:
+    def _step(self, step: ComputeStep, snapshot: Optional[str], save: Save) -> Step:
         inputs = step.in_ports
         runconfig = step.runconfig
         variables = dict(runconfig.environment_variables or {}) if runconfig else {}
@@ -151,7 +152,7 @@ class GraphBuilder:
             return replace(output, datastore=str(name))
         return output
 
-    def _environment(self, step: ComputeStep, save: bool) -> Optional[Dict[str, Any]]:
+    def _environment(self, step: ComputeStep, save: Save) -> Optional[Dict[str, Any]]:
         try:
             if step.runconfig is None:
                 return _plain_document(step._environment)

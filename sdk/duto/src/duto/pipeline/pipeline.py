@@ -137,6 +137,43 @@ class Pipeline:
         )
         return run
 
+    def plan(
+        self,
+        experiment_name: Optional[str] = None,
+        pipeline_parameters: Optional[Mapping[str, object]] = None,
+        continue_on_step_failure: Optional[bool] = False,
+        regenerate_outputs: bool = False,
+        priority: Optional[int] = None,
+        resume_from: Union[duto.PipelineRun, str, None] = None,
+    ) -> duto.RunPlan:
+        """What `submit` with the same arguments would do. Nothing is uploaded, saved or started. An addition of ours.
+
+        Args:
+            experiment_name: name of the experiment; None for any.
+            pipeline_parameters: values of parameters by name; others have their defaults.
+            continue_on_step_failure: as of `submit`.
+            regenerate_outputs: run every step, whatever could be reused.
+            priority: as of `submit`.
+            resume_from: a failed or canceled run, or its id, that is to be resumed.
+
+        Returns:
+            The plan; printed, it is a table.
+
+        Raises:
+            UserErrorException: what is wrong, every problem by name, as `submit` would say it.
+            SnapshotException: a source directory cannot be read.
+            NotFoundException: there is no run to resume.
+        """
+        return submission.plan_pipeline(
+            self._builder,
+            experiment_name or "Default",
+            pipeline_parameters,
+            bool(continue_on_step_failure),
+            regenerate_outputs,
+            priority=priority,
+            resume_from=None if resume_from is None else str(getattr(resume_from, "id", resume_from)),
+        )
+
     def publish(
         self,
         name: Optional[str] = None,

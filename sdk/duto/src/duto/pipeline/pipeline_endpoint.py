@@ -8,7 +8,8 @@ from duto.client.http import segment
 from duto.client.tags import texts
 from duto.exceptions import NotFoundException, UserErrorException, error_response_exception
 from duto.not_built import passed_over
-from duto.pipeline.published import NO_PARENT, PublishedPipeline, published_of
+from duto.pipeline.plan import RunPlan
+from duto.pipeline.published import NO_PARENT, PublishedPipeline, plan_body, published_of
 
 if TYPE_CHECKING:
     from duto.pipeline.pipeline import Pipeline
@@ -275,6 +276,35 @@ class PipelineEndpoint:
         passed_over("PipelineEndpoint.submit", NO_PARENT, parent_run_id=parent_run_id)
         run: PipelineRun = self._start(experiment_name, pipeline_parameters, pipeline_version)
         return run
+
+    def plan(
+        self,
+        experiment_name: Optional[str] = None,
+        pipeline_parameters: Optional[Mapping[str, object]] = None,
+        pipeline_version: Optional[str] = None,
+        regenerate_outputs: bool = False,
+    ) -> RunPlan:
+        """What `submit` with the same arguments would do. Nothing is started. An addition of ours.
+
+        Args:
+            experiment_name: name of the experiment; None for any.
+            pipeline_parameters: values of parameters by name; others have their defaults.
+            pipeline_version: the version; None for the default.
+            regenerate_outputs: run every step, whatever could be reused.
+
+        Returns:
+            The plan; printed, it is a table.
+
+        Raises:
+            NotFoundException: there is no such version.
+            UserErrorException: a parameter is not declared or has a value of another type.
+            ConflictException: the endpoint or the pipeline is disabled.
+        """
+        version = self.get_default_version() if pipeline_version is None else str(pipeline_version)
+        pipeline = self.get_pipeline(version)
+        body = plan_body(pipeline, experiment_name, pipeline_parameters, None, regenerate_outputs)
+        place = f"{self._place}plan/?pipelineVersion={segment(version)}"
+        return RunPlan(self._workspace._client.post(place, body))
 
     def _start(
         self,

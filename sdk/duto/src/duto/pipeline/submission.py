@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from duto.client.tags import texts
 from duto.exceptions import UserErrorException
 from duto.pipeline import git_info
 from duto.pipeline.graph_builder import GraphBuilder
+from duto.pipeline.plan import RunPlan
 from duto.run import snapshots
 from duto.run.lookup import run_of
 from duto.spec import snapshot
@@ -18,6 +19,7 @@ from duto.spec.errors import Problem, SpecError
 from duto.spec.graph import Graph
 from duto.spec.parameters import bind
 from duto.steps.parameter import value_of
+from duto.steps.unsaved import Drafts, Save
 
 # Of steps that bring no code: one empty snapshot.
 _NOWHERE = Path()
@@ -66,9 +68,38 @@ def submit_pipeline(
     return run
 
 
-def bound(graph: Graph, parameters: Mapping[str, Any], workspace: Any) -> Dict[str, Any]:
+def plan_pipeline(
+    builder: GraphBuilder,
+    experiment: str,
+    parameters: Optional[Mapping[str, Any]] = None,
+    continue_on_step_failure: bool = False,
+    regenerate_outputs: bool = False,
+    priority: Optional[int] = None,
+    resume_from: Optional[str] = None,
+) -> RunPlan:
+    """What `submit_pipeline` would do. Nothing is uploaded or saved: what would be travels as it is told of."""
+    workspace, drafts = builder.workspace, Drafts()
+    digests, taken = _taken(builder)
+    graph = replace(builder.build(digests, save=drafts), continue_on_step_failure=continue_on_step_failure)
+    body = {
+        "experiment": experiment,
+        "kind": "pipeline",
+        "graph": graph.to_document(),
+        "parameters": bound(graph, parameters or {}, workspace, drafts),
+        "regenerate_outputs": bool(regenerate_outputs),
+        "continue_on_step_failure": bool(continue_on_step_failure),
+        "priority": priority or 0,
+        "snapshots": [manifest.to_document() for manifest in taken.values()],
+        "datasets": drafts.documents,
+    }
+    if resume_from is not None:
+        body["resume_from"] = resume_from
+    return RunPlan(workspace._client.post(workspace._path("plan/"), body))
+
+
+def bound(graph: Graph, parameters: Mapping[str, Any], workspace: Any, save: Save = True) -> Dict[str, Any]:
     """The values of parameters as they are sent. Raises `UserErrorException` for those that do not fit."""
-    given = {name: value_of(value, workspace, True) for name, value in parameters.items()}
+    given = {name: value_of(value, workspace, save) for name, value in parameters.items()}
     try:
         bind(graph.parameters, given)
     except SpecError as error:
@@ -78,6 +109,14 @@ def bound(graph: Graph, parameters: Mapping[str, Any], workspace: Any) -> Dict[s
 
 def prepare(builder: GraphBuilder, continue_on_step_failure: bool = False) -> Graph:
     """The checked graph, its snapshots in the studio. Raises `UserErrorException`, `SnapshotException`."""
+    digests, taken = _taken(builder)
+    for root, manifest in taken.items():
+        snapshots.upload(builder.workspace, root, manifest)
+    return replace(builder.build(digests, save=True), continue_on_step_failure=continue_on_step_failure)
+
+
+def _taken(builder: GraphBuilder) -> Tuple[Dict[str, str], Dict[Path, snapshot.Manifest]]:
+    """The digest of each step's snapshot by its id, and the snapshots of this machine's folders. Raises as `prepare`."""
     draft = builder.build()
     problems = builder.problems + draft.problems() + missing_scripts(builder)
     if any(step.compute is None for step in draft.steps):  # names that do not exist are the studio's to refuse
@@ -100,9 +139,7 @@ def prepare(builder: GraphBuilder, continue_on_step_failure: bool = False) -> Gr
     problems = graph.problems(files)
     if problems:
         raise refusal(problems)
-    for root, manifest in taken.items():
-        snapshots.upload(builder.workspace, root, manifest)
-    return replace(builder.build(digests, save=True), continue_on_step_failure=continue_on_step_failure)
+    return digests, taken
 
 
 def missing_scripts(builder: GraphBuilder) -> List[Problem]:

@@ -8,6 +8,7 @@ from duto.data.references import DataPath
 from duto.spec.graph import Parameter
 from duto.spec.names import check_name
 from duto.spec.parameters import type_of
+from duto.steps.unsaved import dataset_id
 
 if TYPE_CHECKING:
     from duto.data.dataset import AbstractDataset
@@ -41,12 +42,12 @@ class PipelineParameter:
             return "data_path"
         return "dataset" if _is_dataset(self.default_value) else type_of(self.default_value)
 
-    def declare(self, workspace: Workspace, save: bool) -> Parameter:
+    def declare(self, workspace: Workspace, save: object) -> Parameter:
         """The parameter as the graph declares it.
 
         Args:
             workspace: where a dataset is saved.
-            save: save a dataset that was not, for its id.
+            save: save a dataset that was not, for its id; or what keeps those that are not saved.
 
         Returns:
             Name, type and value as JSON.
@@ -57,12 +58,12 @@ class PipelineParameter:
         return f"PipelineParameter_Name:{self.name}_Default:{self.default_value}"
 
 
-def value_of(value: Any, workspace: Any, save: bool) -> Any:
+def value_of(value: Any, workspace: Any, save: Any) -> Any:
     """A parameter's value as JSON: a dataset by the id of its version, a data path by datastore and path."""
     if isinstance(value, DataPath):
         return value.to_value()
     if _is_dataset(value):
-        return str(value.save(workspace)["id"]) if save else "unsaved"
+        return dataset_id(value, workspace, save)
     return value
 
 

@@ -20,6 +20,7 @@ from duto.exceptions import UserErrorException
 from duto.spec.filenames import place_on, placed
 from duto.spec.graph import Input, Output
 from duto.steps.parameter import PipelineParameter
+from duto.steps.unsaved import Save, dataset_id
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class InPort:
     path_on_compute: Optional[str] = None
     tabular: Optional[Mapping[str, Any]] = None
 
-    def build(self, step_of: Any, workspace: Any, save: bool) -> Input:
+    def build(self, step_of: Any, workspace: Any, save: Save) -> Input:
         """The input of the graph. `step_of` gives the id of a producing step; with `save` datasets get their
         ids."""
         common: Dict[str, Any] = {
@@ -49,9 +50,7 @@ class InPort:
         if isinstance(source, NamedDataset) and save:
             source = source.find(workspace)
         if isinstance(source, (AbstractDataset, NamedDataset)):
-            dataset: Any = source
-            version = str(dataset.save(workspace)["id"]) if save else "unsaved"
-            return Input(dataset=version, **common)
+            return Input(dataset=dataset_id(source, workspace, save), **common)
         return Input(step=step_of(source), output=output_name(source), **common)
 
 

@@ -1,0 +1,130 @@
+"""Where steps that nobody has submitted would be placed now, and what they would wait for: the placement that places says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q
+
+from compute import placement
+from compute.blockers import fair_share, queued
+from compute.capacity import FreeCapacity
+from compute.fair_queue import User, in_order
+from compute.models import ComputeTarget
+from compute.placement_types import Abilities, Cluster, PlacementRequest, Reason, Size, capacity
+from core.clock import now
+from core.ids import uuid7
+from runs.queries.clusters import waiting
+from runs.services.scheduling import affinity, cluster_state
+from runs.services.scheduling.cluster_state import ClusterState
+from runs.services.scheduling.placing import heads, held_by, needs_of
+from runs.services.scheduling.waiting import visible_to_workspace, whole_queue
+from workspaces.access import WorkspaceContext
+
+Kind = tuple[UUID, Abilities]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A step that wants a place: on which cluster, what only some hosts can do, and its environment."""
+
+    node: str
+    target: ComputeTarget
+    needs: Abilities
+    environment: UUID | None
+
+    @property
+    def kind(self) -> Kind:
+        return self.target.pk, self.needs
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """The host on which a step would be placed now, or why it would wait."""
+
+    host: str | None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prospects:
+    """`now`: of the steps that start at once; `later`: of the others, as if it were their turn now, by kind of step.
+
+    `room`: how many steps a cluster runs at once at most, by the nodes that it may have and its hosts can carry.
+    """
+
+    now: Mapping[str, Prospect]
+    later: Mapping[Kind, Prospect]
+    room: Mapping[UUID, int]
+
+
+def foresee(context: WorkspaceContext, starting: Sequence[Asked], others: Sequence[Asked], priority: int) -> Prospects:
+    """What the next round of placement would do with the steps that start, beside all that waits already; in a number of
+    statements that does not depend on how many there are."""
+    wanted = {each.target.pk for each in (*starting, *others)}
+    if not wanted:
+        return Prospects({}, {}, {})
+    waited_for = Exists(waiting().filter(compute_target=OuterRef("pk")))
+    rows = cluster_state.targets_that(waited_for | Q(pk__in=wanted), lock=False)
+    found = visible_to_workspace(cluster_state.read(rows, lock=False, all_hosts=True), context.workspace.pk)
+    user = context.user.pk if context.user else None
+    ready = affinity.having({each.environment for each in starting if each.environment}, list(found.hosts.values()))
+    mine = {each.node: _request(each, priority, user, context.person, ready) for each in starting}
+    moment = now()
+    queue = needs_of(heads(found, moment), found)
+    needs = [*queue, *mine.values()]
+    held = held_by(needs, found)
+    answer = placement.place(needs, found.clusters, found.slots, found.host_states, held, moment)
+    hosts = {given.need: found.hosts[given.node.host].name for given in answer.given}
+    lines = {key: _line(key, mine.values(), found) for key in {n.cluster for n in mine.values() if n.id not in hosts}}
+    placed = {
+        node: Prospect(hosts[need.id])
+        if need.id in hosts
+        else Prospect(None, (*answer.reasons(need.id), *lines[need.cluster]))
+        for node, need in mine.items()
+    }
+    later = {each.kind: _alone(each, priority, user, found) for each in others}
+    free = FreeCapacity(found.clusters, [], found.host_states)
+    return Prospects(placed, later, {cluster.id: _room(cluster, free) for cluster in found.clusters})
+
+
+def _request(
+    asked: Asked, priority: int, user: UUID | None, who: str, ready: Mapping[UUID, frozenset[UUID]]
+) -> PlacementRequest:
+    liked = ready.get(asked.environment, frozenset()) if asked.environment else frozenset()
+    return PlacementRequest(uuid7(), asked.target.pk, priority, user, who, ready=liked, needs=asked.needs)
+
+
+def _line(target: UUID, mine: Iterable[PlacementRequest], found: ClusterState) -> tuple[Reason, ...]:
+    """Where in the queue of the cluster the first of these steps would be."""
+    own = [need for need in mine if need.cluster == target]
+    line = [*whole_queue(target), *own]
+    held: Mapping[User, Size] = held_by(line, found)
+    cluster = next(each for each in found.clusters if each.id == target)
+    ordered = in_order(line, held, capacity(found.host_states), cluster.size)
+    first = min(own, key=ordered.index)
+    return (*fair_share(first, ordered, held), queued(first, ordered, cluster, None))
+
+
+def _alone(asked: Asked, priority: int, user: UUID | None, found: ClusterState) -> Prospect:
+    """What placement would say if nobody else waited."""
+    need = replace(_request(asked, priority, user, "", {}))
+    answer = placement.place([need], found.clusters, found.slots, found.host_states)
+    return (
+        Prospect(found.hosts[answer.given[0].node.host].name)
+        if answer.given
+        else Prospect(None, answer.reasons(need.id))
+    )
+
+
+def _room(cluster: Cluster, free: FreeCapacity) -> int:
+    """Without a host nobody knows: then as many as it may have."""
+    nodes = sum(_nodes_on(node.takes, host.has) for host, node in free.usable(cluster))
+    return min(cluster.max_nodes, nodes) if nodes else cluster.max_nodes
+
+
+def _nodes_on(takes: Size, has: Size) -> int:
+    parts = ((takes.cores, has.cores), (takes.memory, has.memory), (takes.gpus, has.gpus))
+    return int(min((whole / part for part, whole in parts if part), default=0) + 1e-9)

@@ -94,10 +94,30 @@ class Schedule(Row):
         return stored_messages.said({"text": self.watch_error, **(self.watch_error_parts or {})})
 
 
+class Backfill(Row):
+    """The times of a window that somebody has had made up for. They run under the rights of who asked for them."""
+
+    schedule = models.ForeignKey(Schedule, models.CASCADE, related_name="backfills")
+    start_at = models.DateTimeField()
+    end_at = models.DateTimeField()
+    # Runs that are under way at once, at most.
+    parallel = models.PositiveSmallIntegerField(default=1)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    canceled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["schedule", "-id"], name="backfills_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.start_at:%Y-%m-%d %H:%M} – {self.end_at:%Y-%m-%d %H:%M}"
+
+
 class Tick(Row):
     """One time at which a schedule was due: it fires once, or says why not."""
 
     class Status(models.TextChoices):
+        # Of a backfill: its turn has not come.
+        HELD = "held", _("waits for its turn")
         DUE = "due", _("due")
         QUEUED = "queued", _("waits")
         FIRED = "fired", _("fired")
@@ -119,6 +139,7 @@ class Tick(Row):
     reason = models.JSONField(default=dict)
     # What has started it, where that is not the time: each starts a schedule once.
     cause = models.CharField(max_length=100, blank=True)
+    backfill = models.ForeignKey(Backfill, models.CASCADE, null=True, related_name="ticks")
     # How many triggers have led to it, one after the other.
     depth = models.PositiveSmallIntegerField(default=0)
     # Values of parameters that go before those of the schedule: where the change was, and facts of what has started it.

@@ -29,6 +29,7 @@ SENTENCES: Mapping[str, str] = {
     "too_deep": _(
         "More than %(count)s triggers have led to it, one after the other: it was stopped, as a loop has no end."
     ),
+    "backfill_canceled": _("The backfill was canceled before its turn came."),
     "all_done": _("The schedule has started as many runs as it may: %(most)s."),
 }
 

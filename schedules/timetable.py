@@ -10,8 +10,9 @@ import re
 from calendar import monthrange
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 from typing import Any, Protocol, TypeGuard
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -77,6 +78,27 @@ class Recurrence:
         for due in self._by_date(max(moment, begin - timedelta(microseconds=1)), begin):
             return due if due < LATEST else None
         return None
+
+    def reaching_back(self, moment: datetime, anchor: datetime) -> tuple[Recurrence, datetime]:
+        """The same times, also those before its beginning, from `moment` on; and the anchor that it has then."""
+        begin = self._begin(anchor)
+        if begin <= moment:
+            return self, anchor
+        if self.frequency in ("Minute", "Hour"):
+            step = timedelta(**{f"{self.frequency.lower()}s": self.interval})
+            return replace(self, start=None), begin - step * -((moment - begin) // step)
+        base, until = begin.astimezone(self.zone).replace(tzinfo=None), moment.astimezone(self.zone).date()
+        while True:
+            # By whole periods; of months by four years of them, in which each day of a month comes again.
+            if self.frequency == "Month":
+                base = base.replace(year=base.year - 4 * self.interval)
+            else:
+                length = self.interval * (7 if self.frequency == "Week" else 1)
+                base -= timedelta(days=length * max(1, (base.date() - until).days // length))
+            # Where clocks went forward, a local time is another one.
+            exists = _utc(base, self.zone).astimezone(self.zone).replace(tzinfo=None) == base
+            if base.date() < until and exists:
+                return replace(self, start=base), anchor
 
     def _begin(self, anchor: datetime) -> datetime:
         return anchor if self.start is None else _utc(self.start, self.zone)
@@ -216,6 +238,13 @@ def between(timetable: Timetable, start: datetime, end: datetime, anchor: dateti
     while due is not None and due <= end:
         yield due
         due = timetable.after(due, anchor)
+
+
+def window(timetable: Timetable, start: datetime, end: datetime, anchor: datetime, most: int) -> list[datetime]:
+    """The first so many moments from `start` to `end`, with both, also of before the timetable's beginning."""
+    if isinstance(timetable, Recurrence):
+        timetable, anchor = timetable.reaching_back(start, anchor)
+    return list(islice(between(timetable, start - timedelta(microseconds=1), end, anchor), most))
 
 
 def newest(timetable: Timetable, start: datetime, end: datetime, anchor: datetime, most: int) -> list[datetime]:

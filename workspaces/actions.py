@@ -49,6 +49,8 @@ WORDS: Mapping[str, str | Promise] = {
     "retention.applied": _("Retention carried out"),
     "retention.changed": _("Retention changed"),
     "run.delete": _("Run deleted"),
+    "schedule.backfilled": _("Backfill made"),
+    "schedule.backfill_canceled": _("Backfill canceled"),
     "schedule.changed": _("Schedule changed"),
     "schedule.created": _("Schedule made"),
     "schedule.deleted": _("Schedule deleted"),

@@ -92,7 +92,7 @@ class ScheduleOut(serializers.Serializer[Any]):
 class TickOut(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     due_at = serializers.DateTimeField()
-    status = serializers.CharField(help_text="due, queued, fired, skipped or failed.")
+    status = serializers.CharField(help_text="held, due, queued, fired, skipped or failed.")
     settled_at = serializers.DateTimeField(allow_null=True)
     late_by = serializers.FloatField(allow_null=True, help_text="Seconds.")
     reason = serializers.CharField()
@@ -100,6 +100,41 @@ class TickOut(serializers.Serializer[Any]):
         help_text="What has started it, where that is not the time: run:<id>, dataset:<id>, model:<id>."
     )
     run_id = serializers.UUIDField(allow_null=True)
+
+
+class WindowIn(serializers.Serializer[Any]):
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+
+
+class BackfillIn(WindowIn):
+    parallel = serializers.IntegerField(required=False, default=1, help_text="Runs at once, at most.")
+
+
+class PlannedOut(serializers.Serializer[Any]):
+    due_at = serializers.DateTimeField()
+    is_made = serializers.BooleanField(help_text="Whether a backfill runs it: it has not run, and is not about to.")
+    status = serializers.CharField(allow_null=True, help_text="Of the tick that it has.")
+    run_id = serializers.UUIDField(allow_null=True)
+
+
+class BackfillPlanOut(serializers.Serializer[Any]):
+    times = PlannedOut(many=True)
+    count = serializers.IntegerField(help_text="How many of them a backfill runs.")
+
+
+class BackfillOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    parallel = serializers.IntegerField()
+    status = serializers.CharField(help_text="running, completed or canceled.")
+    counts = serializers.JSONField(
+        help_text="Ticks by state: held, due, skipped, failed; those that fired by how their run is: running, completed, failed, canceled."
+    )
+    created_by = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    canceled_at = serializers.DateTimeField(allow_null=True)
 
 
 class UpcomingIn(serializers.Serializer[Any]):

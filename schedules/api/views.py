@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -10,10 +11,11 @@ from rest_framework.response import Response
 
 from core.clock import iso, now
 from core.errors import Invalid
-from schedules import queries, timetable
+from core.paging import page_of
+from schedules import backfill_queries, queries, timetable
 from schedules.api import serializers as s
-from schedules.models import Schedule
-from schedules.services import schedules
+from schedules.models import Backfill, Schedule
+from schedules.services import backfills, schedules
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
 from workspaces.scopes import Act
@@ -77,6 +79,71 @@ class TicksView(WorkspaceView):
         """The times at which it was due, newest first, and what became of each."""
         rows = queries.ticks_of(queries.schedule(self.context.workspace, id))
         return self.paged(rows, queries.tick_document, keys=("-due_at", "-id"))
+
+
+def _shown(found: Backfill) -> dict[str, Any]:
+    return backfill_queries.backfill_document(found, backfill_queries.counts([found])[found.pk])
+
+
+class BackfillsView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.SUBMIT}
+
+    @extend_schema(responses=listed(s.BackfillOut))
+    def get(self, request: Request, id: UUID) -> Response:
+        """The backfills of a schedule, newest first."""
+        rows = backfill_queries.backfills_of(queries.schedule(self.context.workspace, id))
+        query = self.request.query_params
+        page = page_of(rows, after=query.get("after"), limit=query.get("limit"))
+        counts = backfill_queries.counts(page.items)
+        items = [backfill_queries.backfill_document(each, counts[each.pk]) for each in page.items]
+        return Response({"items": items, "next": page.next})
+
+    @extend_schema(request=s.BackfillIn, responses={201: s.BackfillOut})
+    def post(self, request: Request, id: UUID) -> Response:
+        """Run the times of a window that have not run, so many at once."""
+        asked = self.asked(s.BackfillIn)
+        found = queries.schedule(self.context.workspace, id)
+        return self.repeated(backfills.create(self.context, found, asked["start"], asked["end"], asked["parallel"]))
+
+    def repeated(self, made: Backfill) -> Response:
+        return Response(_shown(made), status=201)
+
+
+class BackfillPlanView(WorkspaceView):
+    needs = {"post": Role.READER}
+    acts = {"post": Act.READ}
+    keeps_keys = False
+
+    @extend_schema(request=s.WindowIn, responses=s.BackfillPlanOut)
+    def post(self, request: Request, id: UUID) -> Response:
+        """The times of a window, and which of them a backfill would run. Writes nothing."""
+        asked = self.asked(s.WindowIn)
+        found = backfill_queries.plan(queries.schedule(self.context.workspace, id), asked["start"], asked["end"])
+        times = [backfill_queries.planned_document(each) for each in found]
+        return Response({"times": times, "count": sum(each.is_made for each in found)})
+
+
+class BackfillView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=s.BackfillOut)
+    def get(self, request: Request, id: UUID, backfill: UUID) -> Response:
+        """One backfill, and how far it is."""
+        return Response(_shown(backfill_queries.backfill(queries.schedule(self.context.workspace, id), backfill)))
+
+
+class BackfillCancelView(WorkspaceView):
+    needs = {"post": Role.CONTRIBUTOR}
+    acts = {"post": Act.SUBMIT}
+    keeps_keys = False
+
+    @extend_schema(request=None, responses=s.BackfillOut)
+    def post(self, request: Request, id: UUID, backfill: UUID) -> Response:
+        """Run nothing more of it. Runs that are under way go on."""
+        found = backfill_queries.backfill(queries.schedule(self.context.workspace, id), backfill)
+        backfills.cancel(self.context, found)
+        return Response(_shown(backfill_queries.backfill(found.schedule, backfill)))
 
 
 class UpcomingView(WorkspaceView):

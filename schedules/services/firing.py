@@ -26,11 +26,11 @@ from runs.queries.runs import get_run
 from runs.services.orchestration.cancel import cancel_tree
 from runs.services.submission import publish
 from schedules import stored_messages, timetable
-from schedules.models import Schedule, Tick
-from schedules.services import watching
+from schedules.models import Backfill, Schedule, Tick
+from schedules.services import backfills, watching
 from schedules.services.ticks import OPEN, of_times, settle, stop, tell
 from workspaces.access import WorkspaceContext, authorize
-from workspaces.models import Role
+from workspaces.models import Role, User
 
 log = logging.getLogger(__name__)
 Status = Tick.Status
@@ -54,6 +54,7 @@ def look() -> None:
     """The ticker's look, once a second: write the ticks that are due, wake a worker where some may fire."""
     moment = now()
     watching.look_around(moment)
+    backfills.release()
     due = Schedule.objects.filter(next_at__lte=moment, watch__isnull=True).order_by("next_at")
     for key in list(due.values_list("pk", flat=True)[:AT_ONCE]):
         try:
@@ -106,7 +107,7 @@ def _unclaimed(moment: datetime) -> Q:
 def _busy() -> set[UUID]:
     """Schedules with a run under way, looked for from the open runs: a schedule may have a year of ticks."""
     open_runs = Run.objects.filter(parent__isnull=True).exclude(status__in=Run.ENDS)
-    return set(Tick.objects.filter(run__in=open_runs).values_list("schedule", flat=True))
+    return set(Tick.objects.filter(run__in=open_runs, backfill__isnull=True).values_list("schedule", flat=True))
 
 
 def advance(key: UUID, moment: datetime) -> None:
@@ -163,8 +164,10 @@ def _claim(key: UUID) -> Tick | None:
     """The oldest tick that may fire; None where there is none, or another is at it."""
     moment = now()
     open_ones = Tick.objects.filter(schedule=key, settled_at__isnull=True, status__in=OPEN, fires_at__lte=moment)
-    open_ones = open_ones.order_by("due_at")
-    tick = open_ones.select_related("schedule__workspace", "schedule__created_by").defer("schedule__seen").first()
+    # What may fire at once before what may have to wait for the end of a run.
+    open_ones = open_ones.order_by(F("backfill").asc(nulls_last=True), "due_at")
+    related = ("schedule__workspace", "schedule__created_by", "backfill__created_by")
+    tick = open_ones.select_related(*related).defer("schedule__seen").first()
     if tick is None:
         return None
     free = _unclaimed(moment) | Q(status=Status.QUEUED)
@@ -177,13 +180,20 @@ def _fire(tick: Tick) -> None:
     schedule = tick.schedule
     if tick.tries > MOST_TRIES:
         return settle(tick, Status.FAILED, stored_messages.keep("given_up", tries=MOST_TRIES))
+    if tick.backfill is not None:
+        # Somebody has asked for it: what the schedule says of its own ticks does not count.
+        context = _context(schedule, tick.backfill.created_by)
+        if context is None:
+            return settle(tick, Status.FAILED, stored_messages.keep(NOBODY))
+        start(context, tick)
+        return None
     if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
         return settle(tick, Status.SKIPPED, stored_messages.keep("all_done", most=schedule.max_runs))
     if schedule.status != Schedule.Status.ACTIVE:
         return settle(tick, Status.SKIPPED, stored_messages.keep("disabled"))
     if not _may_start(tick):
         return None
-    context = _context(schedule)
+    context = _context(schedule, schedule.created_by)
     if context is None:
         settle(tick, Status.FAILED, stored_messages.keep(NOBODY))
         return stop(schedule, stored_messages.keep(NOBODY))
@@ -198,6 +208,8 @@ def start(context: WorkspaceContext, tick: Tick) -> Run:
         mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN, run__isnull=True)
         if not mine.update(status=Status.FIRED, run=run, settled_at=now()):
             raise Conflict("The tick has fired already.", code="fired")
+        if tick.backfill_id is not None:
+            return tell(schedule)
         count = Schedule.objects.select_for_update(no_key=True).only("run_count").get(pk=schedule.pk).run_count + 1
         Schedule.objects.filter(pk=schedule.pk).update(run_count=count)
         if schedule.max_runs is not None and count >= schedule.max_runs:
@@ -231,7 +243,7 @@ def _may_start(tick: Tick) -> bool:
     overlap = Schedule.Overlap(schedule.overlap)
     if overlap == Schedule.Overlap.ALLOW:
         return True
-    started = Run.objects.filter(by_tick__schedule=schedule)
+    started = Run.objects.filter(by_tick__schedule=schedule, by_tick__backfill__isnull=True)
     running = started.exclude(status__in=Run.ENDS).order_by("id").first()
     if running is None:
         return True
@@ -243,7 +255,8 @@ def _may_start(tick: Tick) -> bool:
     Tick.objects.filter(pk=tick.pk, status__in=OPEN).update(status=Status.QUEUED, claimed_at=now(), tries=0)
     if overlap != Schedule.Overlap.QUEUE_ALL:
         # One waits: the first, or where the run makes way for what is newest, that.
-        waiting = Tick.objects.filter(schedule=schedule, status__in=OPEN, fires_at__lte=now()).order_by("due_at")
+        waiting = Tick.objects.filter(schedule=schedule, status__in=OPEN, backfill__isnull=True, fires_at__lte=now())
+        waiting = waiting.order_by("due_at")
         keys = list(waiting.values_list("pk", flat=True))
         spare = keys[1:] if overlap == Schedule.Overlap.QUEUE_ONE else keys[:-1]
         why = stored_messages.keep("queue_full", number=running.number)
@@ -252,12 +265,12 @@ def _may_start(tick: Tick) -> bool:
     return False
 
 
-def _context(schedule: Schedule) -> WorkspaceContext | None:
-    """The rights of who made the schedule, as they are now; None where they may start no run any more."""
-    if schedule.created_by is None or not schedule.created_by.is_active:
+def _context(schedule: Schedule, user: User | None) -> WorkspaceContext | None:
+    """The rights of who made the schedule or the backfill, as they are now; None where they may start no run any more."""
+    if user is None or not user.is_active:
         return None
     try:
-        return authorize(schedule.created_by, schedule.workspace.name, needs=Role.CONTRIBUTOR)
+        return authorize(user, schedule.workspace.name, needs=Role.CONTRIBUTOR)
     except Conflict:  # an archived workspace: its schedules rest, and go on when it is back
         raise
     except StudioError:
@@ -267,3 +280,4 @@ def _context(schedule: Schedule) -> WorkspaceContext | None:
 def prune() -> None:
     """Forget ticks that were settled long ago. Their runs stay, as long as retention says."""
     slices.delete(Tick.objects.filter(settled_at__lt=now() - KEPT).order_by("settled_at"), PRUNED)
+    slices.delete(Backfill.objects.filter(created_at__lt=now() - KEPT, ticks__isnull=True), PRUNED)

@@ -29,6 +29,7 @@ from runs.web.rows import RunRow, lines
 from schedules import queries, stored_messages, timetable
 from schedules.models import Schedule, Tick
 from schedules.services import schedules
+from schedules.web.backfills import BackfillRow, rows_of
 from schedules.web.forms import AFTER, CHANGE, FACT_WORDS, ScheduleForm, TimetableForm, ValuesForm, initial_of, when
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
@@ -90,6 +91,9 @@ class SchedulePage:
     next: str | None
     is_first: bool
     topic: str
+    backfills: list[BackfillRow]
+    # Whether times of the past can be run: there is a timetable.
+    may_backfill: bool
 
 
 @dataclass(frozen=True)
@@ -195,6 +199,8 @@ def detail(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -
         next=page.next,
         is_first="after" not in request.GET,
         topic=f"list:{context.workspace.name}:schedules",
+        backfills=rows_of(schedule),
+        may_backfill=schedule.trigger is None and schedule.watch is None,
     )
     return responses.show(request, "schedules/schedule.html", facts, section="schedules", parts=("schedule",))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from schedules.web import pages
+from schedules.web import backfills, pages
 
 _schedules = [
     path("", pages.index, name="list"),
@@ -12,6 +12,8 @@ _schedules = [
     path("preview/", pages.preview, name="preview"),
     path("<uuid:schedule_id>/", pages.detail, name="schedule"),
     path("<uuid:schedule_id>/edit/", pages.edit, name="edit"),
+    path("<uuid:schedule_id>/backfill/", backfills.create, name="backfill"),
+    path("<uuid:schedule_id>/backfill/<uuid:backfill_id>/cancel/", backfills.cancel, name="backfill-cancel"),
     path("<uuid:schedule_id>/status/", pages.status, name="status"),
     path("<uuid:schedule_id>/delete/", pages.delete, name="delete"),
 ]

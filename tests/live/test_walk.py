@@ -191,6 +191,7 @@ class World:
         dataset = site.get("datasets/penguins/versions/latest/").json()["id"]
         pipeline = site.get("pipelines/").json()["items"][0]["id"]
         schedule = site.get("schedules/").json()["items"][-1]["id"]
+        backfill = site.get(f"schedules/{schedule}/backfills/").json()["items"][0]["id"]
         endpoint = site.get("endpoints/").json()["items"][0]["id"]
         step_file = snapshot.files[0]["digest"]
         module = str(Module.objects.get().pk)
@@ -203,7 +204,7 @@ class World:
             ("people/", "user_id", str(site.owner.pk)), ("people/", "id", str(site.owner.pk)), ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),
             ("dataset-versions/", "id", dataset), ("environment-builds/", "id", str(build.pk)), ("builds/", "build_id", str(build.pk)),
             ("pipelines/", "id", pipeline), ("pipelines/", "pipeline_id", pipeline), ("PipelineSubmit/", "id", pipeline), ("blobs/", "digest", step_file),
-            ("schedules/", "id", schedule), ("schedules/", "schedule_id", schedule),
+            ("backfills/", "backfill", backfill), ("backfill/", "backfill_id", backfill), ("schedules/", "id", schedule), ("schedules/", "schedule_id", schedule),
             ("endpoints/", "id", endpoint), ("endpoints/", "endpoint_id", endpoint), ("PipelineEndpointSubmit/Id/", "id", endpoint), ("PipelineEndpointSubmit/", "version", "0"),
             ("snapshots/", "digest", snapshot.digest), ("models/files/", "version_id", str(version.pk)), ("compare-code/", "other", str(self.filled.pk)),
             ("models/files/", "path", "m.json"), ("", "path", "deep/a.json"), ("start/", "secret", "no-such-secret"), ("reset/key/", "uidb36", "abc"), ("accounts/", "key", "abc"), ("attempts/", "attempt", str(uuid4())), ("", "epoch", "1"), ("", "transfer", "blob/x"),

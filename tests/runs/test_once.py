@@ -406,7 +406,7 @@ def test_every_post_of_the_api_keeps_keys_or_says_that_it_needs_none() -> None:
     assert none_kept == {
         "MissingBlobsView", "SnapshotsView", "RetentionPreviewView", "RetentionApplyView", "VersionBuildView",
         "ArchiveView", "HandOverView", "LeaveView", "CancelView", "SecretsView", "SecretValuesView", "UpcomingView",
-        "PlanView", "RunPlanView", "PipelinePlanView", "EndpointPlanView",
+        "PlanView", "RunPlanView", "PipelinePlanView", "EndpointPlanView", "BackfillPlanView", "BackfillCancelView",
     }  # fmt: skip
 
 

@@ -193,3 +193,32 @@ def test_the_newest_of_a_long_time(document: dict[str, Any], most: int) -> None:
     every = [start, *timetable.between(table, start, end, NOW)]
     assert timetable.newest(table, start, end, NOW, most) == every[-most:]
     assert timetable.newest(table, start, start, NOW, most) == [start]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(timetable.FREQUENCIES), st.integers(1, 5), moments, moments, st.sampled_from(ZONES), st.booleans()
+)
+def test_a_window_before_the_beginning_has_the_same_times(
+    frequency: str, interval: int, start: datetime, window: datetime, zone: str, has_start: bool
+) -> None:
+    """As those of a schedule that began whole periods earlier, and after the beginning as without reaching back."""
+    document = {"frequency": frequency, "interval": interval, "time_zone": zone}
+    anchor = local(zone, *start.timetuple()[:6])
+    if has_start:
+        document["start_time"] = start.isoformat()
+    begin, end = window.replace(tzinfo=UTC), window.replace(tzinfo=UTC) + timedelta(days=200)
+    table = timetable.read(document)
+    found = timetable.window(table, begin, end, anchor, 300)
+    later = [each for each in found if each >= anchor]
+    plain = timetable.upcoming(table, max(begin, anchor) - timedelta(microseconds=1), anchor, len(later))
+    assert later == plain
+    assert all(begin <= each <= end for each in found) and found == sorted(set(found))
+    if frequency in ("Minute", "Hour"):
+        step = timedelta(**{f"{frequency.lower()}s": interval})
+        assert all(later - each == step for each, later in pairwise(found))
+    elif found and frequency != "Month":
+        days = interval * (7 if frequency == "Week" else 1)
+        dates = [each.astimezone(ZoneInfo(zone)).date() for each in found]
+        gaps = {(b - a).days % days for a, b in pairwise(dates)}
+        assert gaps <= {0, 1, days - 1} and len(found) >= 200 // days - 1

@@ -31,7 +31,7 @@ from runs.models import Artifact, Experiment, MetricPoint, Output, Run
 from runs.services.submission.publish import publish_run, trigger_endpoint
 from schedules import stored_messages
 from schedules.models import Schedule, Tick
-from schedules.services import schedules
+from schedules.services import backfills, schedules
 from studio.testing.plugin import find_chromium
 from tests.conftest import FLAGS, STEP_MS, begin_anew
 from tests.web.step_kinds import StepKinds
@@ -54,7 +54,7 @@ ERROR = {
 
 
 # Pages of `Site.everything` that readers have no use for, and do not get.
-FOR_CONTRIBUTORS = {"new schedule", "schedule of an endpoint", "edit schedule"}
+FOR_CONTRIBUTORS = {"new schedule", "schedule of an endpoint", "edit schedule", "backfill"}
 
 
 class Visitor(Client):
@@ -228,6 +228,11 @@ class Site(StepKinds):
             Tick.objects.create(
                 schedule=schedule, due_at=at, fires_at=at + timedelta(days=30), settled_at=at, status=status, run=run, reason=reason
             )  # fmt: skip
+        week = (now() - timedelta(days=20), now() - timedelta(days=13))
+        backfills.create(self.context, schedule, *week, parallel=2)
+        Tick.objects.filter(status="held", due_at__lt=week[0] + timedelta(days=3)).update(
+            status="fired", settled_at=now(), run=None
+        )
         Schedule.objects.update(next_at=now() + timedelta(hours=5))
         paused = schedules.create(
             self.context, {"name": "old", "pipeline": pipeline.pk, "timetable": {"cron": "0 4 * * 1-5"}}
@@ -258,6 +263,7 @@ class Site(StepKinds):
             "versions of an endpoint": f"endpoints/{endpoint.pk}/?version=1&compare=0",
             "schedules": "schedules/", "schedule": f"schedules/{schedule.pk}/", "new schedule": "schedules/new/",
             "schedule of an endpoint": f"schedules/new/?of=endpoint:{endpoint.pk}", "edit schedule": f"schedules/{schedule.pk}/edit/",
+            "backfill": f"schedules/{schedule.pk}/backfill/?start={week[0] - timedelta(days=3):%Y-%m-%dT%H:%M}&end={week[1]:%Y-%m-%dT%H:%M}&parallel=2",
             "modules": "modules/", "module": f"modules/{module.pk}/",
             "models": "models/", "model": "models/named/forest/", "settings": "settings/", "workspace": "settings/workspace/", "people": "settings/people/",
             "who uses it": f"runs/of/dataset/?of={version.pk}", "who used the cluster": "runs/of/cluster/steps/?of=cpu", "who holds it": "runs/of/cluster/?name=cpu", "who is on it": "runs/of/host/?name=alpha",

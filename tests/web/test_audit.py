@@ -184,6 +184,19 @@ def deletes_schedule(site: Site) -> Action:
     return lambda: site.send(f"{place}delete/")
 
 
+def backfills(site: Site) -> Action:
+    """Makes a backfill of a schedule that began later."""
+    body = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-03T00:00:00Z"}
+    place = a_schedule(site)
+    return lambda: site.post(f"{place}backfills/", body)
+
+
+def cancels_backfill(site: Site) -> Action:
+    place = a_schedule(site)
+    key = site.post(f"{place}backfills/", {"start": "2026-01-01T00:00:00Z", "end": "2026-01-03T00:00:00Z"}).json()["id"]
+    return lambda: site.send(f"{place}backfill/{key}/cancel/")
+
+
 def makes_endpoint(site: Site) -> Action:
     pipeline = str(published(site).pk)
     return lambda: site.post("endpoints/", {"name": "scoring", "pipeline": pipeline})
@@ -237,6 +250,8 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Site], Action]]] = {
     "retention.applied": (PAGE, "ana", lambda s: after(s.send("settings/retention/save/", **RETENTION), lambda: s.send("settings/retention/apply/"))),
     "retention.changed": (PAGE, "ana", lambda s: lambda: s.send("settings/retention/save/", **RETENTION)),
     "run.delete": (PAGE, "ana", over),
+    "schedule.backfill_canceled": (PAGE, "ana", cancels_backfill),
+    "schedule.backfilled": (TOKEN, "ana", backfills),
     "schedule.changed": (PAGE, "ana", changes_schedule),
     "schedule.created": (TOKEN, "ana", makes_schedule),
     "schedule.deleted": (PAGE, "ana", deletes_schedule),

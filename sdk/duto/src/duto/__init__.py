@@ -195,6 +195,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.pipeline.pipeline_endpoint import PipelineEndpoint as PipelineEndpoint
     from duto.pipeline.pipeline_endpoint import PipelineIdInfo as PipelineIdInfo
     from duto.pipeline.pipeline_endpoint import PipelineVersion as PipelineVersion
+    from duto.pipeline.backfill import Backfill as Backfill
     from duto.pipeline.schedule import Schedule as Schedule
     from duto.pipeline.schedule import ScheduleRecurrence as ScheduleRecurrence
     from duto.pipeline.schedule_trigger import ScheduleTrigger as ScheduleTrigger

@@ -50,6 +50,7 @@ _BY_MODULE = {
     "duto.pipeline.published": "PublishedPipeline",
     "duto.pipeline.schedule": "Schedule ScheduleRecurrence",
     "duto.pipeline.schedule_trigger": "ScheduleTrigger",
+    "duto.pipeline.backfill": "Backfill",
     "duto.pipeline.time_zones": "TimeZone",
     "duto.pipeline.pipeline_endpoint": "PipelineEndpoint PipelineIdInfo PipelineVersion",
     "duto.data.datastore": "Datastore AbstractDatastore AbstractAzureStorageDatastore AzureBlobDatastore AzureFileDatastore",

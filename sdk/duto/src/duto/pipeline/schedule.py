@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
 from duto.client.http import segment
 from duto.exceptions import NotFoundException, UserErrorException
+from duto.pipeline.backfill import Backfill
 from duto.pipeline.schedule_trigger import ScheduleTrigger
 from duto.run.lookup import run_of
 from duto.steps.parameter import value_of
@@ -620,6 +621,51 @@ class Schedule:
         """
         self._change({"status": "Disabled"})
 
+    def plan_backfill(self, start: Union[str, datetime], end: Union[str, datetime]) -> List[Dict[str, object]]:
+        """The times of a window, and which of them a backfill would run. Changes nothing.
+
+        Args:
+            start: the first moment, as a `datetime` or a text of ISO 8601; without a zone it is of UTC.
+            end: the last moment.
+
+        Returns:
+            For each time `due_at`, `is_made` (a backfill runs it), `status` and `run_id` of the tick that it has.
+
+        Raises:
+            UserErrorException: a window that is none, is not over, or has more than 1000 times.
+            ConflictException: something else than a timetable starts the schedule.
+        """
+        place = f"{self._place}backfills/plan/"
+        found = self._workspace._client.post(place, {"start": _moment(start), "end": _moment(end)})
+        return [dict(each) for each in found["times"]]
+
+    def backfill(self, start: Union[str, datetime], end: Union[str, datetime], parallel: int = 1) -> Backfill:
+        """Run the times of a window that have not run.
+
+        Args:
+            start: the first moment, as in `plan_backfill`.
+            end: the last moment.
+            parallel: runs that are under way at once, at most.
+
+        Returns:
+            The backfill.
+
+        Raises:
+            UserErrorException: as `plan_backfill`, or no time is left to run.
+            ConflictException: something else than a timetable starts the schedule.
+        """
+        body = {"start": _moment(start), "end": _moment(end), "parallel": parallel}
+        return Backfill(self._workspace, self._id, self._workspace._client.post(f"{self._place}backfills/", body))
+
+    def get_backfills(self) -> List[Backfill]:
+        """Its backfills.
+
+        Returns:
+            Them, the newest first.
+        """
+        found = self._workspace._client.pages(f"{self._place}backfills/")
+        return [Backfill(self._workspace, self._id, each) for each in found]
+
     def _run(self, key: str) -> Any:
         return run_of(self._workspace, self._workspace._client.get(self._workspace._path(f"runs/{segment(key)}/")))
 
@@ -657,6 +703,10 @@ _OF_YAML = {
     "description", "recurrence", "pipeline_parameters", "wait_for_provisioning", "wait_timeout", "datastore_name",
     "polling_interval", "data_path_parameter_name", "continue_on_step_failure", "path_on_datastore",
 }  # fmt: skip
+
+
+def _moment(at: Union[str, datetime]) -> str:
+    return at.isoformat() if isinstance(at, datetime) else str(at)
 
 
 def _schedule_of(workspace: Workspace, item: Mapping[str, Any]) -> Schedule:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from pipelines import queries
+from core.addresses import studio_address
+from pipelines import openapi, queries
 from pipelines.api import serializers as s
 from pipelines.models import PipelineEndpoint, PipelineEndpointVersion
 from pipelines.services import endpoints
@@ -59,6 +61,24 @@ class EndpointView(WorkspaceView):
         """Change name, description, default version, and whether it may be triggered."""
         found = queries.endpoint(self.context.workspace, id)
         return Response(queries.endpoint_document(endpoints.change(self.context, found, self.asked(s.EndpointChange))))
+
+
+class EndpointOpenAPIView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(
+        operation_id="endpoint_openapi",
+        parameters=[OpenApiParameter("pipelineVersion", description="Left out: the default.")],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: Request, id: UUID) -> Response:
+        """The OpenAPI document of its address, with the parameters of a version, for generators of clients."""
+        found = queries.endpoint(self.context.workspace, id)
+        asked = request.query_params.get("pipelineVersion", "")
+        version = queries.endpoint_version(found, asked)
+        address = queries.address_of(found, studio_address(request)) + (f"/{version.version}" if asked else "")
+        graph = version.pipeline.graph
+        return Response(openapi.document(address, found.name, found.description, str(version.version), graph))
 
 
 class EndpointVersionsView(WorkspaceView):

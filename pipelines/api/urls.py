@@ -11,8 +11,10 @@ W = "workspaces/<slug:workspace>/"
 urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{W}pipelines/", views.PipelinesView.as_view(), name="api-pipelines"),
     path(f"{W}pipelines/<uuid:id>/", views.PipelineView.as_view(), name="api-pipeline"),
+    path(f"{W}pipelines/<uuid:id>/openapi/", views.PipelineOpenAPIView.as_view(), name="api-pipeline-openapi"),
     path(f"{W}endpoints/", endpoints.EndpointsView.as_view(), name="api-endpoints"),
     path(f"{W}endpoints/<uuid:id>/", endpoints.EndpointView.as_view(), name="api-endpoint"),
+    path(f"{W}endpoints/<uuid:id>/openapi/", endpoints.EndpointOpenAPIView.as_view(), name="api-endpoint-openapi"),
     path(f"{W}endpoints/<uuid:id>/versions/", endpoints.EndpointVersionsView.as_view(), name="api-endpoint-versions"),
     path(
         f"{W}endpoints/<uuid:id>/versions/<str:version>/",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from pipelines import queries
+from core.addresses import studio_address
+from pipelines import openapi, queries
 from pipelines.api import serializers as s
 from pipelines.models import PublishedPipeline
 from pipelines.services import published
@@ -34,6 +36,17 @@ class PipelinesView(WorkspaceView):
 
     def repeated(self, made: PublishedPipeline) -> Response:
         return Response(queries.document(made), status=201)
+
+
+class PipelineOpenAPIView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(operation_id="pipeline_openapi", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request, id: UUID) -> Response:
+        """The OpenAPI document of its address, with its own parameters, for generators of clients."""
+        found = queries.one(self.context.workspace, id)
+        address = queries.endpoint_of(found, studio_address(request))
+        return Response(openapi.document(address, found.name, found.description, found.version, found.graph))
 
 
 class PipelineView(WorkspaceView):

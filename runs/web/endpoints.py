@@ -20,6 +20,7 @@ from core.forms import TextArea
 from core.paging import page_of
 from duto.spec.graph import Graph
 from pipelines import queries
+from pipelines.calls import Calls, calls_of
 from pipelines.models import PipelineEndpoint, PipelineEndpointVersion, PublishedPipeline
 from pipelines.services import endpoints
 from runs import differences
@@ -28,7 +29,7 @@ from runs.queries.graph_differences import GraphDifference, compare
 from runs.queries.runs import runs_of
 from runs.services.submission import publish as publishing
 from runs.services.submission.experiments import name_from
-from runs.web.published import TriggerForm, curl
+from runs.web.published import TriggerForm
 from runs.web.rows import HEAVY, RunRow, lines
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
@@ -91,7 +92,7 @@ class EndpointPage:
     is_first: bool
     address: str
     by_name: str
-    curl: str
+    calls: Calls
     topic: str
 
 
@@ -219,7 +220,7 @@ def _page(
         is_first="after" not in request.GET,
         address=by_version,
         by_name=queries.address_by_name(endpoint, studio_address(request), str(version.version) if asked else ""),
-        curl=curl(by_version, version.pipeline),
+        calls=calls_of(by_version, name_from(version.pipeline.name), version.pipeline.graph),
         topic=f"uses:{context.workspace.name}:{endpoint.pk}",
     )
 

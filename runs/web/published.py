@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,6 +16,8 @@ from django.utils.translation import gettext_lazy
 from core.addresses import studio_address
 from core.errors import NotFound, StudioError
 from core.paging import page_of
+from pipelines import queries
+from pipelines.calls import Calls, calls_of
 from pipelines.models import PublishedPipeline
 from pipelines.services import published as published_pipelines
 from runs.models import Run
@@ -82,7 +83,7 @@ class PipelinePage:
     next: str | None
     is_first: bool
     address: str
-    curl: str
+    calls: Calls
     source: Run | None
 
 
@@ -114,7 +115,7 @@ def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 
 
 def _of(context: WorkspaceContext) -> QuerySet[PublishedPipeline]:
-    return PublishedPipeline.objects.filter(workspace=context.workspace).select_related("published_by")
+    return queries.published_in(context.workspace)
 
 
 def _one(context: WorkspaceContext, pipeline_id: UUID) -> PublishedPipeline:
@@ -164,7 +165,7 @@ def _page(
         if pipeline.source_run_id
         else None
     )
-    address = trigger_address(request, context, pipeline)
+    address = queries.endpoint_of(pipeline, studio_address(request))
     defaults = {each["name"]: each.get("default") for each in pipeline.graph.get("parameters", [])}
     return PipelinePage(
         pipeline=pipeline,
@@ -177,24 +178,9 @@ def _page(
         next=runs.next,
         is_first="after" not in request.GET,
         address=address,
-        curl=curl(address, pipeline),
+        calls=calls_of(address, name_from(pipeline.name), pipeline.graph),
         source=source,
     )
-
-
-def trigger_address(request: HttpRequest, context: WorkspaceContext, pipeline: PublishedPipeline) -> str:
-    """The address that programs post to, in the shape that existing callers expect (docs/wire.md)."""
-    place = f"subscriptions/{context.workspace.pk}/resourceGroups/duto/providers/Microsoft.MachineLearningServices"
-    return f"{studio_address(request)}/api/v1/pipelines/v1.0/{place}/workspaces/{context.workspace.name}/PipelineRuns/PipelineSubmit/{pipeline.pk}"
-
-
-def curl(address: str, pipeline: PublishedPipeline) -> str:
-    """One command for a terminal; the token stays in a variable, so that it gets into no history."""
-    values = {each["name"]: each.get("default") for each in pipeline.graph.get("parameters", [])}
-    body = json.dumps({"ExperimentName": pipeline.name, "ParameterAssignments": values}, ensure_ascii=False).replace(
-        "'", "'\\''"
-    )
-    return f"curl -X POST -H \"Authorization: Bearer $DUTO_TOKEN\" -H 'Content-Type: application/json' -d '{body}' {address}"
 
 
 @workspace_action()

@@ -62,6 +62,27 @@ def test_addresses_that_programs_have_glued_reach_it(scenario: RunScenario, endp
         assert call(scenario.client, address).status_code == 404, address
 
 
+def test_its_openapi_document_has_the_parameters_of_the_version_and_the_address(
+    scenario: RunScenario, endpoint: dict[str, Any]
+) -> None:
+    add(scenario, endpoint, version="2", parameters=[{"name": "depth", "type": "int", "default": 2}])
+    place = f"endpoints/{endpoint['id']}/openapi/"
+    default, second = scenario.get(place).json(), scenario.get(place, pipelineVersion="1").json()
+    (path,), (versioned,) = default["paths"], second["paths"]
+    assert endpoint["endpoint"].endswith(path) and versioned == f"{path}/1"
+    asked = second["paths"][versioned]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert asked["properties"]["ParameterAssignments"]["properties"] == {"depth": {"type": "integer", "default": 2}}
+    assert call(scenario.client, path, ParameterAssignments={}).status_code == 200
+    assert scenario.get(place, pipelineVersion="9").status_code == 404
+    pipeline = second_of(scenario, endpoint)
+    (of_pipeline,) = scenario.get(f"pipelines/{pipeline}/openapi/").json()["paths"]
+    assert of_pipeline.endswith(f"PipelineSubmit/{pipeline}")
+
+
+def second_of(scenario: RunScenario, endpoint: dict[str, Any]) -> str:
+    return str(scenario.get(f"endpoints/{endpoint['id']}/versions/1/").json()["pipeline"]["id"])
+
+
 def add(scenario: RunScenario, endpoint: dict[str, Any], **more: Any) -> Any:
     is_default = more.pop("is_default", False)
     body = {"pipeline": str(published(scenario, **more).pk), "is_default": is_default}

@@ -136,8 +136,8 @@ class PipelineEndpoint:
 
     @property
     def swaggerurl(self) -> str:
-        """Address of the OpenAPI document of the studio, which describes the call."""
-        return f"{self._workspace.studio_url}/api/v1/schema"
+        """Address of the OpenAPI document of its address, with the parameters of the default version."""
+        return f"{self._workspace.studio_url}{self._workspace._path(f'endpoints/{self.id}/openapi/')}"
 
     @property
     def pipeline_version_list(self) -> List[PipelineIdInfo]:

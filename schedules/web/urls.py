@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from schedules.web import backfills, pages
+from schedules.web import backfills, calendar, pages
 
 _schedules = [
     path("", pages.index, name="list"),
     path("new/", pages.create, name="create"),
+    path("calendar/", calendar.index, name="calendar"),
     path("preview/", pages.preview, name="preview"),
     path("<uuid:schedule_id>/", pages.detail, name="schedule"),
     path("<uuid:schedule_id>/edit/", pages.edit, name="edit"),

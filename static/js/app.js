@@ -23,6 +23,7 @@ const ELEMENTS = {
   "log-view": () => import("./log-view.js"),
   "metric-grid": () => import("./metric-grid.js"),
   "usage-charts": () => import("./usage-charts.js"),
+  "viewer-zone": () => import("./viewer-zone.js"),
   "file-drop": () => import("./file-drop.js"),
   ".code-view": () => import("./code-line.js"),
   "#dataset-form": () => import("./dataset-form.js"),

@@ -56,7 +56,7 @@ STATES = {key: State(key, word) for key, word in WORDS.items()}
 STYLESHEETS = (
     *(f"css/{name}.css" for name in (
         "layers", "tokens", "fonts", "base", "states", "layout", "nav", "controls", "card", "table", "overlay",
-        "code", "log", "graph", "timeline", "chart", "upload", "reference", "pages",
+        "code", "log", "graph", "timeline", "chart", "upload", "reference", "calendar", "pages",
     )),
     "vendor/uplot.css",
 )  # fmt: skip

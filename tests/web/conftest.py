@@ -263,6 +263,7 @@ class Site(StepKinds):
             "versions of an endpoint": f"endpoints/{endpoint.pk}/?version=1&compare=0",
             "schedules": "schedules/", "schedule": f"schedules/{schedule.pk}/", "new schedule": "schedules/new/",
             "schedule of an endpoint": f"schedules/new/?of=endpoint:{endpoint.pk}", "edit schedule": f"schedules/{schedule.pk}/edit/",
+            "calendar": "schedules/calendar/?zone=Europe/Lisbon", "month": "schedules/calendar/?view=month&zone=Europe/Lisbon",
             "backfill": f"schedules/{schedule.pk}/backfill/?start={week[0] - timedelta(days=3):%Y-%m-%dT%H:%M}&end={week[1]:%Y-%m-%dT%H:%M}&parallel=2",
             "modules": "modules/", "module": f"modules/{module.pk}/",
             "models": "models/", "model": "models/named/forest/", "settings": "settings/", "workspace": "settings/workspace/", "people": "settings/people/",

@@ -1,0 +1,141 @@
+"""What schedules have done on each day, and what is to come, in the zone of whoever looks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, Min
+from django.db.models.functions import TruncDate
+
+from core.clock import now
+from schedules import timetable
+from schedules.models import Schedule, Tick
+from schedules.timetable import Recurrence, Timetable
+from workspaces.models import Workspace
+
+# Coming times of one schedule on one day that are told one by one; what counts minutes or hours is counted at once.
+MOST_A_DAY = 50
+# Schedules whose coming times are reckoned, those that are due next first.
+MOST_SCHEDULES = 100
+# What is shown of several times of a day: the first of these that there is.
+WORST = (
+    "Failed",
+    "NotResponding",
+    "Skipped",
+    "Canceled",
+    "CancelRequested",
+    "Running",
+    "Queued",
+    "NotStarted",
+    "Completed",
+)
+# States of ticks without a run; one whose run was deleted has fired all the same.
+OF_TICK = {
+    Tick.Status.FAILED: "Failed", Tick.Status.SKIPPED: "Skipped", Tick.Status.QUEUED: "Queued",
+    Tick.Status.HELD: "Queued", Tick.Status.DUE: "Queued", Tick.Status.FIRED: "Completed",
+}  # fmt: skip
+OF_RUN = {"Preparing": "Running", "Finalizing": "Running"}
+
+
+@dataclass
+class Entry:
+    """The times of one schedule on one day: those that were, by their states, or those to come."""
+
+    schedule: UUID
+    name: str
+    # The first of them.
+    at: datetime
+    states: dict[str, int] = field(default_factory=dict)
+    is_coming: bool = False
+    count: int = 0
+    # Whether there are more than were counted.
+    is_more: bool = False
+
+    @property
+    def state(self) -> str:
+        """The one to look at first."""
+        return next((each for each in WORST if self.states.get(each)), "NotStarted")
+
+
+def entries(
+    workspace: Workspace, first: date, days: int, zone: ZoneInfo, schedule: Schedule | None = None
+) -> tuple[dict[date, list[Entry]], bool]:
+    """What stands on so many days from `first` on, in the order of its times; and whether the coming times of some schedules were left
+    out, since there are too many. A handful of queries, however much there is."""
+    start, end = midnight(first, zone), midnight(first + timedelta(days=days), zone)
+    found: dict[date, list[Entry]] = defaultdict(list)
+    for each in _past(workspace, start, end, zone, schedule):
+        found[each.at.astimezone(zone).date()].append(each)
+    coming, is_cut = _coming(workspace, first, days, zone, schedule)
+    for each in coming:
+        found[each.at.astimezone(zone).date()].append(each)
+    for of_day in found.values():
+        of_day.sort(key=lambda each: (each.at, each.name))
+    return found, is_cut
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone)
+
+
+def _past(workspace: Workspace, start: datetime, end: datetime, zone: ZoneInfo, only: Schedule | None) -> list[Entry]:
+    ticks = Tick.objects.filter(schedule__workspace=workspace, due_at__gte=start, due_at__lt=end)
+    if only is not None:
+        ticks = ticks.filter(schedule=only)
+    rows: Any = ticks.annotate(day=TruncDate("due_at", tzinfo=zone)).order_by()
+    rows = rows.values_list("schedule", "schedule__name", "day", "status", "run__status").annotate(
+        count=Count("pk"), first=Min("due_at")
+    )
+    found: dict[tuple[UUID, date], Entry] = {}
+    for key, name, day, status, run_status, count, first in rows:
+        entry = found.setdefault((key, day), Entry(key, name, first))
+        state = OF_RUN.get(run_status, run_status) if run_status else OF_TICK[Tick.Status(status)]
+        entry.states[state] = entry.states.get(state, 0) + count
+        entry.count, entry.at = entry.count + count, min(entry.at, first)
+    return list(found.values())
+
+
+def _coming(
+    workspace: Workspace, first: date, days: int, zone: ZoneInfo, only: Schedule | None
+) -> tuple[list[Entry], bool]:
+    end = midnight(first + timedelta(days=days), zone)
+    if end <= now():
+        return [], False
+    rows = Schedule.objects.filter(workspace=workspace, next_at__lt=end, watch__isnull=True)
+    if only is not None:
+        rows = rows.filter(pk=only.pk)
+    rows = rows.only("name", "timetable", "next_at", "end_at", "created_at", "workspace").order_by("next_at")
+    found: list[Entry] = []
+    schedules = list(rows[: MOST_SCHEDULES + 1])
+    for each in schedules[:MOST_SCHEDULES]:
+        table = timetable.read(each.timetable)
+        assert each.next_at is not None
+        for number in range(days):
+            day = first + timedelta(days=number)
+            begin, until = max(midnight(day, zone), each.next_at), midnight(day + timedelta(days=1), zone)
+            if each.end_at is not None:
+                until = min(until, each.end_at + timedelta(microseconds=1))
+            if begin < until and (entry := _day(each, table, begin, until)) is not None:
+                found.append(entry)
+    return found, len(schedules) > MOST_SCHEDULES
+
+
+def _day(schedule: Schedule, table: Timetable, begin: datetime, until: datetime) -> Entry | None:
+    """The times from `begin` to before `until`. What is due next is `next_at`, whatever the timetable says since it was changed."""
+    last = until - timedelta(microseconds=1)
+    times = timetable.between(table, begin - timedelta(microseconds=1), last, schedule.created_at)
+    some = list(islice(times, MOST_A_DAY + 1))
+    if begin == schedule.next_at and (not some or some[0] != begin):
+        some.insert(0, begin)
+    if not some:
+        return None
+    count, is_more = len(some), len(some) > MOST_A_DAY
+    if is_more and isinstance(table, Recurrence) and table.frequency in ("Minute", "Hour"):
+        count, is_more = int((last - some[0]) / (some[-1] - some[-2])) + 1, False
+    return Entry(schedule.pk, schedule.name, some[0], is_coming=True, count=min(count, MOST_A_DAY) if is_more else count, is_more=is_more)  # fmt: skip

@@ -1,0 +1,136 @@
+"""The calendar: what schedules have done in a week or a month, and what is to come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from core.clock import now
+from runs.models import Run
+from schedules import calendar, queries, timetable
+from schedules.models import Schedule
+from workspaces.access import WorkspaceContext
+from workspaces.web import responses
+from workspaces.web.decorators import workspace_page
+
+WEEK, MONTH = "week", "month"
+# Of a day; what is beyond stands in the week, or on the schedule's page.
+SHOWN = {WEEK: 40, MONTH: 4}
+OFFERED = 200
+EARLIEST, LATEST = date(1971, 1, 1), date(9000, 1, 1)
+
+
+@dataclass(frozen=True)
+class EntryRow:
+    """The times of a schedule on a day."""
+
+    # Its id.
+    schedule: str
+    name: str
+    at: str
+    state: str
+    # How many, and how they went, in words; empty for a single one.
+    many: str
+    said: str
+    is_coming: bool
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of the calendar."""
+
+    date: date
+    rows: list[EntryRow]
+    # Schedules that are not shown.
+    more: int
+    is_today: bool
+    # Whether it is of the month that is shown.
+    is_inside: bool
+
+
+@dataclass(frozen=True)
+class CalendarPage:
+    """What schedules/calendar.html may show."""
+
+    view: str
+    days: list[Day]
+    first: date
+    last: date
+    # The days that links lead to.
+    before: date
+    after: date
+    today: date
+    zone: str
+    is_asked: bool
+    schedule: Schedule | None
+    schedules: list[tuple[str, str]]
+    is_empty: bool
+    is_cut: bool
+    topic: str
+
+
+@workspace_page()
+def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+    """A week or a month of all schedules, or of one."""
+    given = request.GET.get("zone", "")
+    zone = timetable.zone_of(given[:80]) or ZoneInfo("UTC")
+    view = MONTH if request.GET.get("view") == MONTH else WEEK
+    today = now().astimezone(zone).date()
+    at = _day(request.GET.get("at", ""), today)
+    only = queries.schedule(context.workspace, request.GET["schedule"]) if request.GET.get("schedule") else None
+    begin = at.replace(day=1) if view == MONTH else at - timedelta(days=at.weekday())
+    end = (begin + timedelta(days=32)).replace(day=1) if view == MONTH else begin + timedelta(days=7)
+    first = begin - timedelta(days=begin.weekday())
+    count = (end - first).days + (-(end - first).days % 7)
+    found, is_cut = calendar.entries(context.workspace, first, count, zone, only)
+    days = []
+    for number in range(count):
+        day = first + timedelta(days=number)
+        rows = [_row(each, zone) for each in found.get(day, [])]
+        shown = rows[: SHOWN[view]]
+        days.append(Day(day, shown, len(rows) - len(shown), day == today, begin <= day < end))
+    names = Schedule.objects.filter(workspace=context.workspace).order_by("name").values_list("pk", "name")
+    facts = CalendarPage(
+        view=view,
+        days=days,
+        first=begin,
+        last=end - timedelta(days=1),
+        before=begin - timedelta(days=1),
+        after=end,
+        today=today,
+        zone=zone.key,
+        is_asked=bool(given),
+        schedule=only,
+        schedules=[(str(key), name) for key, name in names[:OFFERED]],
+        is_empty=not any(day.rows for day in days),
+        is_cut=is_cut,
+        topic=f"list:{context.workspace.name}:schedules",
+    )
+    return responses.show(request, "schedules/calendar.html", facts, section="schedules", parts=("calendar",))
+
+
+def _day(text: str, today: date) -> date:
+    """The day that an address names; what is none is today."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return today
+    return min(max(found, EARLIEST), LATEST)
+
+
+def _row(entry: calendar.Entry, zone: ZoneInfo) -> EntryRow:
+    words = dict(Run.Status.choices)
+    if entry.is_coming:
+        said = ngettext("%(n)s time to come", "%(n)s times to come", entry.count) % {"n": entry.count}
+        if entry.is_more:
+            said = _("more than %(n)s times to come") % {"n": entry.count}
+    else:
+        said = ", ".join(f"{n} {str(words.get(state, state)).lower()}" for state, n in sorted(entry.states.items()))
+    many = f"{entry.count}{'+' if entry.is_more else ''}" if entry.count > 1 else ""
+    at = f"{entry.at.astimezone(zone):%H:%M}"
+    return EntryRow(str(entry.schedule), entry.name, at, entry.state, many, said, entry.is_coming)

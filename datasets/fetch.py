@@ -87,7 +87,7 @@ def _download(
         headers["if-modified-since"] = known.changed
     deadline = time.monotonic() + settings.DUTO.fetch_seconds
     try:
-        with _client(deadline) as client:
+        with guarded_client(deadline) as client:
             for _ in range(MOST_REDIRECTS + 1):
                 if urlsplit(url).scheme not in ("http", "https"):
                     raise _refuse(url, say("other_scheme"))
@@ -185,8 +185,9 @@ def _late() -> Kept:
     return say("late", time=duration_text(settings.DUTO.fetch_seconds))
 
 
-def _client(deadline: float) -> httpx.Client:
-    """Follows nothing by itself, asks no proxy and no file of passwords, and keeps no connection for another host."""
+def guarded_client(deadline: float) -> httpx.Client:
+    """A client whose calls are over by then (`time.monotonic`). It follows nothing by itself, asks no proxy and no file of
+    passwords, and keeps no connection for another host. Its calls raise Unprocessable for a private address."""
     context = httpx.create_ssl_context()
     transport = httpx.HTTPTransport(verify=context, trust_env=False)
     transport._pool = httpcore.ConnectionPool(

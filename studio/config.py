@@ -101,8 +101,21 @@ class Config:
     request_max_bytes: int = setting(10 * MEGABYTE, "Largest body of an ordinary request, in bytes.", 1024)
     upload_max_bytes: int = setting(10240 * MEGABYTE, "Largest file that may be uploaded, in bytes.", 1024)
     fetch_max_bytes: int = setting(2048 * MEGABYTE, "Largest file that is fetched from a web address, in bytes.", 1024)
-    fetch_private: bool = setting(False, "Allows data from web addresses in private networks.")
+    fetch_private: bool = setting(False, "Allows data from web addresses in private networks, and webhooks to them.")
     fetch_seconds: int = setting(300, "How long one fetch from a web address may take.", 1)
+
+    smtp_host: str = setting("", "Mail server by which notifications go. Empty: the studio sends no mail.")
+    smtp_port: int = setting(587, "Its port.", 1, 65535)
+    smtp_user: str = setting("", "Name with which the studio signs in there. Empty: without.")
+    smtp_password: str = setting("", "Password of that name.")
+    smtp_security: str = setting(
+        "starttls",
+        "How the way there is kept private: `starttls`, `tls` from the first byte, or `none`.",
+        one_of=("starttls", "tls", "none"),
+    )
+    mail_from: str = setting(
+        "", "Sender of mails, such as `Duto <duto@example.org>`. Empty: `duto` at the host of `DUTO_PUBLIC_URL`."
+    )
 
     @property
     def is_loopback(self) -> bool:
@@ -244,6 +257,12 @@ def insecure(config: Config, embedded: bool) -> list[str]:
         wrong.append("DUTO_OLD_SECRET_KEYS: one of them is shorter than 32 characters")
     if config.debug and not config.is_loopback:
         wrong.append("DUTO_DEBUG: may not be on while DUTO_HOST is not a loopback address")
+    if config.smtp_user and config.smtp_security == "none":
+        wrong.append(
+            "DUTO_SMTP_SECURITY: may not be none while DUTO_SMTP_USER is set: the password would travel in clear"
+        )
+    if any(letter in config.mail_from for letter in "\r\n") or (config.mail_from and "@" not in config.mail_from):
+        wrong.append("DUTO_MAIL_FROM: must be an address, such as Duto <duto@example.org>")
     if not config.uses_sqlite and not embedded and config.broker_url == NO_BROKER:
         wrong.append("DUTO_REDIS_URL: is needed, since DUTO_DATABASE_URL names a server")
     return wrong

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "pipelines",
     "runs",
     "schedules",
+    "notifications",
     "studio",
 ]
 MIDDLEWARE = [
@@ -209,6 +210,13 @@ ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 # Counts of tries lie here, so strangers must not be able to push each other's out.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 100_000}}}
 
+# --- Mail ------------------------------------------------------------------------------------------------------------
+
+EMAIL_HOST, EMAIL_PORT = DUTO.smtp_host, DUTO.smtp_port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = DUTO.smtp_user, DUTO.smtp_password
+EMAIL_USE_TLS, EMAIL_USE_SSL = DUTO.smtp_security == "starttls", DUTO.smtp_security == "tls"
+DEFAULT_FROM_EMAIL = DUTO.mail_from or f"duto@{_public.hostname or 'localhost'}"
+
 # --- REST ------------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -248,6 +256,9 @@ SPECTACULAR_SETTINGS = {
         "PlannedOutcome": ["reused", "runs", "unknown", "fails", "skipped"],
         "PlannedStart": ["now", "waits", "environment", "later"],
         "PlannedEnvironmentState": ["ready", "building", "to_build", "user_managed"],
+        "DeliveryStatus": "notifications.models.Delivery.Status",
+        "ChannelKind": "notifications.models.Channel.Kind",
+        "RuleScope": "notifications.models.Rule.Scope",
     },
 }
 

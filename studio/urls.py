@@ -7,7 +7,17 @@ from django.urls import URLPattern, URLResolver, include, path
 from studio.health import healthz
 from studio.lazy import LazyInclude
 
-APPS = ("workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "schedules")
+APPS = (
+    "workspaces",
+    "datasets",
+    "environments",
+    "compute",
+    "registry",
+    "pipelines",
+    "runs",
+    "schedules",
+    "notifications",
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
@@ -20,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *(path("w/<slug:workspace>/", include(f"{app}.web.urls")) for app in APPS if app != "pipelines"),
     path("", include("workspaces.web.root_urls")),
     path("", include("runs.web.root_urls")),
+    path("", include("notifications.web.root_urls")),
 ]
 
 handler404 = "studio.lost.not_found"

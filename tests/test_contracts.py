@@ -64,6 +64,7 @@ def test_the_types_hold() -> None:
         "pipelines",
         "runs",
         "schedules",
+        "notifications",
         "studio",
     ]
     packages = ["sdk/duto/src/duto", "sdk/azureml/src/azureml", "agent/src/duto_agent", "protocol/src/duto_protocol",

@@ -22,6 +22,7 @@ APPS = (
     "pipelines",
     "runs",
     "schedules",
+    "notifications",
     "studio",
 )
 TEMPLATES = sorted(

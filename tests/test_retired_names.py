@@ -35,7 +35,7 @@ MODULES = {
     "benchmarks/chaos": "blows docks",
 }
 PLACES = (
-    "core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "schedules", "studio", "agent/src",
+    "core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "schedules", "notifications", "studio", "agent/src",
     "sdk/duto/src", "benchmarks",
 )  # fmt: skip
 NAMES = {

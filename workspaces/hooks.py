@@ -14,6 +14,8 @@ workspace_created: Hook[[Workspace], None] = Hook()
 workspace_deleted: Hook[[UUID], None] = Hook()
 # Somebody has lost rights in a workspace, inside the transaction: receivers look for themselves who may still do what.
 rights_reduced: Hook[[UUID], None] = Hook()
+# The secrets of the studio are encrypted anew, inside the transaction: what apps above keep encrypted follows.
+secrets_rotated: Hook[[], None] = Hook()
 
 open_runs: Provider[[Workspace], int] = Provider("how many runs of a workspace are not over")
 open_runs_of: Provider[[Workspace, User], int] = Provider("how many open runs a person has in a workspace")

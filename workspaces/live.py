@@ -26,6 +26,7 @@ LISTS = frozenset(
         "modules",
         "models",
         "schedules",
+        "notifications",
     }
 )
 

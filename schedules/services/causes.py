@@ -17,7 +17,7 @@ from runs.models import EndpointRun, Run
 from runs.services.orchestration.run_transaction import open_root
 from schedules import stored_messages, triggers
 from schedules.models import Schedule, Tick
-from schedules.services.ticks import Status, from_facts, jitter, tell
+from schedules.services.ticks import Status, from_facts, jitter, tell, write
 from schedules.triggers import DATASET, ENDPOINT, MODEL, OUTCOMES, PIPELINE
 from workspaces.access import WorkspaceContext, maker_of
 from workspaces.models import Workspace
@@ -89,7 +89,7 @@ def _start(waiting: list[Schedule], cause: str, facts: dict[str, Any], maker: UU
         )
         for each in waiting
     ]  # fmt: skip
-    Tick.objects.bulk_create(ticks, ignore_conflicts=True)
+    write(ticks)
     for each in waiting:
         tell(each)
     later("schedules.fire")

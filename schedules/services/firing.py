@@ -28,7 +28,7 @@ from runs.services.submission import publish
 from schedules import stored_messages, timetable
 from schedules.models import Backfill, Schedule, Tick
 from schedules.services import backfills, watching
-from schedules.services.ticks import OPEN, of_times, settle, stop, tell
+from schedules.services.ticks import OPEN, of_times, settle, stop, tell, write
 from workspaces.access import WorkspaceContext, authorize
 from workspaces.models import Role, User
 
@@ -118,7 +118,7 @@ def advance(key: UUID, moment: datetime) -> None:
         if schedule.next_at is None or schedule.next_at > moment or schedule.watch is not None:
             return
         ticks, schedule.next_at = of_times(schedule, timetable.read(schedule.timetable), moment)
-        Tick.objects.bulk_create(ticks, ignore_conflicts=True)
+        write(ticks)
         schedule.save(update_fields=["next_at"])
         tell(schedule)
 
@@ -256,11 +256,11 @@ def _may_start(tick: Tick) -> bool:
     if overlap != Schedule.Overlap.QUEUE_ALL:
         # One waits: the first, or where the run makes way for what is newest, that.
         waiting = Tick.objects.filter(schedule=schedule, status__in=OPEN, backfill__isnull=True, fires_at__lte=now())
-        waiting = waiting.order_by("due_at")
-        keys = list(waiting.values_list("pk", flat=True))
-        spare = keys[1:] if overlap == Schedule.Overlap.QUEUE_ONE else keys[:-1]
+        ticks = list(waiting.order_by("due_at").select_related("schedule__workspace").defer("schedule__seen"))
+        spare = ticks[1:] if overlap == Schedule.Overlap.QUEUE_ONE else ticks[:-1]
         why = stored_messages.keep("queue_full", number=running.number)
-        Tick.objects.filter(pk__in=spare, status__in=OPEN).update(status=Status.SKIPPED, settled_at=now(), reason=why)
+        for each in spare:
+            settle(each, Status.SKIPPED, why)
     tell(schedule)
     return False
 

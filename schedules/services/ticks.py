@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db import transaction
 
 from core import outbox, sentences
 from core.clock import iso, now
-from schedules import stored_messages, timetable
+from schedules import hooks, stored_messages, timetable
 from schedules.models import Schedule, Tick
 from schedules.timetable import Timetable
 
@@ -33,7 +33,13 @@ def write_due(schedule: Schedule, moment: datetime) -> None:
         and schedule.next_at <= moment
     ):
         ticks, schedule.next_at = of_times(schedule, timetable.read(schedule.timetable), moment)
-        Tick.objects.bulk_create(ticks, ignore_conflicts=True)
+        write(ticks)
+
+
+def write(ticks: Sequence[Tick]) -> None:
+    """New ticks, and word of those that were skipped from the first."""
+    Tick.objects.bulk_create(ticks, ignore_conflicts=True)
+    hooks.ticks_missed([each for each in ticks if each.status == Status.SKIPPED])
 
 
 def of_times(schedule: Schedule, found: Timetable, moment: datetime) -> tuple[list[Tick], datetime | None]:
@@ -86,7 +92,8 @@ def _settled(schedule: Schedule, at: datetime, status: str, reason: dict[str, An
 def settle(tick: Tick, status: str, reason: dict[str, Any]) -> None:
     mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN)
     with transaction.atomic():
-        mine.update(status=status, settled_at=now(), reason=reason)
+        if mine.update(status=status, settled_at=now(), reason=reason):
+            hooks.ticks_missed([tick])
         tell(tick.schedule)
 
 

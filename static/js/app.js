@@ -3,6 +3,7 @@ import "../vendor/htmx.js";
 import "./words.js"; // first, since all others wait for it
 import "./notices.js";
 import "./behaviours.js";
+import "./browser-notices.js";
 import "./dialogs.js";
 import "./keyboard.js";
 import "./list-search.js";

@@ -26,6 +26,7 @@ APPS = (
     "pipelines",
     "runs",
     "schedules",
+    "notifications",
     "studio",
 )
 # What hosts say to the studio, and what kinds of steps are called.

@@ -15,6 +15,7 @@ from compute.models import Host, Node
 from core.errors import NotFound
 from datasets.models import DatasetVersion
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
+from notifications.models import Channel, Delivery, Mute, Rule
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from registry.models import ModelVersion
 from runs.models import Artifact, Attempt, Experiment, Output, Run
@@ -72,6 +73,10 @@ def state_of(workspace: Workspace) -> dict[str, Any]:
         "models": sorted(ModelVersion.objects.filter(model__workspace=workspace).values_list("id", "description")),
         "endpoints": sorted(PipelineEndpoint.objects.filter(workspace=workspace).values_list("id", "status", "name")),
         "schedules": sorted(Schedule.objects.filter(workspace=workspace).values_list("id", "status", "name")),
+        "rules": sorted(Rule.objects.filter(workspace=workspace).values_list("id", "name", "muted_until", "is_active")),
+        "channels": sorted(Channel.objects.filter(workspace=workspace).values_list("id", "name", "host")),
+        "deliveries": sorted(Delivery.objects.filter(workspace=workspace).values_list("id", "status", "tries")),
+        "mutes": Mute.objects.filter(workspace=workspace).count(),
         "pipelines": sorted(PublishedPipeline.objects.filter(workspace=workspace).values_list("id", "status")),
         "hosts": sorted(Host.objects.values_list("id", "drained_at", "revoked_at")),
         "members": sorted(Member.objects.filter(workspace=workspace).values_list("id", "role")),
@@ -223,7 +228,8 @@ def spellings(topic: str) -> list[str]:
 
 def test_live_topics_are_for_members_alone(world: World) -> None:
     known = topics(world)
-    registered = set(live._kinds) - {"tale"}  # what a test of the socket itself registers
+    # What a test of the socket itself registers; and what is a person's own, whom its key names.
+    registered = set(live._kinds) - {"tale", "notices"}
     assert registered == known.keys(), "give the new kind of topic a line in topics()"
     people = {name: User.objects.get(username=name) for name in ("mallory", "bob", "gone", "a-reader")}
     closed = User.objects.create_user("closed", is_active=False)
@@ -238,6 +244,8 @@ def test_live_topics_are_for_members_alone(world: World) -> None:
                 for name in ("mallory", "bob", "gone"):
                     assert not live.may_watch(people[name], topic), (name, topic)
                 assert not live.may_watch(closed, topic), topic
+    own = f"notices:{world.site.owner.pk}"
+    assert live.may_watch(world.site.owner, own) and not any(live.may_watch(each, own) for each in people.values())
     odd = ["", ":", "run:", f"run:{uuid4()}", "list:lab", "list:lab:", "list:lab:members", "list::runs", f"user:{world.site.owner.pk}", "host:alpha", "x" * 500]  # fmt: skip
     for topic in odd:
         assert not live.may_watch(world.site.owner, topic), topic

@@ -71,7 +71,17 @@ def parameters_of_queries() -> list[str]:
     """The names that any view reads from its query string."""
     read = re.compile(r'(?:\.get(?:list)?|number|flag|_index)\(\s*"(\w+)"')
     found: set[str] = set()
-    for app in ("workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "schedules"):
+    for app in (
+        "workspaces",
+        "datasets",
+        "environments",
+        "compute",
+        "registry",
+        "pipelines",
+        "runs",
+        "schedules",
+        "notifications",
+    ):
         for part in ("api", "web", "queries"):
             for path in sorted((ROOT / app).glob(f"{part}/*.py")):
                 found.update(read.findall(path.read_text()))

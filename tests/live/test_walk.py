@@ -22,6 +22,7 @@ from core.clock import now
 from datasets.services import staging
 from duto.spec import canonical
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
+from notifications.models import Channel, Delivery, Mute, Rule
 from pipelines.models import Module, ModuleVersion
 from registry.models import ModelVersion
 from runs.models import Attempt, Run
@@ -71,6 +72,8 @@ OUTSIDE: dict[str, tuple[set[int], set[int]]] = {
     "studio-people": ({302}, {404}),
     "studio-activate": ({302, 404}, {404}),
     "studio-banner": ({302}, {404}),
+    # A link of a mail, which the walk has none of.
+    "mail-link": ({404}, {404}),
     "api-studio-health": ({401}, {404}),
     "api-studio-workspaces": ({401}, {404}),
     "api-studio-people": ({401}, {404}),
@@ -101,6 +104,16 @@ SENT_BY: dict[str, Role] = {
     "w/<slug:workspace>/pipelines/<uuid:pipeline_id>/": Role.CONTRIBUTOR,
     "w/<slug:workspace>/endpoints/<uuid:endpoint_id>/": Role.CONTRIBUTOR,
 }
+# Everybody has some of their own at these, and the walk those of the workspace, which need more.
+SHARED: dict[str, tuple[Role, tuple[str, ...]]] = {
+    "api/v1/workspaces/<slug:workspace>/notifications/rules/<uuid:id>/": (Role.CONTRIBUTOR, ("patch", "delete")),
+    "api/v1/workspaces/<slug:workspace>/notifications/deliveries/<uuid:id>/again/": (Role.OWNER, ("post",)),
+    "w/<slug:workspace>/settings/notifications/rules/new/": (Role.CONTRIBUTOR, METHODS),
+    "w/<slug:workspace>/settings/notifications/rules/<uuid:rule_id>/": (Role.CONTRIBUTOR, METHODS),
+    "w/<slug:workspace>/settings/notifications/rules/<uuid:rule_id>/mute/": (Role.CONTRIBUTOR, METHODS),
+    "w/<slug:workspace>/settings/notifications/rules/<uuid:rule_id>/delete/": (Role.CONTRIBUTOR, METHODS),
+    "w/<slug:workspace>/settings/notifications/deliveries/<uuid:delivery_id>/again/": (Role.OWNER, METHODS),
+}
 # What stands behind these is made of a path that the walk does not have.
 MAY_MISS = re.compile(
     r"compare-code|/content/|/preview/|lock\.txt|/log/|/framed/|register|<str:digest>|PipelineSubmit|PipelineEndpointSubmit|/file/"
@@ -123,7 +136,12 @@ class Address:
         return self.route.startswith("api/")
 
     def needs(self, method: str) -> Role | None:
-        """The role that the view declares for a method; None when it declares nothing."""
+        """The role that the view declares for a method, or the walk's example needs; None when it declares nothing."""
+        role, methods = SHARED.get(self.route, (None, ()))
+        declared = self._declared(method)
+        return role if declared and method in methods else declared
+
+    def _declared(self, method: str) -> Role | None:
         page = getattr(self.view, "needs", None)
         if isinstance(page, Role):
             if method.upper() not in self.view.methods:
@@ -194,6 +212,12 @@ class World:
         backfill = site.get(f"schedules/{schedule}/backfills/").json()["items"][0]["id"]
         endpoint = site.get("endpoints/").json()["items"][0]["id"]
         step_file = snapshot.files[0]["digest"]
+        told = {
+            "rule": str(Rule.objects.get(owner=None).pk),
+            "channel": str(Channel.objects.order_by("id")[0].pk),
+            "mute": str(Mute.objects.get().pk),
+            "delivery": str(Delivery.objects.filter(user=None).order_by("id")[0].pk),
+        }
         module = str(Module.objects.get().pk)
         # By what stands before the variable in the route; the first that fits.
         self.values: list[tuple[str, str, str]] = [
@@ -205,7 +229,9 @@ class World:
             ("dataset-versions/", "id", dataset), ("environment-builds/", "id", str(build.pk)), ("builds/", "build_id", str(build.pk)),
             ("pipelines/", "id", pipeline), ("pipelines/", "pipeline_id", pipeline), ("PipelineSubmit/", "id", pipeline), ("blobs/", "digest", step_file),
             ("backfills/", "backfill", backfill), ("backfill/", "backfill_id", backfill), ("schedules/", "id", schedule), ("schedules/", "schedule_id", schedule),
-            ("endpoints/", "id", endpoint), ("endpoints/", "endpoint_id", endpoint), ("PipelineEndpointSubmit/Id/", "id", endpoint), ("PipelineEndpointSubmit/", "version", "0"),
+            ("rules/", "id", told["rule"]), ("rules/", "rule_id", told["rule"]), ("channels/", "id", told["channel"]), ("channels/", "channel_id", told["channel"]),
+            ("mutes/", "id", told["mute"]), ("mutes/", "mute_id", told["mute"]), ("deliveries/", "id", told["delivery"]), ("deliveries/", "delivery_id", told["delivery"]),
+            ("notifications/", "token", "no-such-link"), ("endpoints/", "id", endpoint), ("endpoints/", "endpoint_id", endpoint), ("PipelineEndpointSubmit/Id/", "id", endpoint), ("PipelineEndpointSubmit/", "version", "0"),
             ("snapshots/", "digest", snapshot.digest), ("models/files/", "version_id", str(version.pk)), ("compare-code/", "other", str(self.filled.pk)),
             ("models/files/", "path", "m.json"), ("", "path", "deep/a.json"), ("start/", "secret", "no-such-secret"), ("reset/key/", "uidb36", "abc"), ("accounts/", "key", "abc"), ("attempts/", "attempt", str(uuid4())), ("", "epoch", "1"), ("", "transfer", "blob/x"),
             ("builds/", "build", str(uuid4())), ("", "subscription", "s"), ("", "group", "g"), ("runs/", "id", str(self.filled.pk)), ("runs/", "run_id", str(self.filled.pk)),

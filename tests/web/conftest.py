@@ -25,6 +25,9 @@ from datasets.models import DatasetVersion
 from datasets.services.datastores import put_file
 from datasets.services.versions import save
 from environments.services.versions import register
+from notifications.models import Delivery, DeliveryAttempt, Occurrence
+from notifications.services import channels, matching, rules
+from pipelines.models import PublishedPipeline
 from pipelines.services import endpoints, modules
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, Experiment, MetricPoint, Output, Run
@@ -54,7 +57,9 @@ ERROR = {
 
 
 # Pages of `Site.everything` that readers have no use for, and do not get.
-FOR_CONTRIBUTORS = {"new schedule", "schedule of an endpoint", "edit schedule", "backfill"}
+FOR_CONTRIBUTORS = {"new rule", "rule", "new schedule", "schedule of an endpoint", "edit schedule", "backfill"}
+# Those that contributors do not get either.
+FOR_OWNERS = {"new channel", "channel"}
 
 
 class Visitor(Client):
@@ -197,6 +202,24 @@ class Site(StepKinds):
         self.post(f"runs/{child}/metrics/", {"records": records[:1]})
         return Run.objects.get(pk=run), Run.objects.get(pk=child)
 
+    def notified(self, failed: Run, pipeline: PublishedPipeline) -> None:
+        """Rules, channels, a mute, and messages: one that waits, one that was given up, one of the owner's own."""
+        hook = {"name": "ops", "kind": "webhook", "url": "https://hooks.example.org/x"}
+        channel, _key = channels.create(self.context, hook)
+        asked = {"name": "failures", "events": ["failed", "late"], "channels": [channel.pk]}
+        rule = rules.create(self.context, asked)
+        rules.create(
+            self.context, {"name": "mine", "is_own": True, "scope": "mine", "events": ["failed"], "by_browser": True}
+        )
+        rules.mute_pipeline(self.context, pipeline.pk, now() + timedelta(hours=5))
+        Occurrence.objects.create(workspace=self.workspace, kind="run", subject=failed.pk)
+        matching.match_all()
+        delivery = Delivery.objects.get(rule=rule)
+        Delivery.objects.filter(pk=delivery.pk).update(status="dead", why="It answers 503.", tries=8)
+        DeliveryAttempt.objects.create(
+            delivery=delivery, number=1, started_at=now(), seconds=0.3, code=503, error="It answers 503.", answer="busy"
+        )
+
     def everything(self) -> dict[str, str]:
         """Every page's path by name, each with real content."""
         version, failed, filled = self.dataset(), self.failed(), self.filled()
@@ -238,6 +261,7 @@ class Site(StepKinds):
             self.context, {"name": "old", "pipeline": pipeline.pk, "timetable": {"cron": "0 4 * * 1-5"}}
         )
         schedules.change(self.context, paused, {"status": "Disabled", "pause_reason": "Holidays"})
+        self.notified(failed, pipeline)
         code = self.snapshot(add_py="print('sum')\n")
         modules.publish(self.context, module, {"kind": "module", "script": "add.py", "snapshot": code.digest})
         of_step = ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "why")
@@ -246,6 +270,7 @@ class Site(StepKinds):
         of_run = ("metrics", "images", "outputs", "children", "details")
         tabs |= {f"interactive {tab}": f"runs/{opened.pk}/?tab={tab}" for tab in of_run}
         tuned, trial = self.sweep()
+        told = Delivery.objects.get(status="dead")
         tabs |= {"trials": f"runs/{tuned.pk}/?step=tune&tab=trials", "trial": f"runs/{trial.pk}/"}
         tabs |= {"searched": f"runs/{self.searched().pk}/?step=search&tab=trials"}
         tabs |= {"mini-batches": f"runs/{self.parallel().pk}/?step=score&tab=batches"}
@@ -265,6 +290,9 @@ class Site(StepKinds):
             "schedule of an endpoint": f"schedules/new/?of=endpoint:{endpoint.pk}", "edit schedule": f"schedules/{schedule.pk}/edit/",
             "calendar": "schedules/calendar/?zone=Europe/Lisbon", "month": "schedules/calendar/?view=month&zone=Europe/Lisbon",
             "backfill": f"schedules/{schedule.pk}/backfill/?start={week[0] - timedelta(days=3):%Y-%m-%dT%H:%M}&end={week[1]:%Y-%m-%dT%H:%M}&parallel=2",
+            "notifications": "settings/notifications/", "new rule of one's own": "settings/notifications/rules/new/?own=1", "new rule": "settings/notifications/rules/new/",
+            "rule": f"settings/notifications/rules/{told.rule_id}/", "new channel": "settings/notifications/channels/new/", "channel": f"settings/notifications/channels/{told.channel_id}/",
+            "deliveries": "settings/notifications/deliveries/", "delivery": f"settings/notifications/deliveries/{told.pk}/",
             "modules": "modules/", "module": f"modules/{module.pk}/",
             "models": "models/", "model": "models/named/forest/", "settings": "settings/", "workspace": "settings/workspace/", "people": "settings/people/",
             "who uses it": f"runs/of/dataset/?of={version.pk}", "who used the cluster": "runs/of/cluster/steps/?of=cpu", "who holds it": "runs/of/cluster/?name=cpu", "who is on it": "runs/of/host/?name=alpha",

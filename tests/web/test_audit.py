@@ -15,6 +15,7 @@ from django.utils.html import escape
 
 from compute.models import Host, Node
 from core.clock import iso, now
+from notifications.models import Delivery, Mute
 from runs.services.submission.publish import publish_run
 from tests.web.conftest import Site
 from tests.workspace_scenario import content
@@ -197,6 +198,44 @@ def cancels_backfill(site: Site) -> Action:
     return lambda: site.send(f"{place}backfill/{key}/cancel/")
 
 
+NOTIFICATIONS = "settings/notifications/"
+
+
+def a_channel(site: Site) -> str:
+    made: str = site.post(
+        "notifications/channels/", {"name": "ops", "kind": "slack", "url": "https://example.org/x"}
+    ).json()["id"]
+    return made
+
+
+def a_rule(site: Site) -> str:
+    made: str = site.post(
+        "notifications/rules/", {"name": "failures", "events": ["failed"], "channels": [a_channel(site)]}
+    ).json()["id"]
+    return made
+
+
+def makes_rule(site: Site) -> Action:
+    body = {"name": "failures", "events": ["failed"], "channels": [a_channel(site)]}
+    return lambda: site.post("notifications/rules/", body)
+
+
+def sends_again(site: Site) -> Action:
+    made = site.post(f"notifications/channels/{a_channel(site)}/test/").json()[0]["id"]
+    Delivery.objects.update(status="dead")
+    return lambda: site.send(f"{NOTIFICATIONS}deliveries/{made}/again/")
+
+
+def with_id(ready: str, action: Callable[[str], Any]) -> Action:
+    return lambda: action(ready)
+
+
+def unmutes(site: Site) -> Action:
+    site.send(f"{NOTIFICATIONS}mutes/", pipeline=str(published(site).pk), hours="1")
+    mute = Mute.objects.get()
+    return lambda: site.send(f"{NOTIFICATIONS}mutes/{mute.pk}/delete/")
+
+
 def makes_endpoint(site: Site) -> Action:
     pipeline = str(published(site).pk)
     return lambda: site.post("endpoints/", {"name": "scoring", "pipeline": pipeline})
@@ -245,6 +284,15 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Site], Action]]] = {
     "module.changed": (TOKEN, "ana", changes_module),
     "module.created": (TOKEN, "ana", lambda s: lambda: s.post("modules/", {"name": "add"})),
     "module.published": (TOKEN, "ana", publishes_module),
+    "notification.channel_changed": (TOKEN, "ana", lambda s: with_id(a_channel(s), lambda made: s.patch(f"notifications/channels/{made}/", {"name": "others"}))),
+    "notification.channel_created": (TOKEN, "ana", lambda s: lambda: a_channel(s)),
+    "notification.channel_deleted": (PAGE, "ana", lambda s: with_id(a_channel(s), lambda made: s.send(f"{NOTIFICATIONS}channels/{made}/delete/"))),
+    "notification.muted": (PAGE, "ana", lambda s: with_id(str(published(s).pk), lambda made: s.send(f"{NOTIFICATIONS}mutes/", pipeline=made, hours="1"))),
+    "notification.rule_changed": (PAGE, "ana", lambda s: with_id(a_rule(s), lambda made: s.send(f"{NOTIFICATIONS}rules/{made}/mute/", hours="1"))),
+    "notification.rule_created": (TOKEN, "ana", makes_rule),
+    "notification.rule_deleted": (PAGE, "ana", lambda s: with_id(a_rule(s), lambda made: s.send(f"{NOTIFICATIONS}rules/{made}/delete/"))),
+    "notification.sent_again": (PAGE, "ana", sends_again),
+    "notification.unmuted": (PAGE, "ana", unmutes),
     "pipeline.published": (PAGE, "ana", publishes),
     "pipeline.status": (PAGE, "ana", disables),
     "retention.applied": (PAGE, "ana", lambda s: after(s.send("settings/retention/save/", **RETENTION), lambda: s.send("settings/retention/apply/"))),

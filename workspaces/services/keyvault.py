@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from core import encryption, slices
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
+from workspaces import hooks
 from workspaces.access import WorkspaceContext, hold
 from workspaces.models import Role, Secret, Workspace
 from workspaces.services import audit
@@ -22,6 +23,8 @@ NAME = re.compile(r"[A-Za-z0-9-]{1,127}")
 # Bytes of a value, as Azure's key vaults have it, which also suffices for certificates and their keys.
 LARGEST = 25_600
 MOST_SECRETS, MOST_AT_ONCE = 1000, 100
+# Shorter texts stand in half of all words.
+SHORTEST_HIDDEN = 4
 
 
 def secrets_of(context: WorkspaceContext) -> QuerySet[Secret]:
@@ -106,6 +109,7 @@ def rotate() -> int:
         rows = list(Secret.objects.select_for_update(of=("self",)).select_related("workspace"))
         for row in rows:
             row.sealed = encryption.encrypt(_opened(row).encode(), _about(row.workspace, row.name))
+        hooks.secrets_rotated()
         return Secret.objects.bulk_update(rows, ["sealed"], batch_size=slices.SLICE)
 
 
@@ -138,6 +142,26 @@ def _checked(name: str, value: str) -> bytes:
             code="bad_value",
         )
     return data
+
+
+def hider(workspace: Workspace) -> Callable[[str], str]:
+    """What puts `***` in place of the workspace's secrets in a text for people outside of it, by the rules by which the
+    logs of steps do (`duto_agent.shim.masks`)."""
+    texts: set[str] = set()
+    for row in Secret.objects.filter(workspace=workspace).select_related("workspace"):
+        try:
+            value = _opened(row)
+        except Conflict:  # under a key that the studio has no more: no step was given it since
+            continue
+        texts |= {value, value.strip(), *(line.strip() for line in value.splitlines())}
+    hidden = sorted((each for each in texts if len(each) >= SHORTEST_HIDDEN), key=len, reverse=True)
+
+    def hide(text: str) -> str:
+        for each in hidden:
+            text = text.replace(each, "***")
+        return text
+
+    return hide
 
 
 def _named(workspace: Workspace, lowered: Collection[str]) -> QuerySet[Secret]:

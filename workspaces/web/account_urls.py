@@ -1,4 +1,4 @@
-"""Signing in and out, and passwords. The rest of what allauth offers leans on mail, which this studio does not send.
+"""Signing in and out, and passwords. The rest of what allauth offers leans on mail, by which this studio lets nobody in.
 
 Its names stay: allauth links to them.
 """

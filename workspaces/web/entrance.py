@@ -153,7 +153,7 @@ def no_such_page(request: HttpRequest, **names: str) -> HttpResponse:
     facts = {
         "code": 404,
         "title": _("Not here"),
-        "text": _("There is no sign-up, and this studio sends no mail. An owner of a workspace adds people to it."),
+        "text": _("There is no sign-up, and this studio mails no way in. An owner of a workspace adds people to it."),
     }
     return render(request, "refusal.html", {"refusal": facts}, status=404)
 

@@ -1,0 +1,4 @@
+"""REST of rules, channels, mutes and deliveries.
+
+Programs call it.
+"""

@@ -1,0 +1,204 @@
+"""Messages are sent by workers, each at least once: who claims one and dies is followed, and the id stays the same.
+
+There are two lanes. A receiver whose last try failed is slow until one succeeds, and its messages go by a lane of their own, so that
+the others wait for nobody who is dead. What fails is tried again after `WAITS`, then given up and shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+
+from core import once, outbox, slices
+from core.clock import now
+from core.errors import Conflict
+from core.work import after_commit, send
+from notifications.models import Channel, Delivery, DeliveryAttempt, MailAddress, Occurrence, Way
+from notifications.services import matching, senders
+from notifications.services.matching import Target
+from workspaces.access import WorkspaceContext
+from workspaces.models import Member, Role
+from workspaces.services import audit
+
+log = logging.getLogger(__name__)
+Status = Delivery.Status
+OPEN = (Status.HELD, Status.DUE)
+# Seconds before the second try and each after it; then the message is given up.
+WAITS = (30, 120, 600, 1800, 7200, 21_600, 43_200)
+# Whoever has claimed one and has said nothing for so long has died: a try takes a third of it at most.
+CLAIM = timedelta(seconds=60)
+KEPT = timedelta(days=30)
+DELIVER, DELIVER_SLOW = "notifications.deliver", "notifications.deliver_slow"
+# So many threads of a process send by each lane.
+_QUICK, _SLOW = threading.BoundedSemaphore(3), threading.BoundedSemaphore(1)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A message, and the moment by which it is this one's to send."""
+
+    delivery: Delivery
+    at: datetime
+
+
+def look() -> None:
+    """The ticker's look, once a second: wake workers where there is something to tell or to send."""
+    if Occurrence.objects.exists():
+        send("notifications.match")
+    moment = now()
+    if _ready(moment, is_slow=False).exists():
+        send(DELIVER)
+    if _ready(moment, is_slow=True).exists():
+        send(DELIVER_SLOW)
+
+
+def deliver_all(*, is_slow: bool = False) -> None:
+    """Send what is due by a lane, until nothing is."""
+    lane = _SLOW if is_slow else _QUICK
+    if not lane.acquire(blocking=False):
+        return
+    try:
+        while (claim := _claim(is_slow=is_slow)) is not None:
+            try:
+                outcome = senders.send(claim.delivery)
+            except Exception:  # a fault of ours: it is tried again as any other failure, and told in the studio's log
+                log.exception("delivery %s could not be made", claim.delivery.pk)
+                outcome = senders.Outcome(False, error="A fault of the studio; its log says more.")
+            _settle(claim, outcome)
+    finally:
+        lane.release()
+
+
+def _ready(moment: datetime, *, is_slow: bool) -> QuerySet[Delivery]:
+    """What may be sent by a lane, oldest first."""
+    unclaimed = Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM)
+    rows = Delivery.objects.filter(unclaimed, status__in=OPEN, send_at__lte=moment)
+    failing = Delivery.objects.filter(status=Status.DUE, tries__gt=0).values("receiver")
+    rows = rows.filter(receiver__in=failing) if is_slow else rows.exclude(receiver__in=failing)
+    return rows.order_by("send_at", "id")
+
+
+def _claim(*, is_slow: bool) -> Claim | None:
+    """The next message, from now on closed: nothing is added to it any more."""
+    while True:
+        moment = now()
+        key = _ready(moment, is_slow=is_slow).values_list("pk", flat=True).first()
+        if key is None:
+            return None
+        mine = Delivery.objects.filter(pk=key, status__in=OPEN, send_at__lte=moment)
+        mine = mine.filter(Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM))
+        if mine.update(claimed_at=moment, status=Status.DUE, closed_at=Coalesce("closed_at", moment)):
+            break
+    rows = Delivery.objects.select_related("workspace", "rule__owner", "channel__workspace", "user")
+    delivery = rows.get(pk=key)
+    if delivery.purpose == Delivery.Purpose.ALERTS and delivery.user_id and not _may_have(delivery):
+        _settle(Claim(delivery, moment), senders.Outcome(False, error="Whose message it is has left.", is_final=True))
+        return _claim(is_slow=is_slow)
+    return Claim(delivery, moment)
+
+
+def _may_have(delivery: Delivery) -> bool:
+    """Whether a person's own message may still be theirs: they belong to the workspace."""
+    rows = Member.objects.filter(workspace=delivery.workspace_id, user=delivery.user_id, user__is_active=True)
+    return rows.exists()
+
+
+def _settle(claim: Claim, outcome: senders.Outcome) -> None:
+    """Write down a try and what follows; nothing where another has taken the message over."""
+    delivery, moment = claim.delivery, now()
+    number = delivery.tries + 1
+    values: dict[str, object] = {
+        "tries": F("tries") + 1,
+        "claimed_at": None,
+        "why": "" if outcome.is_sent else outcome.error,
+    }
+    if outcome.is_sent:
+        values |= {"status": Status.SENT, "settled_at": moment}
+    elif outcome.is_final or number > len(WAITS):
+        values |= {"status": Status.DEAD, "settled_at": moment}
+    else:
+        wait = max(outcome.wait, WAITS[number - 1] * random.uniform(1, 1.2))  # noqa: S311
+        values |= {"send_at": moment + timedelta(seconds=wait)}
+    with transaction.atomic():
+        mine = Delivery.objects.filter(pk=delivery.pk, claimed_at=claim.at)
+        if not mine.update(**values):
+            return
+        took = (moment - claim.at).total_seconds()
+        DeliveryAttempt.objects.create(
+            delivery=delivery, number=DeliveryAttempt.objects.filter(delivery=delivery).count() + 1, started_at=claim.at, seconds=round(took, 3), code=outcome.code,
+            answer=outcome.answer, error=outcome.error,
+        )  # fmt: skip
+        outbox.hint(f"list:{delivery.workspace.name}:notifications")
+
+
+@transaction.atomic
+def send_again(context: WorkspaceContext, delivery: Delivery) -> Delivery:
+    """Try a message that was given up, or sent, once more, under the id that it has. Raises Conflict for one that is on its way."""
+    _require(context, delivery)
+    found = Delivery.objects.select_for_update(of=("self",)).get(pk=delivery.pk)
+    if found.status in OPEN:
+        raise Conflict(_("The message is on its way already."), code="under_way")
+    if found.status == Status.MUTED and found.way == Way.EMAIL and found.why:
+        raise Conflict(_("Who would get this message has unsubscribed."), code="unsubscribed")
+    Delivery.objects.filter(pk=found.pk).update(
+        status=Status.DUE, send_at=now(), settled_at=None, claimed_at=None, why="", tries=0
+    )
+    once.settle(found)
+    audit.note(context, "notification.sent_again", str(found.pk))
+    _on_its_way(context)
+    found.refresh_from_db()
+    return found
+
+
+def test(context: WorkspaceContext, channel: Channel) -> list[Delivery]:
+    """Send a message by a channel that says that it is a test; one for each address. Raises Conflict where none is left."""
+    context.require(Role.OWNER).require_person()
+    made = [_single(context, target, Delivery.Purpose.TEST) for target in matching.targets_of_channel(channel)]
+    if not made:
+        raise Conflict(_("Everybody whom this channel would reach has unsubscribed."), code="nobody")
+    return made
+
+
+def confirm(context: WorkspaceContext, address: str) -> None:
+    """Ask whoever reads at an address whether it is this person's."""
+    assert context.user is not None
+    MailAddress.objects.update_or_create(user=context.user, defaults={"pending": address})
+    target = Target(f"user:{context.user.pk}:email", Way.EMAIL, "mail", user=context.user.pk, address=address)
+    _single(context, target, Delivery.Purpose.CONFIRM)
+
+
+def _single(context: WorkspaceContext, target: Target, purpose: str) -> Delivery:
+    made = Delivery.objects.create(
+        workspace=context.workspace, purpose=purpose, channel_id=target.channel, user_id=target.user, way=target.way,
+        address=target.address, receiver=target.receiver, target=target.key, status=Status.DUE, send_at=now(),
+        closed_at=now(),
+    )  # fmt: skip
+    _on_its_way(context)
+    return made
+
+
+def _require(context: WorkspaceContext, delivery: Delivery) -> None:
+    """One's own message, or the rights of an owner."""
+    is_own = context.user is not None and delivery.user_id == context.user.pk
+    context.require_person().require(Role.READER if is_own else Role.OWNER)
+    context.require_open()
+
+
+def _on_its_way(context: WorkspaceContext) -> None:
+    outbox.hint(f"list:{context.workspace.name}:notifications")
+    after_commit(lambda: send(DELIVER))
+    after_commit(lambda: send(DELIVER_SLOW))
+
+
+def prune() -> None:
+    """Forget messages of long ago, and what nobody could be told of."""
+    slices.delete(Delivery.objects.filter(created_at__lt=now() - KEPT).exclude(status__in=OPEN))
+    matching.prune()

@@ -1,0 +1,192 @@
+"""One try at sending one message, by each way. Whatever a receiver does, a try is over after `SECONDS`."""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.smtp import EmailBackend
+
+from core import outbox, words
+from core.clock import iso, stamp
+from core.errors import StudioError
+from datasets import fetch
+from notifications import messages, signing
+from notifications.messages import Item, Message
+from notifications.models import Delivery, Way
+from notifications.queries import alerts_of
+from notifications.services import channels, facts, links
+from workspaces.models import Workspace
+
+SECONDS = 10
+# Of what a receiver answers so much is kept.
+KEPT = 1000
+# A receiver that says so wants no more tries.
+GONE = 410
+LONGEST_WAIT = 3600
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a try. `is_final`: no further one can help. `wait`: seconds that the receiver asked for."""
+
+    is_sent: bool
+    code: int | None = None
+    answer: str = ""
+    error: str = ""
+    is_final: bool = False
+    wait: int = 0
+
+
+def send(delivery: Delivery) -> Outcome:
+    """Try once. Raises nothing that a receiver can cause."""
+    if delivery.way == Way.EMAIL:
+        return _mail(delivery)
+    if delivery.way == Way.BROWSER:
+        frame = {**messages.browser(message_of(delivery)), "version": stamp()}
+        is_sent = outbox.send(f"notices:{delivery.user_id}", frame)
+        return Outcome(is_sent, error="" if is_sent else "The broker is away.")
+    return _webhook(delivery)
+
+
+def message_of(delivery: Delivery) -> Message:
+    """What it says: the same at each try."""
+    most = messages.LISTED_FOR_PROGRAMS if delivery.way == Way.WEBHOOK else messages.LISTED
+    workspace: Workspace = delivery.workspace
+    return Message(
+        id=f"msg_{delivery.pk.hex}",
+        at=iso(delivery.closed_at) or "",
+        workspace=workspace.name,
+        rule=delivery.rule.name if delivery.rule else "",
+        count=delivery.count,
+        told=[Item(each.event, each.facts) for each in alerts_of(delivery, most)],
+        url=facts.address(workspace, f"settings/notifications/deliveries/{delivery.pk}/"),
+        settings_url=facts.address(workspace, "settings/notifications/"),
+        is_test=delivery.purpose == Delivery.Purpose.TEST,
+        unsubscribe_url=links.of_delivery(delivery) if delivery.way == Way.EMAIL else "",
+    )
+
+
+def _webhook(delivery: Delivery) -> Outcome:
+    assert delivery.channel is not None
+    try:
+        address, key = channels.opened(delivery.channel)
+    except StudioError as refusal:
+        return Outcome(False, error=refusal.message, is_final=True)
+    message = message_of(delivery)
+    body = messages.body(delivery.way, message)
+    headers = {"content-type": "application/json", "user-agent": "duto", "accept-encoding": "identity"}
+    if delivery.way == Way.WEBHOOK:
+        headers |= signing.headers(key, message.id, int(time.time()), body)
+    deadline = time.monotonic() + SECONDS
+    try:
+        with (
+            words.stored(),
+            fetch.guarded_client(deadline) as client,
+            client.stream("POST", address, content=body, headers=headers) as answer,
+        ):
+            return _answered(answer, _beginning(answer))
+    except StudioError as refusal:  # a private address: no further try leads elsewhere, unless its name does
+        return Outcome(False, error=refusal.message, is_final=refusal.code == "private_address")
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        late = time.monotonic() >= deadline
+        return Outcome(False, error=f"No answer within {SECONDS} s." if late else str(error) or type(error).__name__)
+
+
+def _answered(answer: httpx.Response, text: str) -> Outcome:
+    code = answer.status_code
+    if 200 <= code < 300:
+        return Outcome(True, code, text)
+    if answer.has_redirect_location:
+        # A signed message goes where its address says, and nowhere else.
+        return Outcome(
+            False, code, text, "It answers with a redirect, which is not followed. Give the address that it leads to."
+        )
+    wait = answer.headers.get("retry-after", "")
+    seconds = min(int(wait), LONGEST_WAIT) if wait.isascii() and wait.isdecimal() and len(wait) < 7 else 0
+    return Outcome(False, code, text, f"It answers {code}.", is_final=code == GONE, wait=seconds)
+
+
+def _beginning(answer: httpx.Response) -> str:
+    """So much of the body, and not a byte more is read."""
+    found = b""
+    for chunk in answer.iter_raw():
+        found += chunk
+        if len(found) >= KEPT:
+            break
+    return found[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _mail(delivery: Delivery) -> Outcome:
+    """A mail of its own for each address, by the server of the settings."""
+    if not settings.EMAIL_HOST:
+        return Outcome(False, error="The studio knows no mail server: DUTO_SMTP_HOST is not set.", is_final=True)
+    backend = EmailBackend(timeout=SECONDS)
+    end = threading.Timer(2 * SECONDS, _close, [backend])
+    end.daemon = True
+    end.start()
+    try:
+        backend.send_messages([_letter(delivery)])
+    except smtplib.SMTPRecipientsRefused as refused:
+        code, text = next(iter(refused.recipients.values()), (0, b""))
+        return _refused(code, text)
+    except smtplib.SMTPResponseException as refused:
+        return _refused(refused.smtp_code, refused.smtp_error, is_mail=isinstance(refused, smtplib.SMTPDataError))
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        return Outcome(False, error=f"The mail server {settings.EMAIL_HOST} could not be spoken to: {error}")
+    finally:
+        end.cancel()
+    return Outcome(True, 250)
+
+
+def _refused(code: int, said: Any, *, is_mail: bool = True) -> Outcome:
+    """5xx about this address or this mail is its last word; about the studio's password it is for the studio to mend."""
+    text = (said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)).replace("\0", "\ufffd")
+    return Outcome(
+        False, code, text[:KEPT], f"The mail server refuses it: {code}.", is_final=is_mail and 500 <= code < 600
+    )
+
+
+def _close(backend: EmailBackend) -> None:
+    """End a conversation whose server says a letter a second."""
+    wire = getattr(backend.connection, "sock", None)
+    if wire is not None:
+        with contextlib.suppress(OSError):
+            wire.shutdown(socket.SHUT_RDWR)
+
+
+def _letter(delivery: Delivery) -> EmailMultiAlternatives:
+    domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ") or "localhost"
+    headers = {
+        # By which a mail program knows that it has it already.
+        "Message-ID": f"<{delivery.pk}@{domain}>",
+        "Auto-Submitted": "auto-generated",
+    }
+    if delivery.purpose == Delivery.Purpose.CONFIRM:
+        assert delivery.user_id is not None
+        link = links.to_confirm(delivery.user_id, delivery.address)
+        text = (
+            f"Somebody, most likely you, wants messages of the studio at {settings.DUTO.running_url} to come to this "
+            f"address. If it was you, open this link and press the button:\n\n{link}\n\nIf not, do nothing.\n"
+        )
+        subject = "Confirm your address"
+        return EmailMultiAlternatives(subject, text, settings.DEFAULT_FROM_EMAIL, [delivery.address], headers=headers)
+    message = message_of(delivery)
+    if message.unsubscribe_url:
+        headers["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+        headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    with words.stored():
+        text, html = messages.mail(message)
+    letter = EmailMultiAlternatives(
+        message.subject, text, settings.DEFAULT_FROM_EMAIL, [delivery.address], headers=headers
+    )
+    letter.attach_alternative(html, "text/html")
+    return letter

@@ -1,0 +1,113 @@
+"""What nobody tells of, since nothing happens: runs that are late, and steps that wait for a place. Looked for again and again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Min, Q
+
+from core import slices, words
+from core.clock import now
+from core.work import send
+from notifications import history
+from notifications.models import Alert, Rule
+from notifications.services import facts, matching
+from runs.models import Attempt, Run
+from runs.services.scheduling import waiting
+
+log = logging.getLogger(__name__)
+Event = Rule.Event
+# Runs that one look looks at, the oldest first: they are late before the others.
+AT_ONCE = 2_000
+# Reasons that a message names.
+NAMED = 3
+_AT_IT = threading.BoundedSemaphore(1)
+
+
+def look() -> None:
+    """The ticker's: ask a worker to look where any rule is about it."""
+    if _rules():
+        send("notifications.watch")
+
+
+def watch() -> None:
+    """Tell of runs that have become late and of steps that have come to wait too long."""
+    if not _AT_IT.acquire(blocking=False):
+        return
+    try:
+        moment = now()
+        by_workspace: dict[UUID, list[Rule]] = defaultdict(list)
+        for rule in _rules():
+            by_workspace[rule.workspace_id].append(rule)
+        for workspace, rules in by_workspace.items():
+            try:
+                _late(workspace, [rule for rule in rules if Event.LATE in rule.events], moment)
+                _waiting(workspace, [rule for rule in rules if Event.WAITING in rule.events], moment)
+            except Exception:  # one workspace's fault must not keep the others from being looked at
+                log.exception("late runs of workspace %s were not looked for", workspace)
+    finally:
+        _AT_IT.release()
+
+
+def _rules() -> list[Rule]:
+    rows = Rule.objects.filter(is_active=True, workspace__deleted_at__isnull=True).select_related("owner")
+    return [rule for rule in rows if Event.LATE in rule.events or Event.WAITING in rule.events]
+
+
+def _late(workspace: UUID, rules: list[Rule], moment: datetime) -> None:
+    if not rules:
+        return
+    open_runs = matching.runs_with_names().filter(
+        workspace=workspace, parent__isnull=True, started_at__isnull=False, started_at__lt=moment - history.LEAST
+    )
+    usual: dict[object, timedelta | None] = {}
+    for run in open_runs.exclude(status__in=Run.ENDS).order_by("id")[:AT_ONCE]:
+        for rule in rules:
+            limit = timedelta(minutes=rule.late_minutes or 0)
+            if not limit:
+                key = history.key_of(run)
+                if key not in usual:
+                    usual[key] = history.usual_time(run)
+                limit = usual[key] or timedelta.max
+            if moment - run.started_at > limit:
+                told = partial(facts.of_delay, run, limit, is_usual=not rule.late_minutes)
+                _tell(rule, matching.of_run(run, Event.LATE, told), moment)
+
+
+def _waiting(workspace: UUID, rules: list[Rule], moment: datetime) -> None:
+    if not rules:
+        return
+    shortest = min(rule.wait_minutes for rule in rules)
+    queued = Attempt.objects.filter(
+        Q(not_before__isnull=True) | Q(not_before__lt=moment), workspace=workspace, status=Attempt.Status.QUEUED,
+        node__isnull=True, queued_at__lt=moment - timedelta(minutes=shortest),
+    )  # fmt: skip
+    since = dict(queued.order_by().values_list("run__root").annotate(first=Min("queued_at"))[:AT_ONCE])
+    for run in matching.runs_with_names().filter(pk__in=since).order_by("id"):
+        attempt = queued.filter(run__root=run.pk, queued_at=since[run.pk]).select_related("run__step").first()
+        for rule in rules:
+            if attempt is not None and since[run.pk] < moment - timedelta(minutes=rule.wait_minutes):
+                _tell(rule, matching.of_run(run, Event.WAITING, partial(_why, run, attempt)), moment)
+
+
+def _why(run: Run, attempt: Attempt) -> dict[str, Any]:
+    with words.stored():
+        reasons = [each.text for each in waiting.reasons(attempt)]
+    return facts.of_waiting(run, attempt, reasons[:NAMED])
+
+
+def _tell(rule: Rule, happening: matching.Happening, moment: datetime) -> None:
+    """By this rule, unless all that it tells know it: a run that is late stays so at each look."""
+    if not matching.means(rule, happening):
+        return
+    keys = set(matching.keys_of(rule, happening, moment).values())
+    known = Alert.objects.filter(subject=happening.subject, event=happening.event, target__in=keys)
+    if known.count() < len(keys):
+        with slices.writing():
+            matching.tell(happening, [rule])

@@ -1,0 +1,4 @@
+"""Pages of notifications, and the links in mails, which work without signing in.
+
+Views translate and call one service.
+"""

@@ -29,6 +29,7 @@ from runs.queries.graph_differences import GraphDifference, compare
 from runs.queries.runs import runs_of
 from runs.services.submission import publish as publishing
 from runs.services.submission.experiments import name_from
+from runs.web import plans
 from runs.web.published import TriggerForm
 from runs.web.rows import HEAVY, RunRow, lines
 from workspaces.access import WorkspaceContext
@@ -86,6 +87,8 @@ class EndpointPage:
     versions: list[VersionRow]
     compared: Compared | None
     form: TriggerForm
+    # Where the form is sent.
+    action: str
     error: str
     lines: list[RunRow]
     next: str | None
@@ -169,16 +172,16 @@ def detail(request: HttpRequest, context: WorkspaceContext, endpoint_id: UUID) -
     error = ""
     if request.method == "POST":
         context.require(Role.CONTRIBUTOR)
+        if plans.is_wanted(request):
+            return plans.answer(
+                request,
+                context,
+                form,
+                lambda: publishing.submission_of(publishing.version_to_run(endpoint, asked).pipeline, **form.asked()),
+            )
         if form.is_valid():
             try:
-                run = publishing.trigger_endpoint(
-                    context,
-                    endpoint,
-                    version=asked,
-                    experiment=form.cleaned_data["experiment"],
-                    parameters=form.values(),
-                    regenerate_outputs=form.cleaned_data["force"],
-                )
+                run = publishing.trigger_endpoint(context, endpoint, version=asked, **form.asked())
                 text = _("Submitted as #%(number)s.") % {"number": run.number}
                 return responses.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))
             except StudioError as refusal:
@@ -214,6 +217,7 @@ def _page(
         ],
         compared=_compared(context, version, request.GET.get("compare", "")),
         form=form,
+        action=_address(context, endpoint) + (f"?version={version.version}" if asked else ""),
         error=error,
         lines=lines(runs.items),
         next=runs.next,

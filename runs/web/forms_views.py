@@ -18,7 +18,8 @@ from core.forms import TextArea
 from runs.models import Run
 from runs.services.maintenance import delete_run
 from runs.services.submission import publish as publishing
-from runs.services.submission.submit import resubmit
+from runs.services.submission.submit import resubmission_of, resubmit
+from runs.web import plans
 from runs.web.actions import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
@@ -58,10 +59,17 @@ class Dialog:
 
 @workspace_dialog()
 def clone(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
-    """Submit the same graph with other parameters."""
+    """Submit the same graph with other parameters. With `plan` it is opened with what it would do as it stands."""
     run = root_of(context, run_id)
     form = CloneForm(run.graph or {}, run.parameters, request.POST or None)
     error = ""
+    if plans.is_wanted(request):
+        return plans.answer(
+            request,
+            context,
+            form,
+            lambda: resubmission_of(context, run, form.values(), regenerate_outputs=form.cleaned_data["force"]),
+        )
     if request.method == "POST" and form.is_valid():
         try:
             made = resubmit(context, run, parameters=form.values(), regenerate_outputs=form.cleaned_data["force"])
@@ -72,7 +80,8 @@ def clone(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Http
             )
         except StudioError as refusal:
             error = refusal.message
-    return _draw(request, "runs/dialog_clone.html", Dialog(run, form, error=error))
+    preview = plans.planned(context, lambda: resubmission_of(context, run, {})) if "plan" in request.GET else None
+    return _draw(request, "runs/dialog_clone.html", Dialog(run, form, preview=preview, error=error))
 
 
 @workspace_dialog()

@@ -25,6 +25,7 @@ from runs.queries.graph import plan_document
 from runs.queries.runs import runs_of
 from runs.services.submission import publish as publishing
 from runs.services.submission.experiments import name_from
+from runs.web import plans
 from runs.web.panel_files import command_of
 from runs.web.parameters import ParameterForm
 from runs.web.rows import HEAVY, RunRow, lines
@@ -42,6 +43,14 @@ class TriggerForm(ParameterForm):
 
     experiment = forms.CharField(label=gettext_lazy("Experiment"), strip=False)
     force = forms.BooleanField(label=gettext_lazy("Run every step again, reuse nothing"), required=False)
+
+    def asked(self) -> dict[str, Any]:
+        """What a form that is filled in asks for, as `publish.trigger` takes it."""
+        return {
+            "experiment": self.cleaned_data["experiment"],
+            "parameters": self.values(),
+            "regenerate_outputs": self.cleaned_data["force"],
+        }
 
 
 @dataclass(frozen=True)
@@ -133,15 +142,11 @@ def detail(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -
     error = ""
     if request.method == "POST":
         context.require(Role.CONTRIBUTOR)
+        if plans.is_wanted(request):
+            return plans.answer(request, context, form, lambda: publishing.submission_of(pipeline, **form.asked()))
         if form.is_valid():
             try:
-                run = publishing.trigger(
-                    context,
-                    pipeline,
-                    experiment=form.cleaned_data["experiment"],
-                    parameters=form.values(),
-                    regenerate_outputs=form.cleaned_data["force"],
-                )
+                run = publishing.trigger(context, pipeline, **form.asked())
                 text = _("Submitted as #%(number)s.") % {"number": run.number}
                 return responses.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))
             except StudioError as refusal:

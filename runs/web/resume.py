@@ -16,6 +16,7 @@ from core.errors import StudioError
 from runs.models import Run
 from runs.services.submission import resume as resuming
 from runs.services.submission.resume_preview import Preview, StepOutcome, preview
+from runs.web import plans
 from runs.web.actions import address, kept
 from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
@@ -69,10 +70,13 @@ class Dialog:
 
 @workspace_dialog()
 def dialog(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
-    """Look at what resuming would do; do it when that is agreed to. `part=preview` looks again at changed values."""
+    """Look at what resuming would do; do it when that is agreed to. `part=preview` looks again at changed values,
+    `part=plan` at where and how long what is left would run, too."""
     run = root_of(context, run_id)
     resuming.check(run)
     form = ParameterForm(run.graph or {}, run.parameters, request.POST if request.method == "POST" else None)
+    if plans.is_wanted(request):
+        return plans.answer(request, context, form, lambda: resuming.resumption_of(run, form.values()))
     looks = request.POST.get("part") == "preview"
     values = form.values() if request.method == "POST" and form.is_valid() else None
     error = ""

@@ -1,0 +1,95 @@
+"""The plan on each form that submits: asked for by its button, shown on the page, and nothing comes of it."""
+
+from __future__ import annotations
+
+from html import unescape
+
+import pytest
+
+from pipelines.models import PublishedPipeline
+from pipelines.services import endpoints
+from runs.models import Run
+from runs.services.submission import publish
+from runs.web import plans
+from tests.runs.test_plans import Planner, rows
+from tests.web.conftest import Site
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+PORTUGUESE = "pt-PT"
+
+
+@pytest.fixture
+def crew(site: Site) -> Planner:
+    return Planner(site)
+
+
+def kept() -> dict[str, str]:
+    """All rows, but for what a browser's session remembers: where its person was last."""
+    return {table: digest for table, digest in rows().items() if table != "django_session"}
+
+
+def test_each_form_that_submits_shows_its_plan(site: Site, crew: Planner) -> None:
+    run, failed = crew.run(), crew.failed(parameters={"lr": 9})
+    pipeline = publish.publish_run(site.context, run, name="nightly")
+    endpoint = endpoints.create(site.context, "scoring", pipeline)
+    forms = {
+        f"pipelines/{pipeline.pk}/": {"experiment": "exp"},
+        f"endpoints/{endpoint.pk}/": {"experiment": "exp"},
+        f"endpoints/{endpoint.pk}/?version=0": {"experiment": "exp"},
+        f"runs/{run.pk}/clone/": {},
+    }
+    for at in forms:
+        page = site.see(at).content.decode()
+        assert f'hx-post="/w/lab/{at}"' in page and "Plan" in page, at
+    before = kept()
+    for at, values in forms.items():
+        changed = site.send(at, part="plan", p_lr="0.2", **values)
+        text = unescape(changed.content.decode())
+        assert changed.status_code == 200 and "<html" not in text
+        assert all(each in text for each in ("1 reused", "1 runs", "1 not known yet", "cpu · alpha", "cpu · later")), (
+            text
+        )
+        assert "?step=train" in text and "Compared with #1" in text
+        forced = site.send(at, part="plan", p_lr="0.1", force="on", **values).content.decode()
+        assert "3 runs" in forced
+        wrong = unescape(site.send(at, part="plan", p_lr="many", **values).content.decode())
+        assert "lr: This is a number, such as 0.1." in wrong and "<table" not in wrong
+        assert site.send(at, "reader", part="plan", p_lr="0.1", **values).status_code == 403
+    opened = site.see(f"runs/{run.pk}/clone/", plan="1").content.decode()
+    assert (
+        "3 reused" in opened
+        and "<table" in opened
+        and "<table" not in site.see(f"runs/{run.pk}/clone/").content.decode()
+    )
+    resumed = unescape(site.send(f"runs/{failed.pk}/resume/", part="plan", p_lr="9").content.decode())
+    assert "1 reused" in resumed and "Adopted from #2" in resumed
+    assert kept() == before and Run.objects.filter(parent=None).count() == 2
+    # In Portuguese, what differs is told beside the sentence that says that something does.
+    told = site.page.post(
+        f"/w/lab/runs/{run.pk}/clone/", {"part": "plan", "p_lr": "0.2"}, headers={"Accept-Language": PORTUGUESE}
+    ).content.decode()
+    assert ("ainda não se sabe" in told and "0,2" in told) or "0.2" in told
+    PublishedPipeline.objects.update(status="Disabled")
+    refused = unescape(site.send(f"pipelines/{pipeline.pk}/", part="plan", p_lr="0.1", experiment="e").content.decode())
+    assert "The pipeline 'nightly' is disabled" in refused
+
+
+def test_of_many_steps_those_that_run_are_shown(site: Site, crew: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "SHOWN", 2)
+    run = crew.run()
+    text = unescape(site.send(f"runs/{run.pk}/clone/", part="plan", p_lr="0.2").content.decode())
+    assert (
+        "and 1 more step" in text
+        and "<b>train</b>" in text
+        and "<b>compare</b>" in text
+        and "<b>prepare</b>" not in text
+    )
+
+
+def test_odd_names_are_shown_as_they_are(site: Site, crew: Planner) -> None:
+    odd = "<b>x</b> & `y` %(z)s"
+    graph = crew.graph()
+    graph["steps"][1]["name"] = odd
+    pipeline = publish.publish_graph(site.context, graph, name=odd)
+    found = site.send(f"pipelines/{pipeline.pk}/", part="plan", p_lr="0.1", experiment="e").content.decode()
+    assert odd in unescape(found) and "<b>x</b>" not in found

@@ -1,4 +1,4 @@
-"""What published pipelines and modules ask of runs, which stand above them: publishing needs snapshots and runs."""
+"""What published pipelines, drafts and modules ask of runs, which stand above them: publishing needs snapshots and runs."""
 
 from __future__ import annotations
 
@@ -17,3 +17,5 @@ publish: Provider[[WorkspaceContext, Mapping[str, Any]], PublishedPipeline] = Pr
 pipeline_leaves: Hook[[PublishedPipeline], None] = Hook()
 endpoint_leaves: Hook[[PipelineEndpoint], None] = Hook()
 snapshot_files: Provider[[Workspace, str], frozenset[str] | None] = Provider("the files of a snapshot")
+# The fields of a draft that is a copy of this run. Raises NotFound, Forbidden for a step, Invalid for a run without a graph.
+copy_of_run: Provider[[WorkspaceContext, object], dict[str, Any]] = Provider("what a draft takes over of a run")

@@ -1,5 +1,5 @@
-"""Pipelines that can be run again by name, form or address, endpoints whose address outlives them, and modules: steps that many
-pipelines share."""
+"""Pipelines that can be run again by name, form or address, endpoints whose address outlives them, drafts that are still
+changed, and modules: steps that many pipelines share."""
 
 from __future__ import annotations
 
@@ -81,6 +81,40 @@ class PipelineEndpointVersion(Row):
 
     def __str__(self) -> str:
         return str(self.version)
+
+
+class PipelineDraft(Row):
+    """A graph that is still changed, and what it is going to be run with. Its `version` grows with each change."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="pipeline_drafts")
+    name = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    # Empty: the experiment is called as the draft.
+    experiment = models.CharField(max_length=255, blank=True)
+    # Of the runs that it makes: a copy of a script run stays one.
+    kind = models.CharField(max_length=12, default="pipeline")
+    # It can be read, but need not be able to run: that is asked when it is checked and submitted.
+    graph = models.JSONField()
+    # Values of its parameters where they are others than the defaults.
+    parameters = models.JSONField(default=dict)
+    priority = models.SmallIntegerField(default=0)
+    tags = models.JSONField(default=dict)
+    properties = models.JSONField(default=dict)
+    version = models.PositiveIntegerField(default=1)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    changed_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    changed_at = models.DateTimeField()
+    # What it was copied from; that may be gone since.
+    of_run_id = models.UUIDField(null=True)
+    of_pipeline_id = models.UUIDField(null=True)
+    of_draft_id = models.UUIDField(null=True)
+    last_run_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["workspace", "-id"], name="drafts_newest")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Module(Row):

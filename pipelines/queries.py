@@ -1,7 +1,8 @@
-"""Reading published pipelines, endpoints and modules."""
+"""Reading published pipelines, endpoints, drafts and modules."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,10 +10,18 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from core import pairs
 from core.clock import iso
 from core.errors import NotFound
 from core.ids import as_key
-from pipelines.models import Module, ModuleVersion, PipelineEndpoint, PipelineEndpointVersion, PublishedPipeline
+from pipelines.models import (
+    Module,
+    ModuleVersion,
+    PipelineDraft,
+    PipelineEndpoint,
+    PipelineEndpointVersion,
+    PublishedPipeline,
+)
 from workspaces.models import Workspace
 from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
 
@@ -158,6 +167,51 @@ def endpoint_version_document(found: PipelineEndpointVersion) -> dict[str, Any]:
         "created_by": found.created_by.get_username() if found.created_by else None,
         "created_at": iso(found.created_at),
     }
+
+
+def drafts_in(workspace: Workspace, tags: Mapping[str, str | None] | None = None) -> QuerySet[PipelineDraft]:
+    """All drafts, or those with these tags; None: whatever the tag's value is."""
+    found = PipelineDraft.objects.filter(workspace=workspace).select_related("created_by", "changed_by", "workspace")
+    return pairs.narrowed(found, "tags", tags or {})
+
+
+def draft(workspace: Workspace, draft_id: object) -> PipelineDraft:
+    """A draft by its id. Raises NotFound."""
+    found = drafts_in(workspace).filter(pk=as_key(draft_id)).first()
+    if found is None:
+        raise NotFound(
+            _("There is no pipeline draft %(draft_id)s in workspace '%(workspace)s'.")
+            % {"draft_id": draft_id, "workspace": workspace.name}
+        )
+    return found
+
+
+def draft_document(found: PipelineDraft, *, with_graph: bool = False) -> dict[str, Any]:
+    """A draft as REST shows it."""
+    ids = ("of_run_id", "of_pipeline_id", "of_draft_id", "last_run_id")
+    document: dict[str, Any] = {
+        "id": str(found.pk),
+        "name": found.name,
+        "description": found.description,
+        "experiment": found.experiment,
+        "kind": found.kind,
+        "parameters": found.parameters,
+        "continue_on_step_failure": found.graph["continue_on_step_failure"],
+        "priority": found.priority,
+        "tags": found.tags,
+        "properties": found.properties,
+        "version": found.version,
+        "total_run_steps": len(found.graph["steps"]),
+        "url": f"{settings.DUTO.url}/w/{found.workspace.name}/drafts/{found.pk}/",
+        **{name: str(key) if (key := getattr(found, name)) else None for name in ids},
+        "created_by": found.created_by.get_username() if found.created_by else None,
+        "created_at": iso(found.created_at),
+        "changed_by": found.changed_by.get_username() if found.changed_by else None,
+        "changed_at": iso(found.changed_at),
+    }
+    if with_graph:
+        document["graph"] = found.graph
+    return document
 
 
 def modules_in(workspace: Workspace, name: str = "") -> QuerySet[Module]:

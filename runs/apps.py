@@ -20,7 +20,7 @@ class RunsConfig(AppConfig):
         from runs.services.orchestration import cluster_removal, run_transaction
         from runs.services.results import output_conflicts
         from runs.services.scheduling import placing, wakeups
-        from runs.services.submission import publish
+        from runs.services.submission import drafts, publish
 
         compute.hooks.cluster_use.register(clusters.use_of)
         compute.hooks.waiting_counts.register(clusters.waiting_counts)
@@ -29,6 +29,7 @@ class RunsConfig(AppConfig):
         compute.hooks.host_revoked.register(host_removal.give_up)
         datasets.hooks.file_written.register(output_conflicts.keep_upload_off)
         environments.hooks.build_queued.register(wakeups.wake_builders)
+        pipelines.hooks.copy_of_run.register(drafts.copy_of)
         pipelines.hooks.publish.register(publish.from_request)
         pipelines.hooks.snapshot_files.register(code.paths_of)
         registry.hooks.run_files.register(files.model_files)

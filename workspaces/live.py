@@ -23,6 +23,7 @@ LISTS = frozenset(
         "images",
         "pipelines",
         "endpoints",
+        "drafts",
         "modules",
         "models",
         "schedules",

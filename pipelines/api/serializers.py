@@ -87,6 +87,85 @@ class EndpointVersionOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+class _DraftWords(serializers.Serializer[Any]):
+    """What is said of a draft."""
+
+    name = serializers.CharField(required=False, max_length=255)
+    description = serializers.CharField(required=False, allow_blank=True)
+    experiment = serializers.CharField(
+        required=False, allow_blank=True, max_length=255, trim_whitespace=False, help_text="Empty: called as the draft."
+    )
+    parameters = serializers.DictField(required=False, help_text="All values that are others than the defaults.")
+    priority = serializers.IntegerField(required=False, min_value=-100, max_value=100)
+    continue_on_step_failure = serializers.BooleanField(required=False)
+    tags = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
+    properties = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
+    graph = serializers.JSONField(required=False, help_text="A new graph as a whole.")
+    steps = serializers.DictField(
+        child=serializers.DictField(),
+        required=False,
+        help_text="By the id of a step `{arguments, compute, environment, allow_reuse, run_after}`; what is left out stays.",
+    )
+    defaults = serializers.DictField(required=False, help_text="Defaults by the names of parameters.")
+
+
+class DraftChange(_DraftWords):
+    """What is left out stays."""
+
+    version = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=2**31 - 1,
+        help_text="The version that was seen; refused where it is another now.",
+    )
+
+
+class DraftIn(_DraftWords):
+    """Exactly one of `graph`, `run_id`, `pipeline_id` and `draft_id`; what else is said stands before what is copied."""
+
+    run_id = serializers.UUIDField(required=False, allow_null=True)
+    pipeline_id = serializers.UUIDField(required=False, allow_null=True)
+    draft_id = serializers.UUIDField(required=False, allow_null=True)
+
+
+class DraftPublishIn(serializers.Serializer[Any]):
+    name = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=255, help_text="Empty: the draft's."
+    )
+    description = serializers.CharField(
+        required=False, default=None, allow_null=True, allow_blank=True, help_text="Left out: the draft's."
+    )
+    version = serializers.CharField(required=False, default="", allow_blank=True, max_length=64)
+
+
+class DraftOut(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    experiment = serializers.CharField()
+    kind = serializers.CharField(help_text="Of the runs that it makes.")
+    parameters = serializers.DictField()
+    continue_on_step_failure = serializers.BooleanField()
+    priority = serializers.IntegerField()
+    tags = serializers.DictField()
+    properties = serializers.DictField()
+    version = serializers.IntegerField(help_text="Grows with each change.")
+    total_run_steps = serializers.IntegerField()
+    url = serializers.CharField(help_text="Its page.")
+    of_run_id = serializers.UUIDField(allow_null=True)
+    of_pipeline_id = serializers.UUIDField(allow_null=True)
+    of_draft_id = serializers.UUIDField(allow_null=True)
+    last_run_id = serializers.UUIDField(allow_null=True)
+    created_by = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    changed_by = serializers.CharField(allow_null=True)
+    changed_at = serializers.DateTimeField()
+
+
+class DraftDetail(DraftOut):
+    graph = serializers.JSONField()
+
+
 class ModuleIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=255)
     description = serializers.CharField(required=False, default="", allow_blank=True)

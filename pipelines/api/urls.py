@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from pipelines.api import endpoints, modules, views
+from pipelines.api import drafts, endpoints, modules, views
 
 W = "workspaces/<slug:workspace>/"
 
@@ -21,6 +21,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         endpoints.EndpointVersionView.as_view(),
         name="api-endpoint-version",
     ),
+    path(f"{W}drafts/", drafts.DraftsView.as_view(), name="api-drafts"),
+    path(f"{W}drafts/<uuid:id>/", drafts.DraftView.as_view(), name="api-draft"),
+    path(f"{W}drafts/<uuid:id>/publish/", drafts.DraftPublishView.as_view(), name="api-draft-publish"),
     path(f"{W}modules/", modules.ModulesView.as_view(), name="api-modules"),
     path(f"{W}modules/<uuid:id>/", modules.ModuleView.as_view(), name="api-module"),
     path(f"{W}modules/<uuid:id>/versions/", modules.ModuleVersionsView.as_view(), name="api-module-versions"),

@@ -123,6 +123,27 @@ class ResubmitIn(s.Serializer):  # type: ignore[type-arg]
     regenerate_outputs = s.BooleanField(required=False, default=False)
 
 
+class DraftCheckIn(s.Serializer):  # type: ignore[type-arg]
+    parameters = s.DictField(required=False, allow_null=True, default=None)
+
+
+class DraftSubmitIn(DraftCheckIn):
+    experiment = s.CharField(
+        required=False, default="", allow_blank=True, trim_whitespace=False, help_text="Empty: that of the draft."
+    )
+    regenerate_outputs = s.BooleanField(required=False, default=False)
+
+
+class ProblemOut(s.Serializer):  # type: ignore[type-arg]
+    code = s.CharField()
+    message = s.CharField()
+    step = s.CharField(allow_null=True)
+
+
+class ProblemsOut(s.Serializer):  # type: ignore[type-arg]
+    problems = ProblemOut(many=True)
+
+
 class ResumeIn(s.Serializer):  # type: ignore[type-arg]
     parameters = s.DictField(required=False, allow_null=True, default=None)
 

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 from runs.api import (
     clusters,
     code,
+    drafts,
     experiments,
     images,
     logs,
@@ -99,6 +100,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{W}compute/<str:name>/uses/", uses.ClusterUsesView.as_view(), name="api-compute-uses"),
     path(f"{W}hosts/<str:name>/uses/", uses.HostUsesView.as_view(), name="api-host-uses"),
     path(f"{W}palette/", palette.PaletteView.as_view(), name="api-palette"),
+    path(f"{W}drafts/<uuid:id>/check/", drafts.DraftCheckView.as_view(), name="api-draft-check"),
+    path(f"{W}drafts/<uuid:id>/plan/", drafts.DraftPlanView.as_view(), name="api-draft-plan"),
+    path(f"{W}drafts/<uuid:id>/submit/", drafts.DraftSubmitView.as_view(), name="api-draft-submit"),
     path(TRIGGER, trigger.TriggerView.as_view(), name="api-pipeline-trigger"),
     path(f"{ENDPOINT}Id/<uuid:id>", trigger.EndpointTriggerView.as_view(), name="api-endpoint-trigger"),
     path(

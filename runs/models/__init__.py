@@ -1,6 +1,7 @@
 """What was asked, what happened, and what came of it."""
 
 from runs.models.attempt import Attempt
+from runs.models.draft_run import DraftRun
 from runs.models.endpoint_run import EndpointRun
 from runs.models.rank_log import RankLog, file_of_rank, log_names, rank_log_name
 from runs.models.record import Artifact, MetricDescription, MetricPoint, Output
@@ -12,6 +13,7 @@ __all__ = [
     "Artifact",
     "Attempt",
     "DataUse",
+    "DraftRun",
     "EndpointRun",
     "Experiment",
     "MetricDescription",

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, F, Q, QuerySet
-from django.db.models.fields.json import KeyTransform
 from django.utils.translation import gettext as _
 
+from core import pairs
 from core.clock import parse
 from core.errors import Invalid, NotFound
 from core.ids import as_uuid
@@ -54,8 +54,8 @@ def read(query: Mapping[str, Any]) -> RunFilter:
         kinds=_words(query, "kind", Run.Kind.values),
         parent=parent,
         pipeline=pipeline,
-        tags=dict(map(pair, _values(query, "tags"))),
-        properties=dict(map(pair, _values(query, "properties"))),
+        tags=pairs.asked(query, "tags"),
+        properties=pairs.asked(query, "properties"),
         created_after=after,
         q=str(query.get("q", "")).strip()[:200],
         archived=str(query.get("archived", "")).lower() in ("1", "true", "yes"),
@@ -69,14 +69,8 @@ def _key(query: Mapping[str, Any], name: str, refusal: str) -> UUID | None:
     return key
 
 
-def _values(query: Mapping[str, Any], name: str) -> list[str]:
-    """`?tags=a&tags=b` and `?tags=a,b` alike."""
-    given = query.getlist(name) if hasattr(query, "getlist") else [query.get(name, "")]
-    return [part.strip() for text in given for part in str(text).split(",") if part.strip()]
-
-
 def _words(query: Mapping[str, Any], name: str, known: Any) -> tuple[str, ...]:
-    words = tuple(_values(query, name))
+    words = tuple(pairs.values(query, name))
     for word in words:
         if word not in known:
             raise Invalid(
@@ -85,12 +79,6 @@ def _words(query: Mapping[str, Any], name: str, known: Any) -> tuple[str, ...]:
                 code=f"unknown_{name}",
             )
     return words
-
-
-def pair(text: str) -> tuple[str, str | None]:
-    """`key` alone asks for its presence, `key=value` or `key:value` for the value."""
-    key, mark, value = text.partition("=" if "=" in text else ":")
-    return key, value if mark else None
 
 
 def runs_of(workspace: Workspace) -> QuerySet[Run]:
@@ -135,19 +123,8 @@ def find(workspace: Workspace, asked: RunFilter) -> QuerySet[Run]:
         runs = runs.filter(created_at__gte=asked.created_after)
     if asked.submitted_by:
         runs = runs.filter(submitted_by__username=asked.submitted_by)
-    runs = _with_pairs(_with_pairs(runs, "tags", asked.tags), "properties", asked.properties)
+    runs = pairs.narrowed(pairs.narrowed(runs, "tags", asked.tags), "properties", asked.properties)
     return runs.filter(_matches(asked.q)) if asked.q else runs
-
-
-def _with_pairs(runs: QuerySet[Run], column: str, pairs: Mapping[str, str | None]) -> QuerySet[Run]:
-    for number, (key, value) in enumerate(pairs.items()):
-        if value is None:
-            runs = runs.filter(**{f"{column}__has_key": key})
-        else:
-            # Not `tags__<key>`: a key is a person's text, and must not be read as a look-up.
-            name = f"{column}_{number}"
-            runs = runs.alias(**{name: KeyTransform(key, column)}).filter(**{name: value})
-    return runs
 
 
 def _matches(text: str) -> Q:

@@ -1,9 +1,7 @@
-"""The dialogs of the run page: clone with changed parameters, publish, delete. Each is fetched when it is opened."""
+"""The dialogs of the run page: plan, publish, delete. Each is fetched when it is opened."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -15,23 +13,14 @@ from django.utils.translation import gettext_lazy
 
 from core.errors import StudioError
 from core.forms import TextArea
-from runs.models import Run
 from runs.services.maintenance import delete_run
 from runs.services.submission import publish as publishing
-from runs.services.submission.submit import resubmission_of, resubmit
+from runs.services.submission.submit import resubmission_of
 from runs.web import plans
-from runs.web.actions import address, kept
-from runs.web.parameters import ParameterForm
 from runs.web.tree import root_of
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_dialog
-
-
-class CloneForm(ParameterForm):
-    """The parameters of the run, to be changed; and whether old results may stand."""
-
-    force = forms.BooleanField(label=gettext_lazy("Run every step again, reuse nothing"), required=False)
 
 
 class PublishForm(forms.Form):
@@ -47,41 +36,12 @@ class PublishForm(forms.Form):
     description = TextArea(label=gettext_lazy("Description"), required=False)
 
 
-@dataclass(frozen=True)
-class Dialog:
-    """What a dialog of the run page may show."""
-
-    run: Run
-    form: Any = None
-    preview: Any = None
-    error: str = ""
-
-
 @workspace_dialog()
-def clone(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
-    """Submit the same graph with other parameters. With `plan` it is opened with what it would do as it stands."""
+def plan(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
+    """What running the same graph again would do. Nothing is written."""
     run = root_of(context, run_id)
-    form = CloneForm(run.graph or {}, run.parameters, request.POST or None)
-    error = ""
-    if plans.is_wanted(request):
-        return plans.answer(
-            request,
-            context,
-            form,
-            lambda: resubmission_of(context, run, form.values(), regenerate_outputs=form.cleaned_data["force"]),
-        )
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = resubmit(context, run, parameters=form.values(), regenerate_outputs=form.cleaned_data["force"])
-            return responses.done(
-                request,
-                _("Submitted as #%(number)s.") % {"number": made.number},
-                kept(request, address(context, made.pk)),
-            )
-        except StudioError as refusal:
-            error = refusal.message
-    preview = plans.planned(context, lambda: resubmission_of(context, run, {})) if "plan" in request.GET else None
-    return _draw(request, "runs/dialog_clone.html", Dialog(run, form, preview=preview, error=error))
+    facts = {"run": run, "page": plans.planned(context, lambda: resubmission_of(context, run, {}))}
+    return render(request, "runs/dialog_plan.html", {**facts, **responses.rights(request)})
 
 
 @workspace_dialog()
@@ -102,7 +62,18 @@ def publish(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Ht
             return responses.done(request, text, reverse("pipelines:pipeline", args=[context.workspace.name, made.pk]))
         except StudioError as refusal:
             error = refusal.message
-    return _draw(request, "runs/dialog_publish.html", Dialog(run, form, error=error))
+    about = _(
+        "Steps, code and parameters of #%(n)s are frozen. The pipeline can then be run by a form, by a program, or by its "
+        "REST address."
+    )
+    facts = {
+        "form": form,
+        "error": error,
+        "place": reverse("runs:publish", args=[context.workspace.name, run.pk]),
+        "dialog": "run-dialog",
+        "about": about % {"n": run.number},
+    }
+    return render(request, "runs/dialog_publish.html", {**facts, **responses.rights(request)})
 
 
 @workspace_dialog()
@@ -118,8 +89,5 @@ def delete(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Htt
             )
         except StudioError as refusal:
             error = refusal.message
-    return _draw(request, "runs/dialog_delete.html", Dialog(run, preview=delete_run.preview(context, run), error=error))
-
-
-def _draw(request: HttpRequest, template: str, page: Dialog) -> HttpResponse:
-    return render(request, template, {"page": page, **responses.rights(request)})
+    page = {"run": run, "preview": delete_run.preview(context, run), "error": error}
+    return render(request, "runs/dialog_delete.html", {"page": page, **responses.rights(request)})

@@ -12,8 +12,9 @@ from django.utils.translation import pgettext_lazy
 
 from core.clock import now
 from core.paging import page_of
+from core.pairs import pair
 from runs.models import Run
-from runs.queries.runs import RunFilter, find, pair
+from runs.queries.runs import RunFilter, find
 from runs.web.rows import HEAVY, RunRow, lines
 from runs.web.shell import LIVE, live_text
 from workspaces.access import WorkspaceContext

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from runs.web import (
     actions,
+    drafts,
     endpoints,
     experiments,
     files,
@@ -41,7 +42,7 @@ _runs = [
     path("<uuid:run_id>/cancel/", actions.cancel, name="cancel"),
     path("<uuid:run_id>/resubmit/", actions.resubmit, name="resubmit"),
     path("<uuid:run_id>/archive/", actions.archive, name="archive"),
-    path("<uuid:run_id>/clone/", forms_views.clone, name="clone"),
+    path("<uuid:run_id>/plan/", forms_views.plan, name="plan"),
     path("<uuid:run_id>/resume/", resume.dialog, name="resume"),
     path("<uuid:run_id>/publish/", forms_views.publish, name="publish"),
     path("<uuid:run_id>/delete/", forms_views.delete, name="delete"),
@@ -65,6 +66,14 @@ _endpoints = [
     path("<uuid:endpoint_id>/", endpoints.detail, name="endpoint"),
     path("<uuid:endpoint_id>/add/", endpoints.add, name="add"),
     path("<uuid:endpoint_id>/change/", endpoints.change, name="change"),
+]
+_drafts = [
+    path("", drafts.index, name="list"),
+    path("new/", drafts.create, name="create"),
+    path("<uuid:draft_id>/", drafts.detail, name="draft"),
+    path("<uuid:draft_id>/steps/<int:place>/", drafts.step, name="step"),
+    path("<uuid:draft_id>/publish/", drafts.publish, name="publish"),
+    path("<uuid:draft_id>/delete/", drafts.delete, name="delete"),
 ]
 _modules = [
     path("", modules.index, name="list"),
@@ -91,6 +100,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("experiments/", include((_experiments, "experiments"))),
     path("pipelines/", include((_pipelines, "pipelines"))),
     path("endpoints/", include((_endpoints, "endpoints"))),
+    path("drafts/", include((_drafts, "drafts"))),
     path("modules/", include((_modules, "modules"))),
     path("settings/workspace/", include((_workspace, "workspace"))),
     path("settings/retention/", include((_retention, "retention"))),

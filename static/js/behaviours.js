@@ -72,3 +72,7 @@ document.addEventListener("htmx:configRequest", (event) => {
 });
 restore(document);
 document.addEventListener("htmx:load", (event) => event.target.querySelectorAll && restore(event.target));
+/** A step that is opened in a graph opens what the page has for it, if it has something. */
+document.addEventListener("step-open", (event) =>
+  document.querySelector(`[data-opens="${CSS.escape(event.detail.step)}"]`)?.click(),
+);

@@ -16,7 +16,7 @@ from core.errors import NotFound
 from datasets.models import DatasetVersion
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from notifications.models import Channel, Delivery, Mute, Rule
-from pipelines.models import PipelineEndpoint, PublishedPipeline
+from pipelines.models import PipelineDraft, PipelineEndpoint, PublishedPipeline
 from registry.models import ModelVersion
 from runs.models import Artifact, Attempt, Experiment, Output, Run
 from schedules.models import Schedule
@@ -72,6 +72,7 @@ def state_of(workspace: Workspace) -> dict[str, Any]:
         "experiments": sorted(Experiment.objects.filter(workspace=workspace).values_list("name", "archived_at")),
         "models": sorted(ModelVersion.objects.filter(model__workspace=workspace).values_list("id", "description")),
         "endpoints": sorted(PipelineEndpoint.objects.filter(workspace=workspace).values_list("id", "status", "name")),
+        "drafts": sorted(PipelineDraft.objects.filter(workspace=workspace).values_list("id", "version", "name")),
         "schedules": sorted(Schedule.objects.filter(workspace=workspace).values_list("id", "status", "name")),
         "rules": sorted(Rule.objects.filter(workspace=workspace).values_list("id", "name", "muted_until", "is_active")),
         "channels": sorted(Channel.objects.filter(workspace=workspace).values_list("id", "name", "host")),
@@ -127,6 +128,7 @@ def foreign(world: World) -> dict[str, str]:
         "snapshot": snapshot.digest,
         "blob": str(snapshot.files[0]["digest"]),
         "environment version": str(EnvironmentVersion.objects.get(environment__name="slim").pk),
+        "draft": str(PipelineDraft.objects.order_by("id")[0].pk),
         "pipeline": str(PublishedPipeline.objects.order_by("id")[0].pk),
         "model": str(ModelVersion.objects.get().pk),
         "node": str(Node.objects.order_by("id")[0].pk),

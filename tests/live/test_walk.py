@@ -103,6 +103,7 @@ REFUSED = ("revoked token", "expired token", "host key", "enrolment token")
 SENT_BY: dict[str, Role] = {
     "w/<slug:workspace>/pipelines/<uuid:pipeline_id>/": Role.CONTRIBUTOR,
     "w/<slug:workspace>/endpoints/<uuid:endpoint_id>/": Role.CONTRIBUTOR,
+    "w/<slug:workspace>/drafts/<uuid:draft_id>/": Role.CONTRIBUTOR,
 }
 # Everybody has some of their own at these, and the walk those of the workspace, which need more.
 SHARED: dict[str, tuple[Role, tuple[str, ...]]] = {
@@ -211,6 +212,7 @@ class World:
         schedule = site.get("schedules/").json()["items"][-1]["id"]
         backfill = site.get(f"schedules/{schedule}/backfills/").json()["items"][0]["id"]
         endpoint = site.get("endpoints/").json()["items"][0]["id"]
+        draft = site.get("drafts/").json()["items"][0]["id"]
         step_file = snapshot.files[0]["digest"]
         told = {
             "rule": str(Rule.objects.get(owner=None).pk),
@@ -228,6 +230,7 @@ class World:
             ("people/", "user_id", str(site.owner.pk)), ("people/", "id", str(site.owner.pk)), ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),
             ("dataset-versions/", "id", dataset), ("environment-builds/", "id", str(build.pk)), ("builds/", "build_id", str(build.pk)),
             ("pipelines/", "id", pipeline), ("pipelines/", "pipeline_id", pipeline), ("PipelineSubmit/", "id", pipeline), ("blobs/", "digest", step_file),
+            ("drafts/", "id", draft), ("drafts/", "draft_id", draft), ("steps/", "place", "0"),
             ("backfills/", "backfill", backfill), ("backfill/", "backfill_id", backfill), ("schedules/", "id", schedule), ("schedules/", "schedule_id", schedule),
             ("rules/", "id", told["rule"]), ("rules/", "rule_id", told["rule"]), ("channels/", "id", told["channel"]), ("channels/", "channel_id", told["channel"]),
             ("mutes/", "id", told["mute"]), ("mutes/", "mute_id", told["mute"]), ("deliveries/", "id", told["delivery"]), ("deliveries/", "delivery_id", told["delivery"]),

@@ -24,7 +24,7 @@ from core.storage import artifact_store, blob_key
 from datasets.models import DatasetVersion
 from datasets.stores import root_by_name
 from environments.models import EnvironmentVersion
-from pipelines.models import PublishedPipeline
+from pipelines.models import PipelineDraft, PublishedPipeline
 from registry.models import ModelVersion
 from runs.models import Artifact, Experiment, MetricPoint, Run
 from runs.services.results import artifacts
@@ -157,6 +157,7 @@ def test_every_request_that_makes_something_makes_it_once(scenario: RunScenario)
     definition = {"sources": [{"datastore": "workspaceblobstore", "path": "a.csv"}]}
     python = {"python": {"version": "3.11", "packages": ["six"]}, "name": "env"}
     kinds: list[tuple[str, Any, Any]] = [
+        ("drafts/", {"run_id": str(run.pk)}, PipelineDraft),
         ("models/", {"name": "m", "files": [blob(scenario, b"x")]}, ModelVersion),
         ("datasets/", {"name": "d", "kind": "file", "definition": definition, "create_new_version": True}, DatasetVersion),
         ("environments/", python, EnvironmentVersion),
@@ -407,7 +408,7 @@ def test_every_post_of_the_api_keeps_keys_or_says_that_it_needs_none() -> None:
         "MissingBlobsView", "SnapshotsView", "RetentionPreviewView", "RetentionApplyView", "VersionBuildView",
         "ArchiveView", "HandOverView", "LeaveView", "CancelView", "SecretsView", "SecretValuesView", "UpcomingView",
         "PlanView", "RunPlanView", "PipelinePlanView", "EndpointPlanView", "BackfillPlanView", "BackfillCancelView",
-        "ChannelsView", "TestView", "KeyView", "AgainView",
+        "ChannelsView", "TestView", "KeyView", "AgainView", "DraftCheckView", "DraftPlanView",
     }  # fmt: skip
 
 

@@ -185,6 +185,7 @@ HARMLESS = {
     "resource_group": "a studio has one of its own",
     "create_resource_group": "a studio has one of its own",
     "private_endpoint_auto_approval": "there are no endpoints",
+    "graph_draft_id": "a draft has one graph, which its own id finds",
     "system_datastores_auth_mode": "datastores need no key",
     "protocol": "datastores need no address",
     "endpoint": "datastores need no address",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from azureml.core import Run
+from azureml.core.compute import AksCompute
 from azureml.core.run import _OfflineRun
 from azureml.core.webservice import AciWebservice
 from azureml.exceptions import RunEnvironmentException, UserErrorException
-from azureml.pipeline.core import PipelineDraft
 
 MEMBERS = {
     "id", "log", "log_list", "log_row", "log_table", "log_image", "log_confusion_matrix", "log_residuals",
@@ -44,7 +44,7 @@ def test_online_or_nothing() -> None:
 
 
 def test_what_is_not_built_says_so_when_used() -> None:
-    with pytest.raises(UserErrorException, match=r"PipelineDraft\.create is not part of Duto yet"):
-        PipelineDraft.create(workspace=None, pipeline=None)
+    with pytest.raises(UserErrorException, match=r"AksCompute\.attach is not part of Duto yet"):
+        AksCompute.attach(workspace=None, name="aks")
     with pytest.raises(NotImplementedError, match="serves no models"):
         AciWebservice.deploy_configuration(cpu_cores=1)

@@ -28,9 +28,10 @@ from environments.services.versions import register
 from notifications.models import Delivery, DeliveryAttempt, Occurrence
 from notifications.services import channels, matching, rules
 from pipelines.models import PublishedPipeline
-from pipelines.services import endpoints, modules
+from pipelines.services import drafts, endpoints, modules
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, Experiment, MetricPoint, Output, Run
+from runs.services.submission.drafts import submit as submit_draft
 from runs.services.submission.publish import publish_run, trigger_endpoint
 from schedules import stored_messages
 from schedules.models import Schedule, Tick
@@ -241,6 +242,8 @@ class Site(StepKinds):
         other = publish_run(self.context, failed, name="nightly", version="2.0")
         endpoints.add(self.context, endpoint, other)
         trigger_endpoint(self.context, endpoint, experiment="Palmer experiment")
+        draft = drafts.create(self.context, {"run_id": filled.pk, "tags": {"team": "penguins"}})
+        submit_draft(self.context, draft)
         night = {"frequency": "Day", "interval": 1, "time_of_day": "02:30", "time_zone": "Europe/Lisbon"}
         asked = {"name": "every night", "endpoint": endpoint.pk, "timetable": night, "parameters": {"trees": 100}}
         schedule = schedules.create(self.context, asked)
@@ -293,6 +296,7 @@ class Site(StepKinds):
             "notifications": "settings/notifications/", "new rule of one's own": "settings/notifications/rules/new/?own=1", "new rule": "settings/notifications/rules/new/",
             "rule": f"settings/notifications/rules/{told.rule_id}/", "new channel": "settings/notifications/channels/new/", "channel": f"settings/notifications/channels/{told.channel_id}/",
             "deliveries": "settings/notifications/deliveries/", "delivery": f"settings/notifications/deliveries/{told.pk}/",
+            "drafts": "drafts/", "draft": f"drafts/{draft.pk}/",
             "modules": "modules/", "module": f"modules/{module.pk}/",
             "models": "models/", "model": "models/named/forest/", "settings": "settings/", "workspace": "settings/workspace/", "people": "settings/people/",
             "who uses it": f"runs/of/dataset/?of={version.pk}", "who used the cluster": "runs/of/cluster/steps/?of=cpu", "who holds it": "runs/of/cluster/?name=cpu", "who is on it": "runs/of/host/?name=alpha",

@@ -164,6 +164,26 @@ def changes_endpoint(site: Site) -> Action:
     return lambda: site.send(f"{place}change/", status="Disabled")
 
 
+def a_draft(site: Site) -> str:
+    made: str = site.post("drafts/", {"run_id": str(site.filled().pk)}).json()["id"]
+    return f"drafts/{made}/"
+
+
+def changes_draft(site: Site) -> Action:
+    place = a_draft(site)
+    return lambda: site.patch(place, {"name": "other"})
+
+
+def makes_draft(site: Site) -> Action:
+    run = site.filled()
+    return lambda: site.send("drafts/new/", run_id=str(run.pk))
+
+
+def deletes_draft(site: Site) -> Action:
+    place = a_draft(site)
+    return lambda: site.send(f"{place}delete/")
+
+
 def a_schedule(site: Site) -> str:
     body = {"name": "night", "pipeline": str(published(site).pk), "timetable": {"frequency": "Day", "interval": 1}}
     made: str = site.post("schedules/", body).json()["id"]
@@ -260,6 +280,9 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Site], Action]]] = {
     "dataset.registered": (TOKEN, "ana", lambda s: after(s.dataset(), lambda: s.post("datasets/", {"name": "more", "kind": "file", "definition": {"sources": [{"datastore": "workspaceblobstore", "path": "raw/p.csv"}]}}))),
     "dataset.unregistered": (PAGE, "ana", lambda s: after(s.dataset(), lambda: s.send("data/unregister/penguins/"))),
     "datastore.removed": (TOKEN, "ana", lambda s: after(s.dataset(), lambda: s.client.delete(f"{s.base}datastores/workspaceblobstore/files/raw/p.csv"))),
+    "draft.changed": (TOKEN, "ana", changes_draft),
+    "draft.created": (PAGE, "ana", makes_draft),
+    "draft.deleted": (PAGE, "ana", deletes_draft),
     "endpoint.changed": (PAGE, "ana", changes_endpoint),
     "endpoint.created": (TOKEN, "ana", makes_endpoint),
     "endpoint.default_chosen": (PAGE, "ana", chooses_a_version),

@@ -145,11 +145,13 @@ def test_a_sentence_that_is_kept_is_told_to_each_reader_in_their_language(site: 
 
 def test_numbers_are_read_with_a_comma_and_sent_with_a_point(site: Site) -> None:
     run = site.failed()
-    form = see(site, f"runs/{run.pk}/clone/")
+    place = site.send("drafts/new/", run_id=str(run.pk))["Location"]
+    form = see(site, place.removeprefix("/w/lab/"))
     assert 'value="0.1"' in form
     sent = {"trees": "300", "rate": "0.25", "scale": "true", "note": "x"}
     values = {name: sent[key] for name, key in re.findall(r'name="([^"]*(trees|rate|scale|note))"', form)}
-    site.page.post(f"/w/lab/runs/{run.pk}/clone/", values, headers={"Accept-Language": PORTUGUESE})
+    about = {"do": "submit", "version": "1", "name": "numbers", "experiment": "Palmer experiment", "priority": "0"}
+    site.page.post(place, {**values, **about}, headers={"Accept-Language": PORTUGUESE})
     made = Run.objects.filter(kind="pipeline").latest("created_at")
     assert made.pk != run.pk
     assert made.parameters["rate"] == 0.25

@@ -46,7 +46,6 @@ def test_a_form_that_makes_something_carries_a_key(site: Site) -> None:
     for page in (
         "settings/",
         "data/register/",
-        f"runs/{run.pk}/clone/",
         f"runs/{run.pk}/publish/",
         f"runs/{run.pk}/resume/",
     ):

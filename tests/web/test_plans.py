@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import unescape
+from typing import Any
 
 import pytest
 
@@ -32,11 +33,12 @@ def test_each_form_that_submits_shows_its_plan(site: Site, crew: Planner) -> Non
     run, failed = crew.run(), crew.failed(parameters={"lr": 9})
     pipeline = publish.publish_run(site.context, run, name="nightly")
     endpoint = endpoints.create(site.context, "scoring", pipeline)
-    forms = {
+    draft = site.post("drafts/", {"run_id": str(run.pk)}).json()["id"]
+    forms: dict[str, dict[str, Any]] = {
         f"pipelines/{pipeline.pk}/": {"experiment": "exp"},
         f"endpoints/{endpoint.pk}/": {"experiment": "exp"},
         f"endpoints/{endpoint.pk}/?version=0": {"experiment": "exp"},
-        f"runs/{run.pk}/clone/": {},
+        f"drafts/{draft}/": {"version": 1, "name": "x", "priority": 0, "d_lr": "0.1"},
     }
     for at in forms:
         page = site.see(at).content.decode()
@@ -55,18 +57,16 @@ def test_each_form_that_submits_shows_its_plan(site: Site, crew: Planner) -> Non
         wrong = unescape(site.send(at, part="plan", p_lr="many", **values).content.decode())
         assert "lr: This is a number, such as 0.1." in wrong and "<table" not in wrong
         assert site.send(at, "reader", part="plan", p_lr="0.1", **values).status_code == 403
-    opened = site.see(f"runs/{run.pk}/clone/", plan="1").content.decode()
-    assert (
-        "3 reused" in opened
-        and "<table" in opened
-        and "<table" not in site.see(f"runs/{run.pk}/clone/").content.decode()
-    )
+    opened = site.see(f"runs/{run.pk}/plan/").content.decode()
+    assert "3 reused" in opened and "<table" in opened
     resumed = unescape(site.send(f"runs/{failed.pk}/resume/", part="plan", p_lr="9").content.decode())
     assert "1 reused" in resumed and "Adopted from #2" in resumed
     assert kept() == before and Run.objects.filter(parent=None).count() == 2
     # In Portuguese, what differs is told beside the sentence that says that something does.
     told = site.page.post(
-        f"/w/lab/runs/{run.pk}/clone/", {"part": "plan", "p_lr": "0.2"}, headers={"Accept-Language": PORTUGUESE}
+        f"/w/lab/drafts/{draft}/",
+        {**forms[f"drafts/{draft}/"], "part": "plan", "p_lr": "0.2"},
+        headers={"Accept-Language": PORTUGUESE},
     ).content.decode()
     assert ("ainda não se sabe" in told and "0,2" in told) or "0.2" in told
     PublishedPipeline.objects.update(status="Disabled")
@@ -77,7 +77,9 @@ def test_each_form_that_submits_shows_its_plan(site: Site, crew: Planner) -> Non
 def test_of_many_steps_those_that_run_are_shown(site: Site, crew: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "SHOWN", 2)
     run = crew.run()
-    text = unescape(site.send(f"runs/{run.pk}/clone/", part="plan", p_lr="0.2").content.decode())
+    draft = site.post("drafts/", {"run_id": str(run.pk)}).json()["id"]
+    values = {"version": 1, "name": "x", "priority": 0, "d_lr": "0.1"}
+    text = unescape(site.send(f"drafts/{draft}/", part="plan", p_lr="0.2", **values).content.decode())
     assert (
         "and 1 more step" in text
         and "<b>train</b>" in text

@@ -96,14 +96,6 @@ def test_what_a_step_uses_is_drawn_and_followed_while_it_runs(site: Site) -> Non
     assert "The samples were removed" in site.see(f"runs/{run.pk}/", step="a", tab="usage").content.decode()
 
 
-def test_a_clone_takes_typed_parameters(site: Site) -> None:
-    run = site.failed()
-    form = site.see(f"runs/{run.pk}/clone/").content.decode()
-    assert re.search(r'type="number"[^>]*name="p_trees"[^>]*value="300"', form)
-    site.send(f"runs/{run.pk}/clone/", p_trees="7", p_rate="0.5", p_scale="false", p_note="two words")
-    assert Run.objects.get(cloned_from=run).parameters == {"trees": 7, "rate": 0.5, "scale": False, "note": "two words"}
-
-
 def test_resuming_shows_what_is_adopted_and_what_runs_and_then_does_it(site: Site) -> None:
     run = site.failed()
     page = site.see(f"runs/{run.pk}/").content.decode()
@@ -136,14 +128,6 @@ def test_what_needs_no_resuming_offers_none_and_says_why(site: Site) -> None:
     assert f"runs/{run.pk}/resume/" not in site.see(f"runs/{run.pk}/").content.decode()
     answer = site.see(f"runs/{run.pk}/resume/")
     assert answer.status_code == 409 and "Submit it again instead" in answer.content.decode()
-
-
-def test_a_parameter_of_the_wrong_type_is_told_at_its_field(site: Site) -> None:
-    run = site.failed()
-    answer = site.send(f"runs/{run.pk}/clone/", p_trees="many", p_rate="0.5", p_scale="true")
-    assert answer.status_code == 200
-    assert "This is a whole number, such as 20." in answer.content.decode()
-    assert not Run.objects.filter(cloned_from=run).exists()
 
 
 def test_publishing_leads_to_the_pipeline_with_its_form_and_its_address(site: Site) -> None:
@@ -190,8 +174,6 @@ def test_lines_that_nobody_touched_come_back_as_they_were(site: Site, default: s
     }
     assert told["same"] == default
     assert told["other"] == sent.replace("\r\n", "\n") + "c\nd"
-    site.send(f"runs/{run.pk}/clone/", p_note=sent)
-    assert Run.objects.filter(parent=None).order_by("-id")[0].parameters["note"] == default
 
 
 def test_a_disabled_pipeline_is_not_started_and_says_so(site: Site) -> None:
@@ -522,7 +504,7 @@ def test_the_header_says_parameters_and_all_tags_and_cuts_long_names(site: Site)
 def test_what_an_action_leads_to_shows_the_step_and_the_tab_that_were_looked_at(site: Site) -> None:
     run = site.failed()
     looked = {"HTTP_REFERER": f"http://testserver/w/lab/runs/{run.pk}/?step=prepare&tab=code&view=table&file=step.py"}
-    for action, values in (("resubmit", {}), ("clone", {"p_trees": "7"}), ("resume", {"p_trees": "8"})):
+    for action, values in (("resubmit", {}), ("resume", {"p_trees": "8"})):
         values = {"p_rate": "0.1", "p_scale": "true", "p_note": "x", **values}
         answer = site.page.post(f"/w/lab/runs/{run.pk}/{action}/", values, **looked)
         assert answer["Location"].endswith("/?step=prepare&tab=code&view=table"), action

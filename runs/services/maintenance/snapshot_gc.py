@@ -1,4 +1,4 @@
-"""Code that no run, no module and no published pipeline names any more: its snapshots, and the blobs that only they had."""
+"""Code that no run, no module, no published pipeline and no draft names any more: its snapshots, and the blobs that only they had."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from core.storage import artifact_store
-from pipelines.models import ModuleVersion, PublishedPipeline
+from pipelines.models import ModuleVersion, PipelineDraft, PublishedPipeline
 from runs.models import Snapshot, StepRun
 from workspaces.models import Workspace
 
@@ -42,5 +42,6 @@ def _named(workspace: Workspace) -> Iterator[str]:
     steps = StepRun.objects.filter(workspace=workspace).exclude(snapshot_digest="")
     yield from steps.order_by().values_list("snapshot_digest", flat=True).distinct()
     yield from ModuleVersion.objects.filter(module__workspace=workspace).values_list("snapshot_digest", flat=True)
-    for graph in PublishedPipeline.objects.filter(workspace=workspace).values_list("graph", flat=True):
-        yield from (step.get("snapshot") or "" for step in (graph or {}).get("steps", []))
+    for kind in (PublishedPipeline, PipelineDraft):
+        for graph in kind._default_manager.filter(workspace=workspace).values_list("graph", flat=True).iterator():
+            yield from (step.get("snapshot") or "" for step in (graph or {}).get("steps", []))

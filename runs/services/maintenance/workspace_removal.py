@@ -23,7 +23,7 @@ from core.work import send
 from datasets.models import Dataset, DatasetVersion
 from duto.spec import trees
 from environments.models import Environment, EnvironmentVersion
-from pipelines.models import PublishedPipeline
+from pipelines.models import PipelineDraft, PublishedPipeline
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, Attempt, Experiment, MetricDescription, MetricPoint, Output, Run, Snapshot, log_names
 from runs.queries.ledgers import ledger_of
@@ -107,7 +107,7 @@ def _rows(workspace: Workspace) -> Iterator[QuerySet]:  # type: ignore[type-arg]
     yield HostSample.objects.filter(host__workspace=workspace)
     for kind in (
         DatasetVersion, EnvironmentVersion, Snapshot, Experiment, Dataset, Environment, RegisteredModel,
-        PublishedPipeline, ComputeTarget, Host, RunMade, AuditEntry,
+        PublishedPipeline, PipelineDraft, ComputeTarget, Host, RunMade, AuditEntry,
     ):  # fmt: skip
         yield kind._default_manager.filter(workspace=workspace)
 

@@ -201,6 +201,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.pipeline.schedule_trigger import ScheduleTrigger as ScheduleTrigger
     from duto.pipeline.time_zones import TimeZone as TimeZone
     from duto.pipeline.published import PublishedPipeline as PublishedPipeline
+    from duto.pipeline.draft import PipelineDraft as PipelineDraft
     from duto.run.offline import _OfflineRun as _OfflineRun
     from duto.run.run import Run as Run, get_run as get_run
     from duto.run.widgets import RunDetails as RunDetails

@@ -48,6 +48,7 @@ _BY_MODULE = {
     "duto.data.pipeline_data": "PipelineData InputPortBinding OutputPortBinding PipelineOutputAbstractDataset "
     "PipelineOutputFileDataset PipelineOutputTabularDataset",
     "duto.pipeline.published": "PublishedPipeline",
+    "duto.pipeline.draft": "PipelineDraft",
     "duto.pipeline.schedule": "Schedule ScheduleRecurrence",
     "duto.pipeline.schedule_trigger": "ScheduleTrigger",
     "duto.pipeline.backfill": "Backfill",

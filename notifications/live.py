@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from core.clock import now, stamp
+from core.clock import now
 from core.ids import as_key
-from notifications import messages
 from notifications.models import Delivery, Way
 from notifications.services import senders
 from workspaces import live
@@ -15,7 +14,11 @@ from workspaces.models import User
 
 # A page that is opened after so long is not told of what was before.
 REMEMBERED = timedelta(hours=1)
-MOST = 5
+# What was closed before the last one that a page heard, and sent after it. Pages know what they have shown.
+OVERLAP = timedelta(minutes=2)
+MOST = 10
+# The last millisecond of the year 9999 is more than any page has heard of.
+LATEST = 253_402_300_799_000
 
 
 def register() -> None:
@@ -31,7 +34,7 @@ def _missed(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
     since = asked.get("version")
     if not isinstance(since, int):
         return []
-    rows = Delivery.objects.filter(user=as_key(key), way=Way.BROWSER, status=Delivery.Status.SENT)
-    rows = rows.filter(settled_at__gt=now() - REMEMBERED).select_related("workspace", "rule").order_by("-id")[:MOST]
-    found = [row for row in reversed(rows) if row.settled_at and row.settled_at.timestamp() * 1000 > since]
-    return [{**messages.browser(senders.message_of(each)), "version": stamp()} for each in found]
+    moment = now()
+    start = max(moment - REMEMBERED, datetime.fromtimestamp(min(max(since, 0), LATEST) / 1000, UTC) - OVERLAP)
+    rows = Delivery.objects.filter(user=as_key(key), way=Way.BROWSER, status=Delivery.Status.SENT, closed_at__gt=start)
+    return [senders.notice(each) for each in reversed(rows.select_related("workspace", "rule").order_by("-id")[:MOST])]

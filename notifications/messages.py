@@ -16,10 +16,11 @@ from django.template.defaultfilters import linebreaksbr
 from django.utils.html import format_html, format_html_join
 
 Facts = Mapping[str, Any]
-# Of a digest so many are listed; the count says how many there are.
-LISTED = 20
-# In a document for programs.
-LISTED_FOR_PROGRAMS = 50
+# Of a digest so many are listed by each way; the count says how many there are. Chats take some thousand characters.
+LISTED = {"email": 20, "webhook": 50, "slack": 10, "mattermost": 10, "teams": 10, "browser": 5}
+LISTED_FOR_PROGRAMS = LISTED["webhook"]
+# Of each text of a digest in a chat.
+SHORT = 200
 TEST = "This is a test: notifications of this studio arrive here."
 TYPES = {
     "failed": "run.failed",
@@ -182,10 +183,10 @@ def teams(message: Message) -> dict[str, Any]:
     ]
     for each in message.told:
         facts = each.facts
-        text = f"[{_markdown(facts['title'])}]({_in_brackets(facts['url'])})"
+        text = f"[{_markdown(_shown(message, facts['title']))}]({_in_brackets(facts['url'])})"
         color = COLORS.get(each.event, "default")
         body.append({"type": "TextBlock", "text": text, "color": color, "wrap": True, "separator": True})
-        lines = [_markdown(line) for line in _lines_of(facts)]
+        lines = [_markdown(_shown(message, line)) for line in _lines_of(facts)]
         if facts.get("log_url"):
             lines.append(f"[log]({_in_brackets(facts['log_url'])})")
         body += [{"type": "TextBlock", "text": line, "wrap": True, "spacing": "none"} for line in lines]
@@ -227,11 +228,18 @@ def body(way: str, message: Message) -> bytes:
     return json.dumps(DOCUMENTS[way](message), ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _shown(message: Message, text: object) -> str:
+    """A text as a chat has room for it."""
+    said = str(text)
+    return said if message.count == 1 or len(said) <= SHORT else f"{said[: SHORT - 1]}…"
+
+
 def _chat(message: Message, plain: Callable[[object], str], link: Callable[[str, str], str], strong: str) -> str:
     parts = [f"{strong}{plain(message.subject)}{strong}"]
     for each in message.told:
         facts = each.facts
-        lines = [link(plain(facts["title"]), facts["url"]), *(plain(line) for line in _lines_of(facts))]
+        title = plain(_shown(message, facts["title"]))
+        lines = [link(title, facts["url"]), *(plain(_shown(message, line)) for line in _lines_of(facts))]
         if facts.get("log_url"):
             lines.append(link("log", facts["log_url"]))
         parts.append("\n".join(lines))

@@ -22,11 +22,16 @@ def test_every_reason_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUTO_OLD_SECRET_KEYS", f"{'o' * 32}, older")
     monkeypatch.setenv("DUTO_HOST", "0.0.0.0")
     monkeypatch.setenv("DUTO_DEBUG", "true")
+    monkeypatch.setenv("DUTO_SMTP_USER", "duto")
+    monkeypatch.setenv("DUTO_SMTP_SECURITY", "none")
+    monkeypatch.setenv("DUTO_MAIL_FROM", "nobody")
     with pytest.raises(ConfigError) as refused:
         load()
     assert "DUTO_SECRET_KEY: is shorter" in str(refused.value)
     assert "DUTO_OLD_SECRET_KEYS: one of them is shorter" in str(refused.value)
     assert "DUTO_DEBUG: may not be on" in str(refused.value)
+    assert "DUTO_SMTP_SECURITY: may not be none" in str(refused.value)
+    assert "DUTO_MAIL_FROM: must be an address" in str(refused.value)
 
 
 def test_a_database_server_needs_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:

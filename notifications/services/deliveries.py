@@ -36,6 +36,8 @@ WAITS = (30, 120, 600, 1800, 7200, 21_600, 43_200)
 # Whoever has claimed one and has said nothing for so long has died: a try takes a third of it at most.
 CLAIM = timedelta(seconds=60)
 KEPT = timedelta(days=30)
+# Addresses that one person may have asked within an hour: they may be anybody's.
+MOST_CONFIRMED = 5
 DELIVER, DELIVER_SLOW = "notifications.deliver", "notifications.deliver_slow"
 # So many threads of a process send by each lane.
 _QUICK, _SLOW = threading.BoundedSemaphore(3), threading.BoundedSemaphore(1)
@@ -168,8 +170,12 @@ def test(context: WorkspaceContext, channel: Channel) -> list[Delivery]:
 
 
 def confirm(context: WorkspaceContext, address: str) -> None:
-    """Ask whoever reads at an address whether it is this person's."""
+    """Ask whoever reads at an address whether it is this person's. Raises Conflict for who asks too many."""
     assert context.user is not None
+    asked = Delivery.objects.filter(user=context.user, purpose=Delivery.Purpose.CONFIRM)
+    if asked.filter(created_at__gt=now() - timedelta(hours=1)).count() >= MOST_CONFIRMED:
+        text = _("%(count)d addresses were asked within the hour. Wait a while before you set another one.")
+        raise Conflict(text % {"count": MOST_CONFIRMED}, code="too_many")
     MailAddress.objects.update_or_create(user=context.user, defaults={"pending": address})
     target = Target(f"user:{context.user.pk}:email", Way.EMAIL, "mail", user=context.user.pk, address=address)
     _single(context, target, Delivery.Purpose.CONFIRM)

@@ -28,6 +28,7 @@ from workspaces.services import keyvault
 
 Facts = dict[str, Any]
 LONGEST = 1000
+EXACT = frozenset({"id", "url", "log_url", "since", "started_at", "finished_at", "status", "pipeline_id"})
 # A log that is larger is not read for the line of its last error.
 SCANNED = 32 * 1024 * 1024
 
@@ -196,12 +197,12 @@ def _of_run(run: Run) -> Facts:
 
 
 def _clean(workspace: Workspace, facts: Facts) -> Facts:
-    """Without secrets, and without texts of any length."""
+    """Without secrets, and without texts of any length. Addresses and ids stay as they are, or they would lead nowhere."""
     hide = keyvault.hider(workspace)
 
     def cleaned(value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: cleaned(each) for name, each in value.items()}
+            return {name: each if name in EXACT else cleaned(each) for name, each in value.items()}
         if not isinstance(value, str):
             return value
         text = hide(value)

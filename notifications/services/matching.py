@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models import F
+
 from core import outbox, slices
 from core.clock import now
 from notifications import history
@@ -61,6 +63,15 @@ class Target:
     address: str = ""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Whom rules tell of a happening, by which key each, and what."""
+
+    happening: Happening
+    whom: list[tuple[Rule, Target, str]]
+    facts: dict[str, Any]
+
+
 def match_all() -> None:
     """Tell of all that has happened, oldest first. In one thread of a process: each of them locks the rules that it is told by."""
     if not _AT_IT.acquire(blocking=False):
@@ -81,10 +92,12 @@ def match_all() -> None:
 
 
 def match(occurrence: Occurrence) -> None:
-    """Tell of one, once: its row goes in the transaction that writes the messages."""
+    """Tell of one, once: its row goes in the transaction that writes the messages. What they say is found out before it, since
+    logs and secrets are read for that."""
+    told = [prepared(each) for each in _happenings(occurrence)]
     with slices.writing():
         if Occurrence.objects.filter(pk=occurrence.pk).delete()[0]:
-            for each in _happenings(occurrence):
+            for each in told:
                 tell(each)
 
 
@@ -144,24 +157,28 @@ def endpoint_of(run: Run | None) -> UUID | None:
     return EndpointRun.objects.filter(run=run.pk).values_list("endpoint", flat=True).first()
 
 
-def tell(happening: Happening, among: Sequence[Rule] | None = None) -> None:
-    """Tell of it by all rules that mean it, or those among some. Inside a transaction."""
+def prepared(happening: Happening, among: Sequence[Rule] | None = None) -> Prepared:
+    """Whom all rules that mean it tell of it, or those among some, and what."""
     if among is None:
         rows = Rule.objects.filter(workspace=happening.workspace, is_active=True).select_related("owner")
         among = list(rows.order_by("id"))
     moment = now()
-    told = [
+    whom = [
         (rule, target, key)
         for rule in among
         if means(rule, happening)
         for target, key in keys_of(rule, happening, moment).items()
     ]
-    if not told:
-        return
-    facts = happening.facts()
-    for rule, target, key in told:
-        _add(rule, target, key, happening, facts, moment)
-    outbox.hint(f"list:{happening.workspace.name}:notifications")
+    return Prepared(happening, whom, happening.facts() if whom else {})
+
+
+def tell(told: Prepared) -> None:
+    """Put it into messages. Inside a transaction."""
+    moment = now()
+    for rule, target, key in told.whom:
+        _add(rule, target, key, told, moment)
+    if told.whom:
+        outbox.hint(f"list:{told.happening.workspace.name}:notifications")
 
 
 def keys_of(rule: Rule, happening: Happening, moment: datetime) -> dict[Target, str]:
@@ -221,8 +238,9 @@ def targets_of_channel(channel: Any) -> list[Target]:
     ]
 
 
-def _add(rule: Rule, target: Target, key: str, happening: Happening, facts: dict[str, Any], moment: datetime) -> None:
+def _add(rule: Rule, target: Target, key: str, told: Prepared, moment: datetime) -> None:
     """Put it into the message that this rule gathers for this receiver, or begin one."""
+    happening = told.happening
     if Alert.objects.filter(subject=happening.subject, event=happening.event, target=key).exists():
         return
     # One at a time for each rule: two workers would begin two messages.
@@ -243,6 +261,7 @@ def _add(rule: Rule, target: Target, key: str, happening: Happening, facts: dict
             address=target.address, receiver=target.receiver, target=target.key, send_at=send_at,
             status=Delivery.Status.MUTED if is_muted else Delivery.Status.HELD, settled_at=moment if is_muted else None,
         )  # fmt: skip
-    alert = Alert(delivery=found, target=key, event=happening.event, subject=happening.subject, facts=facts)
+    alert = Alert(delivery=found, target=key, event=happening.event, subject=happening.subject, facts=told.facts)
     Alert.objects.bulk_create([alert], ignore_conflicts=True)
-    Delivery.objects.filter(pk=found.pk).update(count=Alert.objects.filter(delivery=found).count())
+    if Alert.objects.filter(pk=alert.pk).exists():  # unless another rule has told them meanwhile
+        Delivery.objects.filter(pk=found.pk).update(count=F("count") + 1)

@@ -76,8 +76,7 @@ def change(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> R
 def delete(context: WorkspaceContext, rule: Rule) -> None:
     """Remove it. What it has gathered and not sent is kept as muted; its deliveries stay in the log."""
     require(context, rule)
-    open_ones = Delivery.objects.filter(rule=rule, status=Delivery.Status.HELD)
-    open_ones.update(status=Delivery.Status.MUTED, settled_at=now())
+    _hold_back(rule)
     audit.note(context, "notification.rule_deleted", rule.name, own=rule.owner_id is not None)
     Rule.objects.filter(pk=rule.pk).delete()
     _tell(context)
@@ -143,7 +142,15 @@ def _set(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> lis
             setattr(rule, name, value)
     if "muted_until" in asked:
         rule.muted_until = None if asked["muted_until"] is None else _until(asked["muted_until"])
+    if asked.get("muted_until") is not None or not rule.is_active:
+        _hold_back(rule)
     return _receivers(context, rule, asked)
+
+
+def _hold_back(rule: Rule) -> None:
+    """What it has gathered is not sent, and stays in the log."""
+    held = Delivery.objects.filter(rule=rule.pk, status=Delivery.Status.HELD)
+    held.update(status=Delivery.Status.MUTED, settled_at=now())
 
 
 def _subject(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> None:

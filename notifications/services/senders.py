@@ -16,7 +16,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 
 from core import outbox, words
-from core.clock import iso, stamp
+from core.clock import iso, now
 from core.errors import StudioError
 from datasets import fetch
 from notifications import messages, signing
@@ -51,15 +51,13 @@ def send(delivery: Delivery) -> Outcome:
     if delivery.way == Way.EMAIL:
         return _mail(delivery)
     if delivery.way == Way.BROWSER:
-        frame = {**messages.browser(message_of(delivery)), "version": stamp()}
-        is_sent = outbox.send(f"notices:{delivery.user_id}", frame)
+        is_sent = outbox.send(f"notices:{delivery.user_id}", notice(delivery))
         return Outcome(is_sent, error="" if is_sent else "The broker is away.")
     return _webhook(delivery)
 
 
 def message_of(delivery: Delivery) -> Message:
     """What it says: the same at each try."""
-    most = messages.LISTED_FOR_PROGRAMS if delivery.way == Way.WEBHOOK else messages.LISTED
     workspace: Workspace = delivery.workspace
     return Message(
         id=f"msg_{delivery.pk.hex}",
@@ -67,12 +65,17 @@ def message_of(delivery: Delivery) -> Message:
         workspace=workspace.name,
         rule=delivery.rule.name if delivery.rule else "",
         count=delivery.count,
-        told=[Item(each.event, each.facts) for each in alerts_of(delivery, most)],
+        told=[Item(each.event, each.facts) for each in alerts_of(delivery, messages.LISTED[delivery.way])],
         url=facts.address(workspace, f"settings/notifications/deliveries/{delivery.pk}/"),
         settings_url=facts.address(workspace, "settings/notifications/"),
         is_test=delivery.purpose == Delivery.Purpose.TEST,
         unsubscribe_url=links.of_delivery(delivery) if delivery.way == Way.EMAIL else "",
     )
+
+
+def notice(delivery: Delivery) -> dict[str, Any]:
+    """What a page hears. `at` is no version: of two that are sent at once the later may come first."""
+    return {**messages.browser(message_of(delivery)), "at": int((delivery.closed_at or now()).timestamp() * 1000)}
 
 
 def _webhook(delivery: Delivery) -> Outcome:
@@ -118,10 +121,12 @@ def _answered(answer: httpx.Response, text: str) -> Outcome:
 def _beginning(answer: httpx.Response) -> str:
     """So much of the body, and not a byte more is read."""
     found = b""
-    for chunk in answer.iter_raw():
-        found += chunk
-        if len(found) >= KEPT:
-            break
+    # Its status has come: who then goes silent has answered all the same.
+    with contextlib.suppress(httpx.HTTPError):
+        for chunk in answer.iter_raw():
+            found += chunk
+            if len(found) >= KEPT:
+                break
     return found[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
 
 

@@ -109,5 +109,6 @@ def _tell(rule: Rule, happening: matching.Happening, moment: datetime) -> None:
     keys = set(matching.keys_of(rule, happening, moment).values())
     known = Alert.objects.filter(subject=happening.subject, event=happening.event, target__in=keys)
     if known.count() < len(keys):
+        told = matching.prepared(happening, [rule])
         with slices.writing():
-            matching.tell(happening, [rule])
+            matching.tell(told)

@@ -112,7 +112,11 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     is_own = (request.POST.get("own") or request.GET.get("own", "")) == "1"
     context.require(Role.READER if is_own else Role.CONTRIBUTOR).require_open()
     preset = {"about": request.GET.get("about", ""), "events": [Rule.Event.FAILED]}
-    form = RuleForm(_abouts(context, is_own), _channels(context), is_own, request.POST or None, initial=preset)
+    abouts = _abouts(context, is_own)
+    asked = request.POST.get("about") or preset["about"]
+    if asked not in dict(abouts) and (name := _named(context, str(asked))):
+        abouts.append((str(asked), name))
+    form = RuleForm(abouts, _channels(context), is_own, request.POST or None, initial=preset)
     error = ""
     if request.method == "POST" and form.is_valid():
         try:
@@ -161,6 +165,14 @@ def _abouts(context: WorkspaceContext, is_own: bool) -> list[tuple[str, str]]:
         *((f"endpoint:{each.pk}", _("endpoint “%(name)s”") % {"name": each.name}) for each in endpoints),
         *((f"pipeline:{key}", name) for key, name in _pipelines(context)),
     ]
+
+
+def _named(context: WorkspaceContext, asked: str) -> str:
+    """The name of a pipeline or an endpoint that is not among the newest; empty for anything else. Raises NotFound."""
+    kind, _colon, key = asked.partition(":")
+    if kind == "pipeline":
+        return pipelines.one(context.workspace, key).name
+    return pipelines.endpoint(context.workspace, key).name if kind == "endpoint" else ""
 
 
 def _pipelines(context: WorkspaceContext) -> list[tuple[str, str]]:

@@ -3,50 +3,51 @@ import { live } from "./live.js";
 import { toast } from "./notices.js";
 import { t } from "./words.js";
 
-const HEARD = "duto.notices";
+const KEY = "duto.notices",
+  KEPT = 40;
 const user = document.body?.dataset.user;
 const may = () => window.Notification?.permission === "granted";
 
-/** What any page of this browser heard last: one that is opened later is told what came since, and nothing twice. */
-const heard = () => {
+/** What pages of this browser have shown: when the newest was made, and the last ones by their ids. One that is opened later
+ * is told what came since, and each is shown once. */
+function shown() {
   try {
-    return Number(localStorage.getItem(HEARD)) || undefined;
+    return { at: undefined, ids: [], ...JSON.parse(localStorage.getItem(KEY)) };
   } catch {
-    return undefined;
+    return { at: undefined, ids: [] };
   }
-};
+}
 
-function remember(version) {
+function remember(at, id) {
+  const before = shown();
+  const ids = id ? [...before.ids, id].slice(-KEPT) : before.ids;
   try {
-    if (version > (heard() ?? 0)) localStorage.setItem(HEARD, version);
+    localStorage.setItem(KEY, JSON.stringify({ at: Math.max(at, before.at ?? 0), ids }));
   } catch {
     /* it then lasts as long as the page */
   }
 }
 
-function show({ notice, title, body, url, version }) {
-  if (!notice) return;
-  remember(version);
-  if (!may()) {
-    if (document.visibilityState === "visible") toast(title, "info");
-    return;
-  }
-  // Pages of one browser show one notice: the later ones take the place of the first.
-  const shown = new Notification(title, { body, tag: notice });
-  shown.onclick = () => {
-    window.focus();
-    location.assign(url);
-  };
+function show({ notice, title, body, url, at }) {
+  if (!notice || shown().ids.includes(notice)) return;
+  if (may()) {
+    // Two pages that hear it in the same moment show one: the later takes the place of the first.
+    const made = new Notification(title, { body, tag: notice });
+    made.onclick = () => {
+      window.focus();
+      location.assign(url);
+    };
+  } else if (document.visibilityState === "visible") toast(title, "info");
+  else return;
+  remember(at, notice);
 }
 
-if (user) live.watch(`notices:${user}`, show, () => ({ version: heard() }));
+if (user) live.watch(`notices:${user}`, show, () => ({ version: shown().at }));
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-allow-notices]");
-  if (!button) return;
+  if (!event.target.closest("[data-allow-notices]")) return;
   if (!window.Notification) return toast(t("This browser shows no notifications."), "error");
-  const answer = await Notification.requestPermission();
-  if (answer === "granted") {
+  if ((await Notification.requestPermission()) === "granted") {
     remember(Date.now());
     toast(t("This browser shows notifications from now on."), "success");
   } else toast(t("The browser does not allow it. Its settings for this page can."), "error");

@@ -56,6 +56,9 @@ class Receiver:
         # Set by a test that wants it to answer nothing until it is set again.
         self.open = threading.Event()
         self.open.set()
+        # The same, after what it has said of its answer.
+        self.stays = threading.Event()
+        self.stays.set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -69,6 +72,8 @@ class Receiver:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(text)
+                self.wfile.flush()
+                outer.stays.wait(30)
 
             def log_message(self, *args: object) -> None: ...
 

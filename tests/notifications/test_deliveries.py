@@ -20,7 +20,7 @@ from core import duties
 from core.clock import now
 from core.errors import Conflict, Unprocessable
 from datasets import addresses
-from notifications.models import Channel, Delivery, DeliveryAttempt, Rule
+from notifications.models import Alert, Channel, Delivery, DeliveryAttempt, Occurrence, Rule
 from notifications.services import channels, deliveries, matching, senders, watching
 from runs.services.orchestration.run_transaction import run_transaction
 from tests.notifications.conftest import ERROR, MailServer, Notified, Receiver
@@ -103,6 +103,25 @@ def test_a_receiver_that_is_gone_is_believed(scenario: Notified, receiver: Recei
     receiver.answer(410)
     scenario.send()
     assert Delivery.objects.get().status == "dead" and len(receiver.calls) == 1
+
+
+def test_who_answers_and_then_goes_silent_has_answered(
+    scenario: Notified, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(senders, "SECONDS", 1)
+    scenario.rule(channels=[scenario.webhook(receiver)[0]])
+    scenario.ends("Failed")
+    receiver.answer(200, b"so far", **{"Content-Length": "100000"})
+    receiver.stays.clear()
+    scenario.send()
+    receiver.stays.set()
+    assert Delivery.objects.get().status == "sent" and DeliveryAttempt.objects.get().answer == "so far"
+    # One that says a letter now and then, and never a status, is not waited for.
+    receiver.open.clear()
+    scenario.ends("Failed")
+    scenario.send()
+    receiver.open.set()
+    assert "No answer within 1 s" in Delivery.objects.get(status="due").why
 
 
 def test_redirects_are_not_followed(scenario: Notified, receiver: Receiver) -> None:
@@ -226,7 +245,8 @@ def test_who_dies_between_sending_and_writing_is_followed_under_the_same_id(
 
 
 def test_a_mail_says_it_all_in_both_forms_and_can_be_ended_by_one_click(scenario: Notified, mail: MailServer) -> None:
-    keyvault.set_values(scenario.context, {"db": "s3cr3t-Value\nsecond line"})
+    # One that is a word of addresses, too: they lead on.
+    keyvault.set_values(scenario.context, {"db": "s3cr3t-Value\nsecond line", "word": "runs"})
     asked = {"name": "team", "kind": "email", "recipients": ["ana@example.org", "bea@example.org"]}
     channel, _key = channels.create(scenario.context, asked)
     scenario.rule(channels=[channel])
@@ -311,6 +331,35 @@ def test_ones_own_mail_goes_to_the_address_that_one_has_confirmed(scenario: Noti
     Client().post(urlsplit(mail.mails[-1][1]["List-Unsubscribe"].strip(" <>")).path)
     rule.refresh_from_db()
     assert not rule.by_email
+    # Addresses may be anybody's, so one person has few of them asked.
+    for number in range(deliveries.MOST_CONFIRMED):
+        browser.post("/w/lab/settings/notifications/address/", {"address": f"a{number}@example.org"})
+    assert Delivery.objects.filter(purpose="confirm").count() == deliveries.MOST_CONFIRMED
+
+
+def test_two_workers_that_take_up_the_same_tell_it_once_in_one_message(scenario: Notified, receiver: Receiver) -> None:
+    scenario.rule(channels=[scenario.webhook(receiver)[0]])
+    for _ in range(30):
+        scenario.ends("Failed")
+    rows = list(Occurrence.objects.order_by("id"))
+    faults: list[BaseException] = []
+
+    def work(order: list[Occurrence]) -> None:
+        try:
+            for each in order:
+                matching.match(each)
+        except BaseException as fault:
+            faults.append(fault)
+        finally:
+            connections.close_all()
+
+    workers = [threading.Thread(target=work, args=[order]) for order in (rows, rows[::-1], rows[10:] + rows[:10])]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not faults and not Occurrence.objects.exists()
+    assert Alert.objects.count() == 30 == Delivery.objects.get().count
 
 
 def test_the_ticker_looks_and_workers_do_the_work() -> None:

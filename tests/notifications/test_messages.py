@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -32,7 +33,7 @@ FACTS = {
 
 def message(count: int = 1, event: str = "failed", **more: Any) -> Message:
     return Message(
-        id="msg_1", at="2026-01-01T00:00:00Z", workspace="lab", rule="r", count=count, told=[Item(event, FACTS)] * min(count, messages.LISTED),
+        id="msg_1", at="2026-01-01T00:00:00Z", workspace="lab", rule="r", count=count, told=[Item(event, FACTS)] * min(count, messages.LISTED["email"]),
         url="https://studio/d/", settings_url="https://studio/s/", unsubscribe_url="https://studio/u/", **more,
     )  # fmt: skip
 
@@ -125,3 +126,15 @@ def test_nineteen_of_twenty_runs_are_within_the_usual_time(minutes: list[int]) -
     assert usual is not None and usual >= LEAST
     assert sum(timedelta(minutes=each) <= usual for each in minutes) >= 0.95 * len(minutes)
     assert percentile([LEAST] * (FEWEST - 1)) is None
+
+
+@pytest.mark.parametrize(("way", "most"), [("slack", 40_000), ("mattermost", 16_000), ("teams", 28_000)])
+def test_a_chat_has_room_for_a_digest_of_long_texts(way: str, most: int) -> None:
+    facts = {
+        **FACTS,
+        "title": "*[x](y)_" * 100,
+        "why": "<&>[*]" * 170,
+        "url": "https://studio.example.org/" + "a" * 200,
+    }
+    told = [Item("failed", facts)] * messages.LISTED[way]
+    assert len(messages.body(way, dataclasses.replace(message(500), told=told))) < most

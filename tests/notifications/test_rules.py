@@ -162,6 +162,12 @@ def test_what_is_muted_is_kept_and_not_sent(scenario: Notified, receiver: Receiv
     scenario.ends("Failed", published_pipeline_id=pipeline.pk)
     scenario.send()
     assert len(receiver.calls) == 2
+    # What was gathered before one mutes a rule is not sent either.
+    scenario.ends("Failed")
+    matching.match_all()
+    scenario.patch(f"notifications/rules/{rule.pk}/", {"muted_until": until})
+    scenario.send()
+    assert len(receiver.calls) == 2 and not Delivery.objects.filter(status="held").exists()
 
 
 def test_a_run_is_late_by_its_history_or_by_a_given_time(scenario: Notified, receiver: Receiver) -> None:

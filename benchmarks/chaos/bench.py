@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.chaos import engines
+from benchmarks.chaos import engines, schedules
 from benchmarks.chaos import faults as injection
 from benchmarks.chaos.facts import Facts, collect, keep
 from benchmarks.chaos.load import Load
@@ -94,5 +94,6 @@ def table(facts: Facts, deviations: list[Deviation]) -> Iterator[str]:
     yield "attempts: " + ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
     hosts = Counter(attempt["host__name"] for attempt in facts.rows["attempts"])
     yield "hosts: " + ", ".join(f"{count} on {host}" for host, count in sorted(hosts.items(), key=str))
+    yield schedules.summary(facts.rows)
     yield f"deviations: {len(deviations)}"
     yield from map(str, deviations)

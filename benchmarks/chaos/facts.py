@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.chaos import schedules
 from benchmarks.chaos.faults import Fault
 from benchmarks.chaos.plan import RunPlan
 from benchmarks.chaos.world import World
@@ -46,6 +47,7 @@ def collect(world: World, plans: list[RunPlan], injected: list[Fault], is_short:
 
     `is_short`: the networks of runs, which may stand for a minute after their last step, are not waited for.
     """
+    schedules.finish(world.live)
     began = time.monotonic()
     while (waited := _awaited(world, is_short)) and time.monotonic() - began < waited:
         world.look()

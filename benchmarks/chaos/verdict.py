@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from benchmarks.chaos import script
+from benchmarks.chaos import schedules, script
 from benchmarks.chaos.facts import Facts
 from benchmarks.chaos.faults import Fault
 from benchmarks.chaos.plan import RunPlan, StepPlan, ends
@@ -152,7 +152,7 @@ def _was_silent(facts: Facts, attempt: dict[str, Any]) -> bool:
 
 @check
 def effects_happen_once(facts: Facts) -> Iterator[tuple[str, str]]:
-    known = {(attempt["id"], attempt["epoch"]): attempt for attempt in facts.rows["attempts"]}
+    known = {(attempt["id"], attempt["epoch"]): attempt for tries in attempts_of(facts).values() for attempt in tries}
     counted = Counter((effect["attempt"], effect["epoch"]) for effect in facts.effects)
     for key, count in counted.items():
         if key not in known:
@@ -163,6 +163,12 @@ def effects_happen_once(facts: Facts) -> Iterator[tuple[str, str]]:
         ran = attempt["status"] in ("completed", "failed") and attempt["exit_code"] is not None
         if ran and not counted[key]:
             yield attempt["run__step__name"], f"attempt {attempt['number']} ended without its effect"
+
+
+@check
+def every_tick_fires_once(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Each time and each cause of a schedule has one tick, and that one run, whoever was killed."""
+    yield from schedules.deviations(facts.rows)
 
 
 @check

@@ -14,6 +14,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks.bench_env import credentials_env, inside, token_of
+from benchmarks.chaos import schedules
 from benchmarks.chaos.container_hosts import HOSTS, ISLE, Docks
 from benchmarks.chaos.engines import OwnEngine
 from benchmarks.chaos.hosts import OwnAgent
@@ -68,6 +69,7 @@ class World:
         # No broker: the one of a studio on one machine is for that machine alone, and wake-ups are only wake-ups.
         self.far.settle({"studio": f"http://127.0.0.1:{self.relay.port}", "name": FAR, "key": keys[FAR]})
         self._clusters()
+        schedules.make(self.rest)
         if self.docks:
             self.docks.start_agents(self.port, self.live.home, keys)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from benchmarks.inside import open_studio, tell
 
-RUN = ("id", "root_id", "display_name", "status", "version", "started_at", "finished_at", "error")
+RUN = ("id", "root_id", "experiment__name", "display_name", "status", "version", "started_at", "finished_at", "error")
+TICK = ("schedule_id", "due_at", "status", "run_id", "cause", "settled_at", "reason")
 ATTEMPT = (
     "id", "number", "epoch", "status", "exit_code", "signal", "cause", "message", "log_size", "node_id", "host__name",
     "run_id", "run__step__name", "queued_at", "leased_at", "started_at", "finished_at", "lease_until", "log_sealed_at",
@@ -17,6 +18,7 @@ def main() -> None:
     from compute.models import Node
     from core.models import Event
     from runs.models import Attempt, MetricPoint, Output, Run
+    from schedules.models import Schedule, Tick
 
     roots = Run.objects.filter(parent__isnull=True)
     tell(
@@ -27,6 +29,8 @@ def main() -> None:
         metrics=[*map(plain, MetricPoint.objects.order_by("id").values("run_id", "name", "index", "value"))],
         outputs=[*map(plain, Output.objects.values("run_id", "name", "files"))],
         events=[[row[0], row[1]] for row in Event.objects.order_by("id").values_list("topic", "version")],
+        schedules=[*map(plain, Schedule.objects.values("id", "name", "timetable", "trigger", "end_at"))],
+        ticks=[*map(plain, Tick.objects.order_by("due_at").values(*TICK))],
         undelivered=Event.objects.filter(delivered_at__isnull=True).count(),
     )
 

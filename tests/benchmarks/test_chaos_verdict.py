@@ -55,7 +55,13 @@ def facts() -> Facts:
     ]
     files = [{"path": path, "digest": digest} for path, digest in script.manifest(a.document).items()]
     rows = {
-        "runs": [{"id": "root", "display_name": "one", "status": "Failed", "version": 3}],
+        "runs": [
+            {"id": "root", "display_name": "one", "status": "Failed", "version": 3, "experiment__name": "chaos"},
+            *(
+                {"id": name, "display_name": name, "status": "Completed", "version": 0, "experiment__name": "ticks"}
+                for name in ("r0", "r1", "c0", "c1")
+            ),
+        ],
         "steps": [
             {"id": f"run-{name}", "root_id": "root", "step__name": name, "status": status}
             for name, status in (("a", "Completed"), ("b", "Failed"), ("c", "Skipped"))
@@ -70,6 +76,44 @@ def facts() -> Facts:
         "outputs": [{"run_id": "run-a", "name": "data", "files": files}],
         "events": [["run:root", 2], ["run:root", 1], ["run:root", 3]],
         "undelivered": 0,
+        "schedules": [
+            {
+                "id": "s",
+                "name": "ticked-0",
+                "timetable": {"start_time": "2026-01-01T00:00:00"},
+                "trigger": None,
+                "end_at": "2026-01-01T00:01:30+00:00",
+            },
+            {
+                "id": "t",
+                "name": "chained",
+                "timetable": {},
+                "trigger": {"pipeline": "p"},
+                "end_at": "2026-01-01T00:01:30+00:00",
+            },
+        ],
+        "ticks": [
+            {
+                "schedule_id": "s",
+                "due_at": f"2026-01-01T00:0{n}:00+00:00",
+                "status": "fired",
+                "run_id": f"r{n}",
+                "cause": "",
+                "reason": {},
+            }
+            for n in range(2)
+        ]
+        + [
+            {
+                "schedule_id": "t",
+                "due_at": at(7 + n),
+                "status": "fired",
+                "run_id": f"c{n}",
+                "cause": f"run:r{n}",
+                "reason": {},
+            }
+            for n in range(2)
+        ],
     }
     documents = {plan.name: plan.document for plan in (a, b, c)}
     logs = {
@@ -150,6 +194,16 @@ LIES: list[tuple[str, Callable[[Facts], Any]]] = [
     ("effects_happen_once", lambda told: told.effects.append(told.effects[0])),
     ("effects_happen_once", lambda told: told.effects.pop()),
     ("effects_happen_once", lambda told: told.effects.append({**told.effects[0], "epoch": 2})),
+    ("every_tick_fires_once", lambda told: told.rows["ticks"].pop(0)),
+    ("every_tick_fires_once", lambda told: told.rows["ticks"].pop()),
+    ("every_tick_fires_once", lambda told: told.rows["ticks"].append(told.rows["ticks"][0])),
+    ("every_tick_fires_once", lambda told: told.rows["ticks"].append(told.rows["ticks"][3])),
+    ("every_tick_fires_once", row("ticks", 0, status="skipped")),
+    ("every_tick_fires_once", row("ticks", 0, run_id=None)),
+    ("every_tick_fires_once", row("ticks", 1, run_id="r0")),
+    ("every_tick_fires_once", row("ticks", 1, due_at="2026-01-01T00:01:01+00:00")),
+    ("every_tick_fires_once", row("ticks", 3, cause="run:r0")),
+    ("every_tick_fires_once", lambda told: told.rows["runs"].append({**told.rows["runs"][1], "id": "r9"})),
     ("logs_are_whole", log(lambda data: data[:-1])),
     ("logs_are_whole", log(lambda data: data + data[-1:])),
     ("logs_are_whole", log(lambda data: data[1:] + data[:1])),

@@ -24,6 +24,18 @@ def test_a_break_of_the_web_begins_its_time_anew() -> None:
         assert (Beat.objects.get().since > since) is is_new
 
 
+@pytest.mark.django_db
+def test_a_sign_of_a_time_to_come_keeps_nobody_from_a_job() -> None:
+    """Clocks went back after it, and whoever gave it has died."""
+    heartbeats.beat("ticker", "1", silence=timedelta(seconds=10))
+    Beat.objects.update(at=now() + timedelta(hours=1))
+    assert heartbeats.beat("ticker", "2", silence=timedelta(seconds=10))
+    Beat.objects.update(at=now() + timedelta(seconds=5))
+    assert not heartbeats.beat("ticker", "3", silence=timedelta(seconds=10)), (
+        "clocks of two machines may differ by that"
+    )
+
+
 @pytest.mark.parametrize("lease", [3, 10, 30, 3600])
 def test_what_the_web_does_not_notice_fits_into_a_lease(settings: Any, lease: int) -> None:
     settings.DUTO = replace(settings.DUTO, lease_seconds=lease)

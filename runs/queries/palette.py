@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from compute.models import ComputeTarget
 from datasets.models import Dataset, Datastore
 from environments.models import Environment
-from pipelines.models import PublishedPipeline
+from pipelines.models import PipelineDraft, PublishedPipeline
 from registry.models import RegisteredModel
 from runs.models import Experiment
 from runs.queries.runs import RunFilter, find
@@ -30,7 +30,12 @@ NAMED: tuple[tuple[str, Any, str], ...] = (
 
 def palette(workspace: Workspace, text: str) -> list[dict[str, Any]]:
     """The few nearest of each kind; without a text, what is newest. One query for each kind."""
-    return [*_runs(workspace, text), *_pipelines(workspace, text), *_matches(workspace, text)]
+    return [
+        *_runs(workspace, text),
+        *_pipelines(workspace, text),
+        *_drafts(workspace, text),
+        *_matches(workspace, text),
+    ]
 
 
 def _runs(workspace: Workspace, text: str) -> list[dict[str, Any]]:
@@ -49,6 +54,11 @@ def _pipelines(workspace: Workspace, text: str) -> list[dict[str, Any]]:
         _item("pipeline", row.name, row.get_status_display(), "pipelines:pipeline", workspace, row.pk)
         for row in rows[:OF_EACH]
     ]
+
+
+def _drafts(workspace: Workspace, text: str) -> list[dict[str, Any]]:
+    rows = PipelineDraft.objects.filter(workspace=workspace, name__icontains=text).only("name").order_by("-id")
+    return [_item("draft", row.name, _("Draft"), "drafts:draft", workspace, row.pk) for row in rows[:OF_EACH]]
 
 
 def _matches(workspace: Workspace, text: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import { t } from "./words.js";
 const ICONS = {
   run: "runs",
   pipeline: "pipelines",
+  draft: "edit",
   dataset: "data",
   datastore: "disk",
   environment: "environments",

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from core.clock import now
+from core.errors import NotFound
 from core.ids import uuid7
 from duto import Pipeline, PipelineDraft, PipelineParameter, PipelineRun, PublishedPipeline, PythonScriptStep, Workspace
 from duto.exceptions import ConflictException, NotFoundException, UserErrorException
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from pipelines.models import PipelineDraft as Row
+from pipelines.services import drafts as services
 from runs.models import DraftRun, Run, Snapshot
 from runs.services.maintenance import snapshot_gc
+from runs.services.submission import drafts as submission
 from runs.services.submission import publish
 from tests.runs.conftest import RunScenario
 from tests.web.step_kinds import StepKinds
@@ -79,6 +84,36 @@ def test_another_ones_change_is_not_overwritten_without_a_word(scenario: RunScen
     assert refused.json()["error"]["facts"]["version"] == 2
     assert scenario.get(place).json()["name"] == "theirs"
     assert scenario.patch(place, {"version": 2, "name": "mine"}).json()["version"] == 3
+
+
+def test_of_several_who_save_at_once_one_does(scenario: RunScenario) -> None:
+    place, answers = f"drafts/{made(scenario)['id']}/", []
+    begin = threading.Barrier(4)
+
+    def save(name: str) -> None:
+        begin.wait(60)
+        try:
+            answers.append(scenario.patch(place, {"version": 1, "name": name}).status_code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=save, args=(name,)) for name in "abcd"]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(answers) == [200, 409, 409, 409] and Row.objects.get().version == 2
+
+
+def test_a_draft_that_is_deleted_meanwhile_runs_no_more(scenario: RunScenario) -> None:
+    made(scenario)
+    draft = Row.objects.get()
+    Row.objects.all().delete()
+    with pytest.raises(NotFound, match="was deleted meanwhile"):
+        submission.submit(scenario.context, draft)
+    with pytest.raises(NotFound, match="was deleted meanwhile"):
+        services.change(scenario.context, draft, {"name": "x"})
+    assert not Run.objects.exists()
 
 
 @pytest.fixture

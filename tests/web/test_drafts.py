@@ -75,6 +75,8 @@ def test_a_clone_is_a_draft_whose_form_takes_typed_values(site: Site) -> None:
     assert made.parameters == {"trees": 7, "rate": 0.5, "scale": False, "note": "two words"}
     assert made.tags == {"team": "a", "x": ""} and made.continue_on_step_failure
     assert [each["default"] for each in made.graph["parameters"]] == [200, 0.1, True, "later"]
+    found = site.get("palette/", q="nightly").json()["items"]
+    assert [each["url"] for each in found if each["kind"] == "draft"] == [f"/w/lab/{place}"]
     assert f"#{made.number}" in site.see(place, part="runs").content.decode()
     assert "draft “nightly”" in html.unescape(site.see(f"runs/{made.pk}/").content.decode())
     assert (

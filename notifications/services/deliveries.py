@@ -129,6 +129,8 @@ def _settle(claim: Claim, outcome: senders.Outcome) -> None:
     else:
         wait = max(outcome.wait, WAITS[number - 1] * random.uniform(1, 1.2))  # noqa: S311
         values |= {"send_at": moment + timedelta(seconds=wait)}
+        if outcome.is_alone:  # a mailbox that is full makes no slow mail server
+            values |= {"receiver": f"{delivery.way}:{delivery.pk}"}
     with transaction.atomic():
         mine = Delivery.objects.filter(pk=delivery.pk, claimed_at=claim.at)
         if not mine.update(**values):

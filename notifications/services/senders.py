@@ -7,7 +7,7 @@ import smtplib
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -36,7 +36,8 @@ LONGEST_WAIT = 3600
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a try. `is_final`: no further one can help. `wait`: seconds that the receiver asked for."""
+    """What became of a try. `is_final`: no further one can help. `wait`: seconds that the receiver asked for. `is_alone`: it is
+    about this message, and says nothing of others that go there."""
 
     is_sent: bool
     code: int | None = None
@@ -44,6 +45,7 @@ class Outcome:
     error: str = ""
     is_final: bool = False
     wait: int = 0
+    is_alone: bool = False
 
 
 def send(delivery: Delivery) -> Outcome:
@@ -142,7 +144,7 @@ def _mail(delivery: Delivery) -> Outcome:
         backend.send_messages([_letter(delivery)])
     except smtplib.SMTPRecipientsRefused as refused:
         code, text = next(iter(refused.recipients.values()), (0, b""))
-        return _refused(code, text)
+        return replace(_refused(code, text), is_alone=True)
     except smtplib.SMTPResponseException as refused:
         return _refused(refused.smtp_code, refused.smtp_error, is_mail=isinstance(refused, smtplib.SMTPDataError))
     except (OSError, smtplib.SMTPException, ValueError) as error:

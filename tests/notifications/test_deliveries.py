@@ -292,6 +292,10 @@ def test_an_address_that_the_server_refuses_is_given_up_and_the_others_get_their
     assert "550" in Delivery.objects.get(status="dead").why
     ((_to, letter),) = mail.mails
     assert letter["Subject"] == "[lab] Test of notifications"
+    # A mailbox that is away for now does not make the mail server one that is slow.
+    deliveries.test(scenario.context, channel)
+    deliveries.deliver_all()
+    assert len(mail.mails) == 2 and Delivery.objects.filter(status="due").count() == 2
 
 
 def test_a_mail_server_that_is_away_costs_nothing_but_time(scenario: Notified, mail: MailServer, settings: Any) -> None:

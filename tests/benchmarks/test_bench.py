@@ -24,6 +24,7 @@ WITHOUT_FLOOR = {"ticks", "reuse", "trigger", "loglag", "heartbeat", "place", "f
 ON_A_STUDIO = [
     "chain",
     "fanout",
+    "plan",
     "reuse",
     "trigger",
     "loglag",

@@ -389,3 +389,14 @@ def test_every_kind_of_step_has_a_plan(crew: Planner) -> None:
     assert crew.plan(spread)["counts"]["runs"] == 1
     script = crew.plan(crew.graph("train"), kind="script")
     assert script["counts"]["runs"] == 1
+
+
+def test_a_source_that_is_long_ago_is_still_the_one_that_is_compared_with(crew: Planner) -> None:
+    graph = crew.graph("prepare")
+    first = crew.run(graph)
+    for _ in range(4):  # more than are looked at by their name alone, and sources of nothing
+        crew.run(graph, regenerate_outputs=True)
+    changed = json.loads(json.dumps(graph))
+    changed["steps"][0]["arguments"] = ["--other"]
+    assert crew.plan(changed)["steps"][0]["compared_with"]["root"] == str(first.pk)
+    assert crew.come_true(changed)[0] == {"prepare": "runs"}

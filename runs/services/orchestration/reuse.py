@@ -23,6 +23,9 @@ from runs.services.orchestration.run_state import RunState
 from runs.services.results import outputs
 from runs.services.results.output_check import Change
 
+# Of a name so many of the newest steps are looked at before all are.
+LAST = 3
+
 
 def _newest(workspace: UUID, **same: str) -> QuerySet[StepRun]:
     rows = StepRun.objects.filter(workspace=workspace, is_source=True, **same)
@@ -100,12 +103,28 @@ def learn_equals(run_state: RunState, digests: Collection[str]) -> None:
     run_state.equals.update({**dict.fromkeys(digests), **{row.fingerprint: row for row in found}})
 
 
-def learn_namesakes(run_state: RunState, runs: Mapping[str, UUID | None]) -> None:
-    """The newest step that may be a source, by its name, where it is known which run that is: one query."""
+def learn_namesakes(run_state: RunState, names: Collection[str]) -> None:
+    """Look up the newest step of each of these names whose result may be taken: three queries at most. Mostly it is among the last
+    few of its name, and an index alone tells which these are."""
+    missing = set(names) - run_state.namesakes.keys()
+    newest: dict[str, UUID] = {}
+    if missing:
+        last = newest_of(run_state.root.workspace_id, missing, LAST).filter(is_source=True).order_by("run_id")
+        newest.update(last.values_list("name", "run_id"))
+    if left := missing - newest.keys():
+        turn = Window(RowNumber(), partition_by=F("name"), order_by=F("run_id").desc())
+        rows = StepRun.objects.filter(workspace=run_state.root.workspace_id, is_source=True, name__in=list(left))
+        newest.update(rows.annotate(turn=turn).filter(turn=1).values_list("name", "run_id"))
     only = ("name", "node_id", "fingerprint_document", "snapshot_digest", "run__root__number")
-    keys = [key for key in runs.values() if key is not None]
-    found = StepRun.objects.filter(pk__in=keys).select_related("run__root").only(*only)
-    run_state.namesakes.update({**dict.fromkeys(runs), **{row.name: row for row in found}})
+    found = StepRun.objects.filter(pk__in=newest.values()).select_related("run__root").only(*only) if newest else ()
+    run_state.namesakes.update({**dict.fromkeys(missing), **{row.name: row for row in found}})
+
+
+def newest_of(workspace: UUID, names: Collection[str], most: int) -> QuerySet[StepRun]:
+    """So many of the newest steps of each of these names."""
+    turn = Window(RowNumber(), partition_by=F("name"), order_by=F("run_id").desc())
+    rows = StepRun.objects.filter(workspace=workspace, name__in=list(names)).annotate(turn=turn)
+    return StepRun.objects.filter(pk__in=rows.filter(turn__lte=most).values("run_id"))
 
 
 def unhashable(document: dict[str, Any]) -> str | None:

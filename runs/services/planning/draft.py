@@ -16,7 +16,7 @@ from runs.models import Run, StepRun
 from runs.queries.graphs import ParsedGraph
 from runs.services.orchestration import adoption, fingerprints, reuse
 from runs.services.orchestration.run_state import RunState
-from runs.services.planning.history import History
+from runs.services.planning.history import written_last
 from runs.services.submission.checks import Checked
 
 REUSED, RUNS, UNKNOWN, FAILS, SKIPPED = "reused", "runs", "unknown", "fails", "skipped"
@@ -28,15 +28,13 @@ Verdict = dict[str, Any]
 class Draft(RunState):
     """Asks the same questions of reuse as a run that goes on, by a number of queries that does not grow with its steps."""
 
-    def __init__(
-        self, root: Run, checked: Checked, environments: Mapping[str, EnvironmentVersion | None], history: History
-    ) -> None:
+    def __init__(self, root: Run, checked: Checked, environments: Mapping[str, EnvironmentVersion | None]) -> None:
         self.root = root
         self.parsed = ParsedGraph(checked.graph)
         self.runs = {}
         self.look_back()
         self.manifests.update(checked.manifests)
-        self.history, self.environments, self.targets = history, environments, checked.targets
+        self.environments, self.targets = environments, checked.targets
         # By step: the digests of what it is given, and the document and the fingerprint that follow from them.
         self._documents: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {}
         self._siblings: dict[tuple[UUID, str], StepRun] = {}
@@ -52,10 +50,13 @@ class Draft(RunState):
         """Look up what any step may be compared with. Each round settles what hangs on the one before; earlier runs of the same
         graph are tried first, so that there is mostly one."""
         adoption.learn(self, self.parsed.order)
-        if any(each.step for step in self.parsed.graph.steps for each in step.inputs):
-            self._last = self.history.written_last()
+        hangs_together = any(each.step for step in self.parsed.graph.steps for each in step.inputs)
+        if hangs_together:
+            self._last = written_last(self.root.workspace, {step.name for step in self.parsed.graph.steps})
         while asked := self._asked():
             reuse.learn_equals(self, asked)
+            if not hangs_together:
+                break
             self._learn_siblings()
         self.runs = {}
         found = [row for row in self.equals.values() if row is not None and row.output_digests]
@@ -63,8 +64,7 @@ class Draft(RunState):
             for row in found:
                 self.written.setdefault(row.run_id, [])
             adoption.learn_written(self, found)
-        different = {self.spec(node).name for node in self._without_equal()}
-        reuse.learn_namesakes(self, self.history.namesakes(different))
+        reuse.learn_namesakes(self, {self.spec(node).name for node in self._without_equal()})
         last = [row.snapshot_digest for row in self.namesakes.values() if row is not None]
         self.learn_manifests([each for each in last if each])
 
@@ -90,8 +90,9 @@ class Draft(RunState):
         return asked
 
     def _without_equal(self) -> Iterator[str]:
-        for node, (_given, _document, digest) in self._documents.items():
-            if self.equals.get(digest) is None:
+        for node in self.parsed.order:
+            found = self._documents.get(node)
+            if self._may_reuse(node) and (found is None or self.equals.get(found[2]) is None):
                 yield node
 
     def _guess(self, node: str) -> StepRun | None:
@@ -103,8 +104,6 @@ class Draft(RunState):
         return self._last.get(self.spec(node).name)
 
     def _learn_siblings(self) -> None:
-        if not self._last:
-            return
         roots = Counter(row.run.root_id for row in self.equals.values() if row is not None and row.output_digests)
         new = [root for root, _ in roots.most_common() if root is not None and root not in self._tried][:GUESSED]
         if not new:
@@ -179,7 +178,7 @@ class Draft(RunState):
         before = self._unwritten(step)
         if before is None:
             return _explained("to_build", stored_messages.say("to_build"))
-        code = "reads_again" if self.history.has_source(step.name) else "reads_first"
+        code = "reads_again" if self.namesakes.get(step.name) else "reads_first"
         facts = {"name": self.spec(before).name}
         return {**_explained(code, stored_messages.say(code, **facts)), "facts": facts}
 

@@ -1,93 +1,63 @@
-"""How long steps and builds of environments have taken here, and which of them came last: a few queries for all."""
+"""How long steps and builds of environments have taken here, and what steps wrote last: a few queries for all."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Any
-from uuid import UUID
 
 from django.db.models import F, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models.functions import Coalesce, RowNumber
 
-from core.words import seconds_between
 from duto.spec.graph import Graph
 from environments.models import EnvironmentBuild
 from runs.estimates import Estimate, estimate
 from runs.models import Run, StepRun
+from runs.services.orchestration.reuse import newest_of
 from workspaces.models import Workspace
 
 # So many of the newest steps of a name are looked at, and so many of the newest builds.
-LOOKED_AT = 30
-BUILDS = 50
-
-
-@dataclass(frozen=True)
-class Past:
-    """An earlier step. `seconds` from its place to its end, where it ran and completed."""
-
-    run: UUID
-    is_source: bool
-    has_ended: bool
-    seconds: float | None
+LOOKED_AT, GUESSED_FROM, BUILDS = 20, 3, 50
 
 
 class History:
-    """The newest steps of the names that a graph has."""
+    """How long the newest steps of some names took, looked up when it is asked for."""
 
     def __init__(self, workspace: Workspace, graph: Graph) -> None:
         self.workspace = workspace
-        self._by_name: dict[str, list[Past]] = {step.name: [] for step in graph.steps}
+        self._seconds: dict[str, list[float]] = {}
         # A sweep shares its name with its trials, and theirs are the newest.
-        sweeps = {step.name for step in graph.steps if step.kind == "sweep"}
-        newest = _newest(workspace, self._by_name.keys() - sweeps, Q())
-        if sweeps:
-            newest = newest | _newest(workspace, sweeps, ~Q(run__kind=Run.Kind.TRIAL))
-        rows = StepRun.objects.filter(newest).exclude(run__kind=Run.Kind.TRIAL).order_by("-run_id")
-        times = ("run__preparing_at", "run__started_at", "run__finished_at")
-        for name, run, is_source, reused, status, *moments in rows.values_list(
-            "name", "run_id", "is_source", "reused_from_id", "run__status", *times
-        ):
-            self._by_name[name].append(_past(run, is_source, reused, status, *moments))
+        self._sweeps = {step.name for step in graph.steps if step.kind == "sweep"}
+
+    def learn(self, names: Collection[str]) -> None:
+        """Look up the steps of these names that ran and completed: one query, and one for sweeps."""
+        missing = set(names) - self._seconds.keys()
+        self._seconds.update({name: [] for name in missing})
+        if plain := missing - self._sweeps:
+            self._read(newest_of(self.workspace.pk, plain, LOOKED_AT))
+        if sweeps := missing & self._sweeps:
+            turn = Window(RowNumber(), partition_by=F("name"), order_by=F("run_id").desc())
+            rows = StepRun.objects.filter(workspace=self.workspace, name__in=sweeps).exclude(run__kind=Run.Kind.TRIAL)
+            newest = rows.annotate(turn=turn).filter(turn__lte=LOOKED_AT).values("run_id")
+            self._read(StepRun.objects.filter(pk__in=newest))
+
+    def _read(self, rows: QuerySet[StepRun]) -> None:
+        ran = rows.filter(run__status=Run.Status.COMPLETED, reused_from__isnull=True, run__finished_at__isnull=False)
+        began = Coalesce("run__preparing_at", "run__started_at")
+        times = ran.exclude(run__kind=Run.Kind.TRIAL).annotate(began=began).filter(began__isnull=False)
+        for name, start, end in times.values_list("name", "began", "run__finished_at"):
+            if start is not None and end is not None:
+                self._seconds[name].append(max(0.0, (end - start).total_seconds()))
 
     def estimate(self, name: str) -> Estimate | None:
-        """How long a step of this name runs."""
-        return estimate([past.seconds for past in self._by_name[name] if past.seconds is not None])
-
-    def has_source(self, name: str) -> bool:
-        """Whether the result of a step of this name may be taken, or might be: older ones than were looked at may be there."""
-        return len(self._by_name[name]) == LOOKED_AT or any(past.is_source for past in self._by_name[name])
-
-    def namesakes(self, names: Collection[str]) -> dict[str, UUID | None]:
-        """By name the newest step whose result may be taken. Of a name of which only older ones might be there: nothing."""
-        found: dict[str, UUID | None] = {}
-        for name in names:
-            source = next((past.run for past in self._by_name[name] if past.is_source), None)
-            if source is not None or len(self._by_name[name]) < LOOKED_AT:
-                found[name] = source
-        return found
-
-    def written_last(self) -> dict[str, StepRun]:
-        """By name the newest step that completed, with what it wrote: one query."""
-        ended = [next((past.run for past in pasts if past.has_ended), None) for pasts in self._by_name.values()]
-        rows = StepRun.objects.filter(pk__in=[run for run in ended if run is not None])
-        found = rows.select_related("run").only("name", "node_id", "output_digests", "run__root")
-        return {row.name: row for row in found if row.output_digests}
+        """How long a step of this name runs, of those that were looked up."""
+        return estimate(self._seconds[name])
 
 
-def _newest(workspace: Workspace, names: Iterable[str], which: Q) -> Q:
-    """The newest few of each name, told by their index alone."""
-    turn = Window(RowNumber(), partition_by=F("name"), order_by=F("run_id").desc())
-    rows: QuerySet[StepRun] = StepRun.objects.filter(which, workspace=workspace, name__in=list(names))
-    return Q(pk__in=rows.annotate(turn=turn).filter(turn__lte=LOOKED_AT).values("run_id"))
-
-
-def _past(run: UUID, is_source: bool, reused: UUID | None, status: str, *moments: Any) -> Past:
-    preparing, started, finished = moments
-    has_ended = status == Run.Status.COMPLETED
-    began = preparing or started
-    ran = has_ended and reused is None and began is not None and finished is not None
-    return Past(run, is_source, has_ended, max(0.0, seconds_between(began, finished)) if ran else None)
+def written_last(workspace: Workspace, names: Collection[str]) -> dict[str, StepRun]:
+    """By name what the newest step that completed wrote: one query. It only guesses, so that few are looked at."""
+    rows = newest_of(workspace.pk, names, GUESSED_FROM).filter(run__status=Run.Status.COMPLETED).order_by("run_id")
+    found = rows.exclude(run__kind=Run.Kind.TRIAL).select_related("run")
+    return {row.name: row for row in found.only("name", "node_id", "output_digests", "run__root") if row.output_digests}
 
 
 class BuildHistory:
@@ -99,7 +69,7 @@ class BuildHistory:
         newest = rows.order_by("-id").annotate(has_conda=Q(recipe__has_key="conda"))[:BUILDS]
         for started, finished, has_conda in newest.values_list("started_at", "finished_at", "has_conda"):
             if started is not None and finished is not None:
-                self._seconds[bool(has_conda)].append(max(0.0, seconds_between(started, finished)))
+                self._seconds[bool(has_conda)].append(max(0.0, (finished - started).total_seconds()))
 
     def estimate(self, definition: Mapping[str, Any]) -> Estimate | None:
         """How long a build of this definition takes, by those of its kind."""

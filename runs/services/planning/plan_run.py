@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from core import words
@@ -85,7 +86,7 @@ def plan_run(
         is_forced=regenerate_outputs,
         resumed_from=resumed_from,
     )
-    draft = Draft(root, checked, versions, History(context.workspace, checked.graph))
+    draft = Draft(root, checked, versions)
     return _Planner(context, draft, checked, versions, priority).plan(with_notes(checked, versions, warnings))
 
 
@@ -102,7 +103,12 @@ class _Planner:
         self, context: WorkspaceContext, draft: Draft, checked: Checked, versions: Versions, priority: int
     ) -> None:
         self.context, self.draft, self.checked, self.versions = context, draft, checked, versions
-        self.priority, self.moment, self.builds = priority, now(), BuildHistory()
+        self.priority, self.moment = priority, now()
+        self.history = History(context.workspace, checked.graph)
+
+    @cached_property
+    def _builds(self) -> BuildHistory:
+        return BuildHistory()
 
     def plan(self, warnings: Sequence[Kept]) -> Plan:
         read = data.look(self.draft, self.checked)
@@ -114,7 +120,8 @@ class _Planner:
         waits = self._environments(active)
         starts = {step.id: self._start(step, verdicts) for step in active}
         found = self._places(active, starts)
-        estimates = {step.id: self.draft.history.estimate(step.name) for step in active}
+        self.history.learn({step.name for step in active})
+        estimates = {step.id: self.history.estimate(step.name) for step in active}
         spans = {name: self._timeline(name, estimates, waits, found) for name in ("low", "median", "high")}
         ends = {name: max((span.until for span in each.values()), default=0.0) for name, each in spans.items()}
         lacking = sum(each is None for each in estimates.values())
@@ -130,7 +137,7 @@ class _Planner:
             clusters=self._clusters(active, starts, found),
             moment=self.moment,
             seconds=total if lacking < len(active) or not active else None,
-            path=[step for step in critical_path(self.draft.parsed.needs, spans["median"]) if step in estimates],
+            path=self._path(estimates, spans["median"]),
             without_history=lacking,
             warnings=warnings,
             counts=Counter(outcome for outcome, _ in verdicts.values()),
@@ -151,10 +158,10 @@ class _Planner:
         if build is None:
             if is_built(version):
                 return "user_managed", None
-            return "to_build", self.builds.estimate(version.definition)
+            return "to_build", self._builds.estimate(version.definition)
         if build.status == EnvironmentBuild.Status.READY:
             return "ready", None
-        seconds = self.builds.estimate(version.definition)
+        seconds = self._builds.estimate(version.definition)
         if seconds is not None and build.status == EnvironmentBuild.Status.BUILDING and build.started_at is not None:
             seconds = seconds.left_after((self.moment - build.started_at).total_seconds())
         return "building", seconds
@@ -185,6 +192,8 @@ class _Planner:
         found: Prospects,
     ) -> dict[str, Span]:
         order = self.draft.parsed.order
+        if not estimates:  # all is reused, and takes nothing
+            return dict.fromkeys(order, Span(0, 0))
         takes = {node: getattr(each, which) if (each := estimates.get(node)) else 0.0 for node in order}
         ready = {}
         for node in estimates:
@@ -193,6 +202,10 @@ class _Planner:
             ready[node] = getattr(seconds, which) if seconds is not None else 0.0
         targets = {node: self._target(node) for node in estimates}
         return timeline({node: self.draft.parsed.needs[node] for node in order}, takes, targets, found.room, ready)
+
+    def _path(self, estimates: Estimates, spans: Mapping[str, Span]) -> list[str]:
+        path = critical_path(self.draft.parsed.needs, spans) if estimates else []
+        return [step for step in path if step in estimates]
 
     def _target(self, node: str) -> object:
         return self.checked.targets[(self.draft.spec(node).compute or "").lower()].pk

@@ -89,20 +89,20 @@ def checked(context: WorkspaceContext, run: Run) -> tuple[float, float, int]:
     from environments.services import versions
     from runs.models import Run
     from runs.services.orchestration import fingerprints, reuse
-    from runs.services.planning.draft import Draft
+    from runs.services.planning.dry_run import DryRun
     from runs.services.submission.checks import check, environments
 
     began = time.perf_counter()
     graph = check(context, run.graph or {}, run.parameters, kind=run.kind)
     found = environments(context, graph, versions.look)
     root = Run(workspace=context.workspace, kind=run.kind, parameters=graph.parameters)
-    draft = Draft(root, graph, found)
+    dry_run = DryRun(root, graph, found)
     looked, count = time.perf_counter(), 0
-    for node in draft.parsed.order:
-        step = draft.spec(node)
+    for node in dry_run.parsed.order:
+        step = dry_run.spec(node)
         compute = graph.targets[str(step.compute).lower()]
-        document = fingerprints.document_of(draft, node, environment=found[node], compute=compute)
-        count += reuse.look_up(draft, node, document, fingerprint.digest(document)).source is not None
+        document = fingerprints.document_of(dry_run, node, environment=found[node], compute=compute)
+        count += reuse.look_up(dry_run, node, document, fingerprint.digest(document)).source is not None
     done = time.perf_counter()
     return done - began, done - looked, count
 

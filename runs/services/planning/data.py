@@ -17,7 +17,7 @@ from datasets.services import files as dataset_files
 from datasets.services import inspection
 from duto.spec.graph import Input
 from runs.services.orchestration import fingerprints
-from runs.services.planning.draft import Draft
+from runs.services.planning.dry_run import DryRun
 from runs.services.submission.checks import Checked
 from workspaces.access import WorkspaceContext
 
@@ -48,7 +48,7 @@ class Data:
         return asdict(self)
 
 
-def look(draft: Draft, checked: Checked) -> dict[Key, Data]:
+def look(dry_run: DryRun, checked: Checked) -> dict[Key, Data]:
     """All that the graph reads from outside. What cannot be read is known without a size; its steps say why."""
     found: dict[Key, Data] = {}
     for each in (each for step in checked.graph.steps for each in step.inputs if each.step is None):
@@ -58,9 +58,9 @@ def look(draft: Draft, checked: Checked) -> dict[Key, Data]:
         value = references.source_of(each, checked.parameters)
         version = checked.data.version(each, value) if isinstance(value, str) else None
         if version is not None:
-            found[key] = _of_version(draft, key, version)
+            found[key] = _of_version(dry_run, key, version)
         elif isinstance(value, Mapping):
-            found[key] = _of_path(draft, key, str(value["datastore"]), str(value.get("path") or ""))
+            found[key] = _of_path(dry_run, key, str(value["datastore"]), str(value.get("path") or ""))
     return found
 
 
@@ -73,26 +73,26 @@ def read_by(found: Mapping[Key, Data], inputs: Iterable[Input]) -> list[Data]:
     return [replace(data, steps=count) for data, count in counts.items()]
 
 
-def _of_version(draft: Draft, key: Key, version: DatasetVersion) -> Data:
+def _of_version(dry_run: DryRun, key: Key, version: DatasetVersion) -> Data:
     name, number = (version.dataset.name, version.version) if version.dataset else (None, None)
     data = Data(name, number, None, None, version.file_count, version.size)
     try:
         files = dataset_files.files_of(version)
     except StudioError as error:
-        draft.failures[key] = error
+        dry_run.failures[key] = error
         return data
-    draft.identities[key] = dataset_files.identity_of(version, files)
+    dry_run.identities[key] = dataset_files.identity_of(version, files)
     return replace(data, file_count=len(files), size=sum(each.size for each in files))
 
 
-def _of_path(draft: Draft, key: Key, store: str, path: str) -> Data:
+def _of_path(dry_run: DryRun, key: Key, store: str, path: str) -> Data:
     data = Data(None, None, store, path)
     try:
-        place = references.extent_of(draft.root.workspace, store, path)
+        place = references.extent_of(dry_run.root.workspace, store, path)
     except StudioError as error:
-        draft.failures[key] = error
+        dry_run.failures[key] = error
         return data
-    draft.identities[key] = place.identity
+    dry_run.identities[key] = place.identity
     return replace(data, file_count=place.file_count, size=place.size)
 
 

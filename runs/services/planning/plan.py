@@ -12,7 +12,7 @@ from core.clock import iso
 from core.sentences import Kept
 from runs.estimates import Estimate
 from runs.services.planning.data import Data
-from runs.services.planning.draft import REUSED, RUNS, UNKNOWN
+from runs.services.planning.dry_run import REUSED, RUNS, UNKNOWN
 
 # When a step would get its place: at once, not yet, when its environment is built, when steps before it are over.
 NOW, WAITS, ENVIRONMENT, LATER = "now", "waits", "environment", "later"

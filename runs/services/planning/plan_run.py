@@ -21,7 +21,7 @@ from runs.critical_path import Span, critical_path
 from runs.estimates import Estimate, timeline
 from runs.models import Run
 from runs.services.planning import data, places
-from runs.services.planning.draft import FAILS, RUNS, UNKNOWN, Draft, Verdict, is_built
+from runs.services.planning.dry_run import FAILS, RUNS, UNKNOWN, DryRun, Verdict, is_built
 from runs.services.planning.history import BuildHistory, History
 from runs.services.planning.places import Asked, Prospect, Prospects
 from runs.services.planning.plan import (
@@ -86,8 +86,8 @@ def plan_run(
         is_forced=regenerate_outputs,
         resumed_from=resumed_from,
     )
-    draft = Draft(root, checked, versions)
-    return _Planner(context, draft, checked, versions, priority).plan(with_notes(checked, versions, warnings))
+    dry_run = DryRun(root, checked, versions)
+    return _Planner(context, dry_run, checked, versions, priority).plan(with_notes(checked, versions, warnings))
 
 
 def _manifests(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
@@ -100,9 +100,9 @@ class _Planner:
     """Puts together what the parts know."""
 
     def __init__(
-        self, context: WorkspaceContext, draft: Draft, checked: Checked, versions: Versions, priority: int
+        self, context: WorkspaceContext, dry_run: DryRun, checked: Checked, versions: Versions, priority: int
     ) -> None:
-        self.context, self.draft, self.checked, self.versions = context, draft, checked, versions
+        self.context, self.dry_run, self.checked, self.versions = context, dry_run, checked, versions
         self.priority, self.moment = priority, now()
         self.history = History(context.workspace, checked.graph)
 
@@ -111,12 +111,12 @@ class _Planner:
         return BuildHistory()
 
     def plan(self, warnings: Sequence[Kept]) -> Plan:
-        read = data.look(self.draft, self.checked)
-        self.draft.learn()
-        order = self.draft.parsed.order
+        read = data.look(self.dry_run, self.checked)
+        self.dry_run.learn()
+        order = self.dry_run.parsed.order
         with words.stored():
-            verdicts = {node: self.draft.verdict(node) for node in order}
-        active = [self.draft.spec(node) for node in order if verdicts[node][0] in (RUNS, UNKNOWN)]
+            verdicts = {node: self.dry_run.verdict(node) for node in order}
+        active = [self.dry_run.spec(node) for node in order if verdicts[node][0] in (RUNS, UNKNOWN)]
         waits = self._environments(active)
         starts = {step.id: self._start(step, verdicts) for step in active}
         found = self._places(active, starts)
@@ -127,7 +127,7 @@ class _Planner:
         lacking = sum(each is None for each in estimates.values())
         total = Estimate(**ends, count=min((each.count for each in estimates.values() if each), default=0))
         steps = [
-            self._step(self.draft.spec(node), *verdicts[node], starts, found, estimates, spans["median"])
+            self._step(self.dry_run.spec(node), *verdicts[node], starts, found, estimates, spans["median"])
             for node in order
         ]
         return Plan(
@@ -167,7 +167,7 @@ class _Planner:
         return "building", seconds
 
     def _start(self, step: Step, verdicts: Mapping[str, tuple[str, Verdict]]) -> str:
-        if any(verdicts[parent][0] in (RUNS, UNKNOWN) for parent in self.draft.parsed.needs[step.id]):
+        if any(verdicts[parent][0] in (RUNS, UNKNOWN) for parent in self.dry_run.parsed.needs[step.id]):
             return LATER
         return NOW if is_built(self.versions[step.id]) else ENVIRONMENT
 
@@ -191,7 +191,7 @@ class _Planner:
         waits: Mapping[str, tuple[PlannedEnvironment, Estimate | None]],
         found: Prospects,
     ) -> dict[str, Span]:
-        order = self.draft.parsed.order
+        order = self.dry_run.parsed.order
         if not estimates:  # all is reused, and takes nothing
             return dict.fromkeys(order, Span(0, 0))
         takes = {node: getattr(each, which) if (each := estimates.get(node)) else 0.0 for node in order}
@@ -201,14 +201,14 @@ class _Planner:
             seconds = waits[str(version.pk)][1] if version is not None else None
             ready[node] = getattr(seconds, which) if seconds is not None else 0.0
         targets = {node: self._target(node) for node in estimates}
-        return timeline({node: self.draft.parsed.needs[node] for node in order}, takes, targets, found.room, ready)
+        return timeline({node: self.dry_run.parsed.needs[node] for node in order}, takes, targets, found.room, ready)
 
     def _path(self, estimates: Estimates, spans: Mapping[str, Span]) -> list[str]:
-        path = critical_path(self.draft.parsed.needs, spans) if estimates else []
+        path = critical_path(self.dry_run.parsed.needs, spans) if estimates else []
         return [step for step in path if step in estimates]
 
     def _target(self, node: str) -> object:
-        return self.checked.targets[(self.draft.spec(node).compute or "").lower()].pk
+        return self.checked.targets[(self.dry_run.spec(node).compute or "").lower()].pk
 
     def _clusters(self, active: Sequence[Step], starts: Mapping[str, str], found: Prospects) -> list[PlannedCluster]:
         rows: dict[str, list[Step]] = {}

@@ -108,23 +108,23 @@ def preview(
     except SpecError as error:
         raise refused(error) from error
     page, following = paging.part_of(graph.order, after=after, limit=limit, label=f"resume:{run.pk}")
-    draft = Draft(run, graph, values)
-    adoption.learn(draft, page)
-    draft.count_on(run)
-    draft.look_around()
+    foreseen = Foreseen(run, graph, values)
+    adoption.learn(foreseen, page)
+    foreseen.count_on(run)
+    foreseen.look_around()
     lines: list[StepOutcome] = []
     counts: Counter[tuple[str, str]] = Counter()
     shown = frozenset(page)
     for part in slices.cut(graph.order):
-        draft.look_at([node for node in part if node not in shown])
+        foreseen.look_at([node for node in part if node not in shown])
         for node in part:
             if node in shown:
-                lines.append(draft.foresee(node))
-            counts[(lines[-1].outcome, lines[-1].code) if node in shown else draft.judge(node)] += 1
+                lines.append(foreseen.foresee(node))
+            counts[(lines[-1].outcome, lines[-1].code) if node in shown else foreseen.judge(node)] += 1
     return Preview(run, counts, lines, following)
 
 
-class Draft(RunState):
+class Foreseen(RunState):
     """A run that nobody has submitted, in memory only. Steps that it would adopt have the rows of the earlier run."""
 
     def __init__(self, source: Run, graph: Graph, parameters: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ GUESSED = 8
 Verdict = dict[str, Any]
 
 
-class Draft(RunState):
+class DryRun(RunState):
     """Asks the same questions of reuse as a run that goes on, by a number of queries that does not grow with its steps."""
 
     def __init__(self, root: Run, checked: Checked, environments: Mapping[str, EnvironmentVersion | None]) -> None:

@@ -139,7 +139,7 @@ class Tick(Row):
     reason = models.JSONField(default=dict)
     # What has started it, where that is not the time: each starts a schedule once.
     cause = models.CharField(max_length=100, blank=True)
-    backfill = models.ForeignKey(Backfill, models.CASCADE, null=True, related_name="ticks")
+    backfill = models.ForeignKey(Backfill, models.CASCADE, null=True, related_name="ticks", db_index=False)
     # How many triggers have led to it, one after the other.
     depth = models.PositiveSmallIntegerField(default=0)
     # Values of parameters that go before those of the schedule: where the change was, and facts of what has started it.
@@ -161,6 +161,10 @@ class Tick(Row):
             # Those that are due or wait, said without a value: SQLite finds no index by one that is put in.
             models.Index(
                 fields=["schedule", "fires_at"], name="ticks_open", condition=models.Q(settled_at__isnull=True)
+            ),
+            # Most are of none: over them all SQLite would look for those that wait for their turn.
+            models.Index(
+                fields=["backfill", "due_at"], name="ticks_of_backfill", condition=models.Q(backfill__isnull=False)
             ),
         ]
 

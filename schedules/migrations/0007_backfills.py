@@ -35,10 +35,14 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='tick',
             name='backfill',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='ticks', to='schedules.backfill'),
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='ticks', db_index=False, to='schedules.backfill'),
         ),
         migrations.AddIndex(
             model_name='backfill',
             index=models.Index(fields=['schedule', '-id'], name='backfills_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='tick',
+            index=models.Index(condition=models.Q(('backfill__isnull', False)), fields=['backfill', 'due_at'], name='ticks_of_backfill'),
         ),
     ]

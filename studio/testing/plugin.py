@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Iterator
@@ -88,14 +89,24 @@ def find_chromium() -> str | None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A browser test needs a browser: where one is required, its absence fails."""
-    if not item.get_closest_marker("browser"):
+    needs_browser = item.get_closest_marker("browser") is not None
+    # Playwright's synchronous interface runs a loop in this thread, which Django would refuse; also for the tests of the same
+    # file that come after one with a browser.
+    if needs_browser or _is_looping():
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    else:
         os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
-        return
-    # Playwright's synchronous interface runs a loop in this thread, which Django would refuse.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    if find_chromium():
+    if not needs_browser or find_chromium():
         return
     lacking("no Chromium was found (set DUTO_CHROMIUM, or install chromium)", "DUTO_REQUIRE_BROWSER")
+
+
+def _is_looping() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def lacking(reason: str, required: str) -> NoReturn:

@@ -29,6 +29,8 @@ FILLED = "id => { const it = document.getElementById(id); return it?.open && !it
 MENUS = "[...document.querySelectorAll('[popovertarget]')].filter((each) => each.checkVisibility()).map((each) => each.getAttribute('popovertarget'))"
 # Dialogs about several runs are of one kind.
 OBJECT = re.compile("[0-9a-f-]{36}")
+# A tab of a run: what it changes of the page stands in the panel.
+TAB = re.compile(r"/runs/([0-9a-f-]{36})/\?.*\btab=")
 # What stands in its page from the first, and is asked for alone when its topic speaks, or when something is typed.
 HEARD = {"w/<slug:workspace>/runs/<uuid:run_id>/waiting/", "w/<slug:workspace>/schedules/preview/"}
 # What a person may open by an address that is no page.
@@ -43,6 +45,7 @@ class Look:
         self.found: dict[str, list[str]] = {}
         self.seen: set[str] = set()
         self.opened: set[str] = set()
+        self.runs: set[str] = set()
         page.on("response", self._answered)
 
     def _answered(self, answer: Any) -> None:
@@ -50,7 +53,10 @@ class Look:
             self.seen.add(resolve(urlsplit(answer.url).path).route)
 
     def at(self, name: str, path: str) -> None:
-        """A page at both sizes, and each dialog and menu on it that was not looked at before."""
+        """A page at both sizes, and each dialog and menu on it that was not looked at before. Of a run's second tab only the panel."""
+        tab = TAB.search(path)
+        part = "run-panel" if tab and tab.group(1) in self.runs else ""
+        self.runs |= {tab.group(1)} if tab else set()
         self.page.set_viewport_size(WIDE)
         answer = self.page.goto(f"{self.url}{path}")
         self.page.wait_for_load_state("networkidle")
@@ -58,7 +64,7 @@ class Look:
             self.page.set_viewport_size(size)
             if not fits(self.page):
                 self.found[f"{name} at {size['width']}: width"] = ["wider than the window"]
-            self.note(f"{name} at {size['width']}")
+            self.note(f"{name} at {size['width']}", within=part)
             self._dialogs(name)
             self._menus(name)
         burger = self.page.locator(".burger")

@@ -47,7 +47,7 @@ def test_reuse_costs_a_constant_and_one_query_a_step(context, cluster, agent, dj
     while work:
         work = agent.finish(work[0])["work"]
     graph = graph_of(context, chart)
-    with django_assert_max_num_queries(30 + 20):
+    with django_assert_max_num_queries(31 + 20):
         run = submit.submit_run(context, experiment="exp", graph=graph)
     run.refresh_from_db()
     assert run.status == "Completed"

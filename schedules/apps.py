@@ -17,6 +17,7 @@ class SchedulesConfig(AppConfig):
 
         pipelines.hooks.pipeline_leaves.register(guards.keep_pipeline)
         pipelines.hooks.endpoint_leaves.register(guards.keep_endpoint)
+        pipelines.hooks.default_chosen.register(guards.keep_running)
         datasets.hooks.version_made.register(causes.dataset_made)
         registry.hooks.version_made.register(causes.model_made)
         transitioned.connect(causes.run_moved, sender=Run)

@@ -1,7 +1,8 @@
 """When a schedule is due: recurrences as Azure ML's `ScheduleRecurrence` has them, and cron expressions. Pure.
 
 A local time that does not exist (clocks go forward) is due when it would have come had they not: 02:30 at 03:30. One that comes
-twice (clocks go back) is due the first time. Minutes and hours are counted as time that passes, whatever clocks do.
+twice (clocks go back) is due the first time. Minutes and hours are counted as time that passes, whatever clocks do. Cron has rules of
+its own (`Cron`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ LATEST = datetime(9990, 1, 1, tzinfo=UTC)
 TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 # Names of Windows that Unicode has given up, and Azure ML has not.
 OLD_ZONES = {"Kamchatka Standard Time": "Asia/Kamchatka", "Mid-Atlantic Standard Time": "Etc/GMT+2"}
+# Of the system's names those that mean no zone, or another one on each machine.
+NO_ZONES = frozenset({"Factory", "localtime"})
 KEYS = ("frequency", "interval", "start_time", "time_zone", "hours", "minutes", "week_days", "time_of_day")
 
 
@@ -89,9 +92,9 @@ class Recurrence:
             return replace(self, start=None), begin - step * -((moment - begin) // step)
         base, until = begin.astimezone(self.zone).replace(tzinfo=None), moment.astimezone(self.zone).date()
         while True:
-            # By whole periods; of months by four years of them, in which each day of a month comes again.
+            # By whole periods.
             if self.frequency == "Month":
-                base = base.replace(year=base.year - 4 * self.interval)
+                base = _months_before(base, self.interval)
             else:
                 length = self.interval * (7 if self.frequency == "Week" else 1)
                 base -= timedelta(days=length * max(1, (base.date() - until).days // length))
@@ -148,7 +151,9 @@ class Recurrence:
 
 @dataclass(frozen=True)
 class Cron:
-    """A cron expression of five fields, in the local time of a zone; daylight saving as Debian's cron has it."""
+    """A cron expression of five fields, in the local time of a zone; daylight saving as Debian's cron has it: a time that does not
+    exist is due when clocks change, one that comes twice the first time. With `*` or a step for minutes or hours it goes by what
+    clocks show: what they leave out is left out, and what they show twice comes twice."""
 
     expression: str
     zone: ZoneInfo
@@ -272,7 +277,7 @@ def zone_of(name: str) -> ZoneInfo | None:
 
 def _zones() -> frozenset[str]:
     if not _KNOWN:
-        _KNOWN.append(frozenset(available_timezones()))
+        _KNOWN.append(frozenset(available_timezones()) - NO_ZONES)
     return _KNOWN[0]
 
 
@@ -359,6 +364,16 @@ def _start(reader: _Reader, zone: ZoneInfo) -> datetime | None:
 
 def _is_number(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _months_before(local: datetime, months: int) -> datetime:
+    """So many months before, and as many again while the month is too short for the day."""
+    number = local.year * 12 + local.month - 1
+    while True:
+        number -= months
+        year, month = number // 12, number % 12 + 1
+        if monthrange(year, month)[1] >= local.day:
+            return local.replace(year=year, month=month)
 
 
 def _monday(day: date) -> date:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def test_the_architecture_names_every_state(model: type) -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     states = text[text.index("## States") : text.index("## Where the plan")]
     assert [state for state in model.Status.values if not re.search(rf"\b{state}\b", states)] == []
+
+
+# Those of the reference are signatures, made of the code.
+WRITTEN = [page for page in PAGES if page.parent.name != "sdk-reference"]
+
+
+@pytest.mark.parametrize("document", WRITTEN, ids=lambda document: str(document.relative_to(ROOT)))
+def test_programs_of_a_page_import_what_there_is(document: Path) -> None:
+    missing = []
+    for program in re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL):
+        for node in ast.walk(ast.parse(program)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] in ("azureml", "duto"):
+                module = importlib.import_module(str(node.module))
+                missing += [f"{node.module}.{each.name}" for each in node.names if not hasattr(module, each.name)]
+    assert missing == []
 
 
 def test_the_architecture_names_every_app() -> None:

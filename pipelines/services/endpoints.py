@@ -97,13 +97,16 @@ def change(context: WorkspaceContext, endpoint: PipelineEndpoint, asked: Mapping
 
 
 def _choose(context: WorkspaceContext, endpoint: PipelineEndpoint, version: int) -> None:
-    """Make a version the default. Raises NotFound."""
-    if not PipelineEndpointVersion.objects.filter(endpoint=endpoint, version=version).exists():
+    """Make a version the default. Raises NotFound, and Conflict where active schedules could not run it."""
+    rows = PipelineEndpointVersion.objects.filter(endpoint=endpoint, version=version).select_related("pipeline")
+    found = rows.defer("pipeline__graph").first()
+    if found is None:
         raise NotFound(
             _("The endpoint '%(name)s' has no version %(version)s.") % {"name": endpoint.name, "version": version}
         )
     if endpoint.default_version == version:
         return
+    hooks.default_chosen(endpoint, found.pipeline)
     PipelineEndpoint.objects.filter(pk=endpoint.pk).update(default_version=version)
     endpoint.default_version = version
     audit.note(context, "endpoint.default_chosen", str(endpoint.pk), name=endpoint.name, version=version)

@@ -127,6 +127,17 @@ def test_what_a_schedule_runs_is_not_disabled_behind_its_back(
     assert of_endpoint.status_code == 201
     for status in ("Disabled", "Archived"):
         assert scenario.patch(f"endpoints/{endpoint}/", {"status": status}).json()["error"]["code"] == "scheduled"
+    # Nor what it runs, by itself or by another default version.
+    refusal = scenario.patch(f"pipelines/{pipeline.pk}/", {"status": "Disabled"}).json()["error"]
+    assert refusal["code"] == "scheduled" and "'y'" in refusal["message"]
+    other = publish.publish_graph(scenario.context, scenario.graph("train"), name="Another")
+    published_pipelines.set_status(scenario.context, other, "Disabled")
+    version = {"pipeline": str(other.pk), "is_default": True}
+    refusal = scenario.post(f"endpoints/{endpoint}/versions/", version).json()["error"]
+    assert refusal["code"] == "scheduled" and "'Another' is disabled" in refusal["message"]
+    published_pipelines.set_status(scenario.context, other, "Active")
+    assert scenario.post(f"endpoints/{endpoint}/versions/", version).status_code == 201
+    assert scenario.patch(f"pipelines/{pipeline.pk}/", {"status": "Disabled"}).status_code == 200
 
 
 @pytest.fixture
@@ -186,6 +197,9 @@ def test_a_program_makes_finds_changes_and_follows_a_schedule(
     ):
         with pytest.raises(UserErrorException, match=said):
             Schedule.create(ws, "wrong", published.id, "e", wrong)
+    single = ScheduleRecurrence("Week", 1, hours=6, minutes=30, week_days="Monday")
+    found = Schedule.create(ws, "single", published.id, "e", single).recurrence
+    assert (found.hours, found.minutes, found.week_days) == ([6], [30], ["Monday"])
     with pytest.raises(UserErrorException, match="epochs"):
         Schedule.create(
             ws, "wrong", published.id, "e", ScheduleRecurrence("Day", 1), pipeline_parameters={"epochs": "x"}
@@ -195,8 +209,26 @@ def test_a_program_makes_finds_changes_and_follows_a_schedule(
         "Schedule:\n  description: by file\n  recurrence:\n    frequency: Day\n    interval: 2\n"
         "    time_of_day: '02:30'\n  pipeline_parameters: {epochs: 2}\n  continue_on_step_failure: None\n"
     )
-    loaded = Schedule.create(ws, "by file", published.id, "e", **Schedule.load_yaml(ws, str(file)))
+    info: dict[str, Any] = Schedule.load_yaml(ws, str(file))
+    loaded = Schedule.create(ws, "by file", published.id, "e", **info, datastore=info.get("datastore_name"))
     assert (loaded.description, loaded.recurrence.interval, loaded.continue_on_step_failure) == ("by file", 2, None)
+    # As programs of Azure ML read one whose changes start runs.
+    file.write_text(
+        "Schedule:\n  recurrence: ~\n  datastore_name: workspaceblobstore\n  polling_interval: ~\n  path_on_datastore: in\n"
+    )
+    info = Schedule.load_yaml(ws, str(file))
+    watching = Schedule.create(
+        ws, "by files", published.id, "e", recurrence=info.get("recurrence"), datastore=info.get("datastore_name"),
+        polling_interval=info.get("polling_interval"), path_on_datastore=info.get("path_on_datastore"),
+    )  # fmt: skip
+    assert (watching.datastore_name, watching.polling_interval, watching.path_on_datastore) == (
+        "workspaceblobstore",
+        5,
+        "in",
+    )
+    file.write_text("Schedule:\n  datastore_name: nowhere\n")
+    with pytest.raises(UserErrorException, match="no datastore 'nowhere'"):
+        Schedule.load_yaml(ws, str(file))
     file.write_text("Schedule: {speed: 3}")
     with pytest.raises(UserErrorException, match="speed"):
         Schedule.load_yaml(ws, str(file))

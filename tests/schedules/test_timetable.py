@@ -222,3 +222,35 @@ def test_a_window_before_the_beginning_has_the_same_times(
         dates = [each.astimezone(ZoneInfo(zone)).date() for each in found]
         gaps = {(b - a).days % days for a, b in pairwise(dates)}
         assert gaps <= {0, 1, days - 1} and len(found) >= 200 // days - 1
+
+
+def test_a_month_reaches_back_to_where_its_day_is() -> None:
+    # Not every fourth year has a 29 February.
+    table = timetable.read({"frequency": "Month", "interval": 12, "start_time": "2104-02-29T02:00:00"})
+    found = timetable.window(table, NOW - timedelta(days=2000), NOW, NOW, 10)
+    assert [f"{each:%Y-%m-%d}" for each in found] == [
+        "2021-02-28",
+        "2022-02-28",
+        "2023-02-28",
+        "2024-02-29",
+        "2025-02-28",
+        "2026-02-28",
+    ]
+    monthly = timetable.read({"frequency": "Month", "interval": 1, "start_time": "2100-01-31T02:00:00"})
+    assert [each.day for each in timetable.window(monthly, NOW - timedelta(days=60), NOW, NOW, 10)] == [31, 28]
+
+
+@pytest.mark.parametrize("name", ["localtime", "Factory"])
+def test_a_zone_that_is_another_one_on_each_machine_is_refused(name: str) -> None:
+    with pytest.raises(Invalid, match=f"no time zone '{name}'"):
+        timetable.read({"frequency": "Day", "interval": 1, "time_zone": name})
+
+
+def test_cron_goes_by_clocks_as_the_page_says() -> None:
+    spring, autumn = local("Europe/Berlin", 2026, 3, 28, 12), local("Europe/Berlin", 2026, 10, 24, 12)
+    once = {"cron": "30 2 * * *", "time_zone": "Europe/Berlin"}
+    assert due(once, spring, 2) == [local("Europe/Berlin", 2026, 3, 29, 3), local("Europe/Berlin", 2026, 3, 30, 2, 30)]
+    assert [each.day for each in due(once, autumn, 2)] == [25, 26]
+    often = {"cron": "*/20 2 * * *", "time_zone": "Europe/Berlin"}
+    assert due(often, spring, 1) == [local("Europe/Berlin", 2026, 3, 30, 2)]
+    assert [each.day for each in due(often, autumn, 7)] == [25] * 6 + [26]

@@ -46,9 +46,9 @@ class ScheduleRecurrence:
         interval: int,
         start_time: Union[str, datetime, None] = None,
         time_zone: Union[str, TimeZone, None] = None,
-        hours: Optional[List[int]] = None,
-        minutes: Optional[List[int]] = None,
-        week_days: Optional[List[str]] = None,
+        hours: Union[List[int], int, None] = None,
+        minutes: Union[List[int], int, None] = None,
+        week_days: Union[List[str], str, None] = None,
         time_of_day: Optional[str] = None,
     ) -> None:
         """
@@ -57,9 +57,9 @@ class ScheduleRecurrence:
             interval: how many of them lie between two runs.
             start_time: `YYYY-MM-DDThh:mm:ss` in the time zone, or a `datetime`; None for at once.
             time_zone: a `TimeZone`, or the name of one of IANA or Windows; None for UTC.
-            hours: hours of the day, 0 to 23, with Day and Week.
-            minutes: minutes of each of the hours, 0 to 59, with Day and Week.
-            week_days: names of days such as `Monday`, with Week.
+            hours: hours of the day, 0 to 23, with Day and Week; one or several.
+            minutes: minutes of each of the hours, 0 to 59, with Day and Week; one or several.
+            week_days: names of days such as `Monday`, with Week; one or several.
             time_of_day: `hh:mm`, instead of hours and minutes.
         """
         self.frequency = frequency
@@ -93,14 +93,14 @@ class ScheduleRecurrence:
             problems.append(f"start_time is a text or a datetime, not {start!r}.")
         for name, values, most in (("hours", self.hours, 23), ("minutes", self.minutes, 59)):
             if any(
-                isinstance(each, bool) or not isinstance(each, int) or not 0 <= each <= most for each in values or ()
+                isinstance(each, bool) or not isinstance(each, int) or not 0 <= each <= most for each in _list(values)
             ):
                 problems.append(f"{name} are whole numbers from 0 to {most}, not {values!r}.")
-        if any(str(each).capitalize() not in _DAYS for each in self.week_days or ()):
+        if any(str(each).capitalize() not in _DAYS for each in _list(self.week_days)):
             problems.append(f"week_days are names of days such as Monday, not {self.week_days!r}.")
         if self.time_of_day is not None and not _TIME.fullmatch(str(self.time_of_day)):
             problems.append(f"time_of_day is written as 15:30, not {self.time_of_day!r}.")
-        if self.time_of_day is not None and (self.hours or self.minutes):
+        if self.time_of_day is not None and (_list(self.hours) or _list(self.minutes)):
             problems.append("time_of_day stands instead of hours and minutes.")
         if problems:
             raise UserErrorException("The recurrence cannot be meant: " + " ".join(problems))
@@ -113,9 +113,9 @@ class ScheduleRecurrence:
             "interval": self.interval,
             "start_time": start.isoformat(timespec="seconds") if isinstance(start, datetime) else start,
             "time_zone": zone.value if isinstance(zone, Enum) else zone,
-            "hours": self.hours,
-            "minutes": self.minutes,
-            "week_days": self.week_days,
+            "hours": None if self.hours is None else _list(self.hours),
+            "minutes": None if self.minutes is None else _list(self.minutes),
+            "week_days": None if self.week_days is None else _list(self.week_days),
             "time_of_day": self.time_of_day,
         }
         return {name: value for name, value in found.items() if value is not None}
@@ -265,7 +265,7 @@ class Schedule:
         wait_for_provisioning: bool = False,
         wait_timeout: int = 3600,
         datastore: Optional[AbstractDatastore] = None,
-        polling_interval: int = 5,
+        polling_interval: Optional[int] = 5,
         data_path_parameter_name: Optional[str] = None,
         continue_on_step_failure: Optional[bool] = None,
         path_on_datastore: Optional[str] = None,
@@ -288,7 +288,7 @@ class Schedule:
             wait_for_provisioning: taken and not used: a schedule is there when this returns.
             wait_timeout: taken and not used.
             datastore: a datastore whose changes start it, instead of a recurrence.
-            polling_interval: minutes between two looks at the datastore.
+            polling_interval: minutes between two looks at the datastore; None for 5.
             data_path_parameter_name: the parameter, a `DataPath`, that gets the path of what has changed: then there is a run
                 for each file; without it one for all that a look finds.
             continue_on_step_failure: let steps run that do not need the one that failed; None for what the pipeline was
@@ -326,7 +326,7 @@ class Schedule:
         wait_for_provisioning: bool = False,
         wait_timeout: int = 3600,
         datastore: Optional[AbstractDatastore] = None,
-        polling_interval: int = 5,
+        polling_interval: Optional[int] = 5,
         data_path_parameter_name: Optional[str] = None,
         continue_on_step_failure: Optional[bool] = None,
         path_on_datastore: Optional[str] = None,
@@ -349,7 +349,7 @@ class Schedule:
             wait_for_provisioning: taken and not used: a schedule is there when this returns.
             wait_timeout: taken and not used.
             datastore: a datastore whose changes start it, instead of a recurrence.
-            polling_interval: minutes between two looks at the datastore.
+            polling_interval: minutes between two looks at the datastore; None for 5.
             data_path_parameter_name: the parameter, a `DataPath`, that gets the path of what has changed: then there is a run
                 for each file; without it one for all that a look finds.
             continue_on_step_failure: as in `create`.
@@ -483,12 +483,15 @@ class Schedule:
             filename: path of the YAML file.
 
         Returns:
-            The named arguments of `Schedule.create` but workspace, name, pipeline and experiment.
+            What the file says, by the names of the arguments of `Schedule.create`: `recurrence` as a `ScheduleRecurrence`, and what
+            `datastore` takes as `datastore_name`, which is the datastore itself, as Azure ML has it.
 
         Raises:
-            UserErrorException: it cannot be read, or has keys that a schedule has not.
+            UserErrorException: it cannot be read, has keys that a schedule has not, or names no datastore that there is.
         """
         import yaml
+
+        from duto.data.datastore import Datastore
 
         try:
             found = yaml.safe_load(Path(filename).read_text(encoding="utf-8"))
@@ -505,8 +508,8 @@ class Schedule:
                 given["recurrence"] = ScheduleRecurrence(**dict(given["recurrence"] or {}))
             except (TypeError, ValueError) as error:
                 raise UserErrorException(f"The recurrence of {filename} cannot be read: {error}") from error
-        name = given.pop("datastore_name", None)
-        given["datastore"] = None if name is None else workspace.datastores[name]
+        if given.get("datastore_name") is not None:
+            given["datastore_name"] = Datastore.get(workspace, str(given["datastore_name"]))
         return given
 
     def get_pipeline_runs(self) -> List[PipelineRun]:
@@ -705,6 +708,11 @@ _OF_YAML = {
 }  # fmt: skip
 
 
+def _list(values: object) -> List[Any]:
+    """Several values, or one that stands for itself."""
+    return list(values) if isinstance(values, (list, tuple, set)) else [] if values is None else [values]
+
+
 def _moment(at: Union[str, datetime]) -> str:
     return at.isoformat() if isinstance(at, datetime) else str(at)
 
@@ -739,7 +747,7 @@ def _when(
     name: str,
     recurrence: Optional[ScheduleRecurrence],
     datastore: object,
-    minutes: int,
+    minutes: Optional[int],
     parameter: Optional[str],
     path: Optional[str],
     trigger: Optional[ScheduleTrigger],
@@ -763,14 +771,14 @@ def _when(
     return {"timetable": recurrence._document(), **more}
 
 
-def _watch(datastore: object, minutes: int, parameter: Optional[str], path: Optional[str]) -> Dict[str, Any]:
+def _watch(datastore: object, minutes: Optional[int], parameter: Optional[str], path: Optional[str]) -> Dict[str, Any]:
     watch = {
         "datastore": str(getattr(datastore, "name", datastore)),
         "path": path or "",
         "parameter": parameter or "",
         "each_file": bool(parameter),
     }
-    return {"timetable": {"frequency": "Minute", "interval": minutes}, "watch": watch}
+    return {"timetable": {"frequency": "Minute", "interval": 5 if minutes is None else minutes}, "watch": watch}
 
 
 def _values(workspace: Workspace, parameters: Mapping[str, object]) -> Dict[str, Any]:

@@ -18,6 +18,7 @@ import httpcore
 import httpx
 from django.conf import settings
 
+from core import certificates
 from core.errors import Unprocessable
 from core.sentences import Kept, text_of
 from core.storage import Root
@@ -102,7 +103,8 @@ def _download(
                     return (*_drain(url, answer, sink, deadline, alive), answer)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         is_late = time.monotonic() >= deadline
-        raise _refuse(url, _late() if is_late else str(error) or type(error).__name__) from error
+        said = certificates.why_untrusted(error) or str(error) or type(error).__name__
+        raise _refuse(url, _late() if is_late else said) from error
     raise _refuse(url, say("redirects", most=MOST_REDIRECTS))
 
 
@@ -188,7 +190,7 @@ def _late() -> Kept:
 def guarded_client(deadline: float) -> httpx.Client:
     """A client whose calls are over by then (`time.monotonic`). It follows nothing by itself, asks no proxy and no file of
     passwords, and keeps no connection for another host. Its calls raise Unprocessable for a private address."""
-    context = httpx.create_ssl_context()
+    context = certificates.context()
     transport = httpx.HTTPTransport(verify=context, trust_env=False)
     transport._pool = httpcore.ConnectionPool(
         ssl_context=context, max_keepalive_connections=0, network_backend=_Backend(deadline)

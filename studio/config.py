@@ -104,6 +104,10 @@ class Config:
     fetch_private: bool = setting(False, "Allows data from web addresses in private networks, and webhooks to them.")
     fetch_seconds: int = setting(300, "How long one fetch from a web address may take.", 1)
 
+    ca_file: Path | None = setting(
+        None,
+        "File of certificates (PEM) of authorities that are trusted besides the known ones, by mail, webhooks and web addresses.",
+    )
     smtp_host: str = setting("", "Mail server by which notifications go. Empty: the studio sends no mail.")
     smtp_port: int = setting(587, "Its port.", 1, 65535)
     smtp_user: str = setting("", "Name with which the studio signs in there. Empty: without.")
@@ -261,8 +265,24 @@ def insecure(config: Config, embedded: bool) -> list[str]:
         wrong.append(
             "DUTO_SMTP_SECURITY: may not be none while DUTO_SMTP_USER is set: the password would travel in clear"
         )
+    if config.ca_file is not None and (why := _unread(config.ca_file)):
+        wrong.append(f"DUTO_CA_FILE: {why}")
     if any(letter in config.mail_from for letter in "\r\n") or (config.mail_from and "@" not in config.mail_from):
         wrong.append("DUTO_MAIL_FROM: must be an address, such as Duto <duto@example.org>")
     if not config.uses_sqlite and not embedded and config.broker_url == NO_BROKER:
         wrong.append("DUTO_REDIS_URL: is needed, since DUTO_DATABASE_URL names a server")
     return wrong
+
+
+def _unread(ca_file: Path) -> str:
+    """Why a file gives no certificates; empty where it does."""
+    import ssl  # few studios name one
+
+    try:
+        return (
+            "" if ssl.create_default_context(cafile=ca_file).get_ca_certs() else "holds no certificate of an authority"
+        )
+    except ssl.SSLError:
+        return "holds no certificates in PEM"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 
-from core import outbox, words
+from core import certificates, outbox, words
 from core.clock import iso, now
 from core.errors import StudioError
 from datasets import fetch
@@ -103,7 +103,8 @@ def _webhook(delivery: Delivery) -> Outcome:
         return Outcome(False, error=refusal.message, is_final=refusal.code == "private_address")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         late = time.monotonic() >= deadline
-        return Outcome(False, error=f"No answer within {SECONDS} s." if late else str(error) or type(error).__name__)
+        said = certificates.why_untrusted(error) or str(error) or type(error).__name__
+        return Outcome(False, error=f"No answer within {SECONDS} s." if late else said)
 
 
 def _answered(answer: httpx.Response, text: str) -> Outcome:
@@ -136,7 +137,8 @@ def _mail(delivery: Delivery) -> Outcome:
     """A mail of its own for each address, by the server of the settings."""
     if not settings.EMAIL_HOST:
         return Outcome(False, error="The studio knows no mail server: DUTO_SMTP_HOST is not set.", is_final=True)
-    backend = EmailBackend(timeout=SECONDS)
+    backend: Any = EmailBackend(timeout=SECONDS)
+    backend.ssl_context = certificates.context()
     end = threading.Timer(2 * SECONDS, _close, [backend])
     end.daemon = True
     end.start()
@@ -148,7 +150,8 @@ def _mail(delivery: Delivery) -> Outcome:
     except smtplib.SMTPResponseException as refused:
         return _refused(refused.smtp_code, refused.smtp_error, is_mail=isinstance(refused, smtplib.SMTPDataError))
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        return Outcome(False, error=f"The mail server {settings.EMAIL_HOST} could not be spoken to: {error}")
+        said = certificates.why_untrusted(error) or error
+        return Outcome(False, error=f"The mail server {settings.EMAIL_HOST} could not be spoken to: {said}")
     finally:
         end.cancel()
     return Outcome(True, 250)

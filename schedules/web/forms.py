@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.forms import TextArea
-from runs.web.parameters import ParameterForm
+from runs.web.parameters import PREFIX, ParameterForm
 from schedules.models import Schedule
 from schedules.timetable import FREQUENCIES, WEEK_DAYS
 from schedules.triggers import COMPLETION, FAILURE, SUCCESS
@@ -183,6 +183,11 @@ class ScheduleForm(TimetableForm):
         parameter.choices = [("", _("none")), *((each, each) for each in paths)]
         overlap: Any = self.fields["overlap"]
         overlap.choices = Schedule.Overlap.choices
+        catch_up: Any = self.fields["catch_up"]
+        if (count := str(self.initial.get("catch_up", LAST))) not in (LAST, NONE, ALL):
+            # By REST it may be any number, which the form must not change.
+            text = _("Make up for the %(n)s newest missed times") % {"n": count}
+            catch_up.choices = [*catch_up.choices, (count, text)]
 
     def watch(self) -> dict[str, Any] | None:
         """Of a valid form: what is looked at; None where times start runs."""
@@ -245,6 +250,17 @@ class ScheduleForm(TimetableForm):
 
 class ValuesForm(ParameterForm):
     """The parameters of what it runs."""
+
+    def __init__(self, graph: dict[str, Any], current: dict[str, Any] | None, *args: Any, **more: Any) -> None:
+        super().__init__(graph, current, *args, **more)
+        self.current = current or {}
+
+    def values(self) -> dict[str, Any]:
+        """What was changed, and what the schedule says already. The others are left to the defaults: those of an endpoint may be
+        other ones, or none, in its next version."""
+        changed = set(self.changed_data)
+        given = super().values().items()
+        return {name: value for name, value in given if name in self.current or PREFIX + name in changed}
 
 
 def initial_of(schedule: Schedule) -> dict[str, Any]:

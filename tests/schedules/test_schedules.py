@@ -398,7 +398,7 @@ def test_a_form_that_is_saved_as_it_is_changes_nothing(scenario: RunScenario, vi
     for more in (
         {"timetable": {**week, "time_zone": "Europe/Lisbon"}, **ended, "catch_up": None},
         {"timetable": {"frequency": "Minute", "interval": 7}, "watch": watch},
-        {"timetable": {"cron": "0 5 * * *", "time_zone": "Asia/Tokyo"}, "jitter": 5, "max_runs": 9},
+        {"timetable": {"cron": "0 5 * * *", "time_zone": "Asia/Tokyo"}, "jitter": 5, "max_runs": 9, "catch_up": 3},
     ):
         body = {"name": " % “é”\u202e🙂", "pipeline": of, "experiment_name": "e", "parameters": values, **more}
         before = scenario.post("schedules/", body).json()
@@ -417,6 +417,21 @@ def test_a_form_that_is_saved_as_it_is_changes_nothing(scenario: RunScenario, vi
             else dict(zip(("datastore", "path"), after["parameters"]["place"].split("/", 1), strict=True))
         )
         assert after == before
+
+
+def test_a_form_leaves_what_nobody_changed_to_the_defaults(
+    scenario: RunScenario, visitor: Client, pipeline: Any
+) -> None:
+    """The next version of an endpoint may have another default, or no such parameter."""
+    endpoint = scenario.post("endpoints/", {"name": "e", "pipeline": str(pipeline.pk)}).json()["id"]
+    of = {**FORM, "of": f"endpoint:{endpoint}", "p_epochs": "3"}
+    place = visitor.post("/w/lab/schedules/new/", of)["Location"]
+    assert [row.parameters for row in Row.objects.all()] == [{}]
+    visitor.post(f"{place}edit/", {**FORM, "p_epochs": "7"})
+    visitor.post(f"{place}edit/", {**FORM, "p_epochs": "7"})
+    assert Row.objects.get().parameters == {"epochs": 7}
+    visitor.post(f"{place}edit/", {**FORM, "p_epochs": "3"})
+    assert Row.objects.get().parameters == {"epochs": 3}, "what a schedule says it goes on saying"
 
 
 def test_numbers_of_a_form_without_an_end_are_refused(scenario: RunScenario, visitor: Client) -> None:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from core.answers import CODES
 from core.busy import as_busy
-from core.errors import Invalid, NotFound, StudioBusy, StudioError, TooLarge
+from core.errors import Invalid, NotFound, StudioBusy, StudioError, TooLarge, TooManyRequests
 from core.fullness import as_full
 from core.spec import unprocessable
 from duto.spec.errors import SpecError
@@ -29,7 +29,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response = Response(refusal.as_document(), status=refusal.status)
     if refusal.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="duto"'
-    if isinstance(refusal, StudioBusy):
+    if isinstance(refusal, StudioBusy | TooManyRequests):
         response["Retry-After"] = str(refusal.retry_after)
     return response
 

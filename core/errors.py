@@ -70,6 +70,17 @@ class Unprocessable(StudioError):
     default_code = "unprocessable"
 
 
+class TooManyRequests(StudioError):
+    """Asked more often than it may be: the same request may come again after `retry_after` seconds."""
+
+    status = 429
+    default_code = "too_many_requests"
+
+    def __init__(self, message: str, retry_after: int, **facts: Any) -> None:
+        super().__init__(message, retry_after=retry_after, **facts)
+        self.retry_after = retry_after
+
+
 class StudioBusy(StudioError):
     """The database is held by others. Nothing was written: the same request may come again after `retry_after` seconds."""
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from core.clock import format_utc, now
 from core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from workspaces.models import ApiToken, Member, Role, RunMade, User, Workspace
-from workspaces.scopes import Act, Scope, allows, scope_in
+from workspaces.scopes import OF_ENDPOINT, Act, EndpointScope, Scope, allows, scope_in
 
 T = TypeVar("T")
 # So many names are asked for by one statement.
@@ -52,14 +52,23 @@ class WorkspaceContext:
         return self.token is not None and self.token.kind == ApiToken.Kind.RUN
 
     @property
+    def endpoint(self) -> EndpointScope | None:
+        """The one endpoint that is open to this caller; None for whom the workspace is."""
+        return self.token.endpoint if self.token is not None else None
+
+    @property
     def person(self) -> str:
         """The name of who answers for what is done here: of a step its run's submitter."""
         return self.user.get_username() if self.user else ""
 
     @property
     def keys_of(self) -> str:
-        """Whose idempotency keys are meant here: those of one person, or of one step, in one workspace."""
-        who = f"run:{self.token.run_id}" if self.is_run and self.token else f"user:{self.user.pk if self.user else ''}"
+        """Whose idempotency keys are meant here: those of one person, of one step, or of one token of an endpoint."""
+        who = f"user:{self.user.pk if self.user else ''}"
+        if self.token is not None and self.is_run:
+            who = f"run:{self.token.run_id}"
+        elif self.token is not None and self.endpoint is not None:
+            who = f"token:{self.token.pk}"
         return f"{self.workspace.pk}:{who}"
 
     def may(self, role: Role) -> bool:
@@ -100,13 +109,18 @@ class WorkspaceContext:
         return scope_in(self.workspace.settings)
 
     def can(self, act: Act) -> bool:
-        """Whether the scope allows it; only tokens of runs have one."""
+        """Whether the scope allows it; only tokens of runs and of endpoints have one."""
+        if self.endpoint is not None:
+            return act in OF_ENDPOINT
         return not self.is_run or allows(self.scope, act)
 
     def require_act(self, act: Act) -> WorkspaceContext:
-        """The context itself. Raises Forbidden (`run_scope`) for a run's token whose scope does not reach so far."""
+        """The context itself. Raises Forbidden (`run_scope`, `endpoint_scope`) for the token of a run, or of an endpoint,
+        whose scope does not reach so far."""
         if self.can(act):
             return self
+        if self.endpoint is not None:
+            raise beyond_endpoint()
         facts = {"act": act.value, "scope": self.scope.value}
         if not allows(Scope.PERMISSIVE, act):
             text = _("A step may not do this with its run's token: no scope allows '%(act)s'. Use a token of your own.")
@@ -152,6 +166,14 @@ class WorkspaceContext:
     def require_own(self, kind: str, *keys: object) -> WorkspaceContext:
         """The context itself. Raises Forbidden (`run_scope`) for a step that wants to change what another made."""
         return self if not self.is_run or self.has_made(kind, *keys) else self.require_act(Act.CHANGE)
+
+
+def beyond_endpoint() -> Forbidden:
+    """What the token of an endpoint is told wherever else it comes."""
+    return Forbidden(
+        _("This token starts one endpoint and sees the runs that it started, nothing else. Use a token of your own."),
+        code="endpoint_scope",
+    )
 
 
 def authorize(
@@ -230,7 +252,8 @@ def reach_of(token: ApiToken) -> Iterator[ApiToken]:
     """The token, which opens its own workspace, and one for each that was made with it."""
     yield token
     moment = now()
-    further = token.children.exclude(workspace_id=token.workspace_id).select_related("workspace", "user")
+    further = token.children.filter(scope="").exclude(workspace_id=token.workspace_id)
+    further = further.select_related("workspace", "user")
     yield from (each for each in further.order_by("id") if each.is_good(moment))
 
 
@@ -296,6 +319,11 @@ def _context_of_token(token: ApiToken, name: str) -> WorkspaceContext:
     role = effective_role(found) if found else None
     if found is None or role is None:
         raise _no_workspace(name)
+    if found.endpoint is not None and role.rank < Role.CONTRIBUTOR.rank:
+        raise Forbidden(
+            _("Who made this token may not submit runs any more, so it starts none. Ask a contributor for a new one."),
+            code="maker_may_not_submit",
+        )
     return WorkspaceContext(found.workspace, role, user=found.user, token=found)
 
 

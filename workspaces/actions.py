@@ -25,6 +25,8 @@ WORDS: Mapping[str, str | Promise] = {
     "draft.deleted": _("Pipeline draft deleted"),
     "endpoint.changed": _("Pipeline endpoint changed"),
     "endpoint.created": _("Pipeline endpoint made"),
+    "endpoint.token_created": _("Token of a pipeline endpoint made"),
+    "endpoint.token_revoked": _("Token of a pipeline endpoint revoked"),
     "endpoint.default_chosen": _("Default version of a pipeline endpoint chosen"),
     "endpoint.version_added": _("Version added to a pipeline endpoint"),
     "environment.registered": _("Environment registered"),

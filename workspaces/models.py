@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from core.ids import uuid7
 from core.lifecycle import Row
 from workspaces import actions
+from workspaces.scopes import EndpointScope
 
 
 class User(AbstractUser):
@@ -79,6 +80,8 @@ class ApiToken(Row):
     class Kind(models.TextChoices):
         PERSONAL = "personal", _("Personal")
         RUN = "run", _("Run")
+        # Starts one endpoint, and sees the runs that it started.
+        ENDPOINT = "endpoint", _("Endpoint")
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PERSONAL)
     user = models.ForeignKey(User, models.CASCADE, related_name="tokens", null=True)
@@ -87,6 +90,10 @@ class ApiToken(Row):
     # A run's token opens that run and its tree only; the run lives in an app above, so its id stands here alone.
     run_id = models.UUIDField(null=True, db_index=True)
     root_run_id = models.UUIDField(null=True)
+    # All that it opens, as workspaces.scopes.EndpointScope writes it; empty: what its role opens.
+    scope = models.CharField(max_length=64, blank=True, db_index=True)
+    # How many runs it starts in any hour; None is no limit.
+    runs_per_hour = models.PositiveIntegerField(null=True)
     # The token that it was made with: it ends with that one.
     parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="children")
     name = models.CharField(max_length=120)
@@ -95,6 +102,11 @@ class ApiToken(Row):
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
+
+    @property
+    def endpoint(self) -> EndpointScope | None:
+        """The one endpoint that it opens; None of a token that opens a workspace."""
+        return EndpointScope.read(self.scope)
 
     def is_good(self, moment: datetime) -> bool:
         """Whether it is neither revoked nor expired then."""

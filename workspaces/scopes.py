@@ -1,12 +1,19 @@
-"""What a step may do with its run's token: one table, which docs/security.md repeats and a test compares."""
+"""How far tokens reach that are narrower than their role.
+
+What a step may do with its run's token is one table, which docs/security.md repeats and a test compares. The token of an
+endpoint starts that.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from core.ids import as_uuid
 
 # Where a workspace keeps its choice among its settings.
 SETTING = "run_token_scope"
@@ -85,3 +92,35 @@ def allows(scope: Scope, act: Act) -> bool:
     """Whether a run's token may do this, as far as the scope goes; the submitter's role is asked beside it."""
     least = TABLE[act].least
     return least is not None and scope.rank >= least.rank
+
+
+# What a token does that opens one endpoint; which addresses that are, the views say (`for_endpoint_tokens`).
+OF_ENDPOINT = frozenset({Act.READ, Act.SUBMIT})
+
+
+@dataclass(frozen=True)
+class EndpointScope:
+    """One endpoint: its default version, or each that a call names."""
+
+    endpoint: UUID
+    any_version: bool = False
+
+    PREFIX = "endpoint:"
+    VERSIONS = ":versions"
+
+    def __str__(self) -> str:
+        return f"{self.PREFIX}{self.endpoint}{self.VERSIONS if self.any_version else ''}"
+
+    @classmethod
+    def read(cls, text: str) -> EndpointScope | None:
+        """The scope that a token's row names; None where it names none."""
+        if not text.startswith(cls.PREFIX):
+            return None
+        rest = text.removeprefix(cls.PREFIX)
+        key = as_uuid(rest.removesuffix(cls.VERSIONS))
+        return cls(key, rest.endswith(cls.VERSIONS)) if key else None
+
+    @classmethod
+    def all_of(cls, endpoint: UUID) -> list[str]:
+        """What the rows of all tokens of this endpoint name."""
+        return [str(cls(endpoint, any_version)) for any_version in (False, True)]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.addresses import studio_address
+from core.errors import Conflict
 from pipelines import openapi, queries
 from pipelines.api import serializers as s
 from pipelines.models import PipelineEndpoint, PipelineEndpointVersion
-from pipelines.services import endpoints
+from pipelines.services import endpoint_access, endpoints
 from workspaces.api.base import WorkspaceView, listed
-from workspaces.models import Role
+from workspaces.models import ApiToken, Role
 from workspaces.scopes import Act
 
 
@@ -65,6 +67,7 @@ class EndpointView(WorkspaceView):
 
 class EndpointOpenAPIView(WorkspaceView):
     needs = {"get": Role.READER}
+    for_endpoint_tokens = frozenset({"get"})
 
     @extend_schema(
         operation_id="endpoint_openapi",
@@ -75,10 +78,47 @@ class EndpointOpenAPIView(WorkspaceView):
         """The OpenAPI document of its address, with the parameters of a version, for generators of clients."""
         found = queries.endpoint(self.context.workspace, id)
         asked = request.query_params.get("pipelineVersion", "")
+        endpoint_access.require_scope(self.context, found, asked)
         version = queries.endpoint_version(found, asked)
         address = queries.address_of(found, studio_address(request)) + (f"/{version.version}" if asked else "")
         graph = version.pipeline.graph
         return Response(openapi.document(address, found.name, found.description, str(version.version), graph))
+
+
+class EndpointTokensView(WorkspaceView):
+    needs = {"get": Role.CONTRIBUTOR, "post": Role.CONTRIBUTOR}
+    acts = {"get": Act.MANAGE, "post": Act.MANAGE}
+
+    @extend_schema(responses=listed(s.EndpointTokenOut))
+    def get(self, request: Request, id: UUID) -> Response:
+        """The tokens that start it, also those that have ended; never their text."""
+        found = queries.endpoint(self.context.workspace, id)
+        return self.paged(endpoint_access.tokens_of(found), s.EndpointTokenOut)
+
+    @extend_schema(request=s.EndpointTokenIn, responses={201: s.EndpointMintedOut})
+    def post(self, request: Request, id: UUID) -> Response:
+        """Make a token that starts this endpoint and sees the runs that it started. Its text is told here and never again."""
+        found = queries.endpoint(self.context.workspace, id)
+        minted = endpoint_access.create_token(self.context, found, **self.asked(s.EndpointTokenIn))
+        return Response({**s.EndpointTokenOut(minted.token).data, "token": minted.text}, status=201)
+
+    def repeated(self, made: ApiToken) -> Response:
+        text = _(
+            "This request has made the token '%(name)s' before, and its text is shown once. Revoke it and make another."
+        )
+        raise Conflict(text % {"name": made.name}, code="shown_once", id=str(made.pk))
+
+
+class EndpointTokenView(WorkspaceView):
+    needs = {"delete": Role.CONTRIBUTOR}
+    acts = {"delete": Act.MANAGE}
+    in_archive = frozenset({"delete"})
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, id: UUID, token: UUID) -> Response:
+        """Revoke a token of one's own; an owner revokes anybody's. What it started goes on."""
+        endpoint_access.revoke_token(self.context, queries.endpoint(self.context.workspace, id), token)
+        return Response(status=204)
 
 
 class EndpointVersionsView(WorkspaceView):

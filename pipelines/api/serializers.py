@@ -7,6 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from pipelines.models import Module, PipelineEndpoint, PublishedPipeline
+from pipelines.services.endpoint_access import RUNS_PER_HOUR
+from workspaces.models import ApiToken
+from workspaces.services.tokens import MAX_DAYS, MAX_RUNS_PER_HOUR
 
 
 class PipelineIn(serializers.Serializer[Any]):
@@ -72,6 +75,36 @@ class EndpointOut(serializers.Serializer[Any]):
     url = serializers.CharField(help_text="Its page.")
     created_by = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
+
+
+class EndpointTokenIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120, help_text="Whom it is for.")
+    expires_in_days = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=MAX_DAYS, help_text="Null: no end."
+    )
+    runs_per_hour = serializers.IntegerField(
+        required=False, default=RUNS_PER_HOUR, min_value=1, max_value=MAX_RUNS_PER_HOUR
+    )
+    any_version = serializers.BooleanField(
+        required=False, default=False, help_text="It may name a version; without it the default one runs."
+    )
+
+
+class EndpointTokenOut(serializers.Serializer[ApiToken]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    prefix = serializers.CharField()
+    created_by = serializers.CharField(source="user.username")
+    any_version = serializers.BooleanField(source="endpoint.any_version")
+    runs_per_hour = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class EndpointMintedOut(EndpointTokenOut):
+    token = serializers.CharField(help_text="The token itself. It is shown this once.")
 
 
 class EndpointVersionIn(serializers.Serializer[Any]):

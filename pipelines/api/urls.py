@@ -15,6 +15,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{W}endpoints/", endpoints.EndpointsView.as_view(), name="api-endpoints"),
     path(f"{W}endpoints/<uuid:id>/", endpoints.EndpointView.as_view(), name="api-endpoint"),
     path(f"{W}endpoints/<uuid:id>/openapi/", endpoints.EndpointOpenAPIView.as_view(), name="api-endpoint-openapi"),
+    path(f"{W}endpoints/<uuid:id>/tokens/", endpoints.EndpointTokensView.as_view(), name="api-endpoint-tokens"),
+    path(
+        f"{W}endpoints/<uuid:id>/tokens/<uuid:token>/",
+        endpoints.EndpointTokenView.as_view(),
+        name="api-endpoint-token",
+    ),
     path(f"{W}endpoints/<uuid:id>/versions/", endpoints.EndpointVersionsView.as_view(), name="api-endpoint-versions"),
     path(
         f"{W}endpoints/<uuid:id>/versions/<str:version>/",

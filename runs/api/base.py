@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import paging
+from core.errors import Forbidden
 from runs.models import Run
 from runs.queries.documents import answer_document
 from runs.queries.runs import get_run
 from runs.services.scheduling.waiting import reasons_of
+from runs.services.submission.endpoint_runs import is_of_token
 from workspaces.access import require_run
 from workspaces.api.base import RawAnswers, WorkspaceView
 from workspaces.api.schema import AFTER, LIMIT
@@ -43,7 +46,13 @@ class RunView(WorkspaceView):
     """A view about one run of the workspace."""
 
     def run(self, id: UUID, *, graph: bool = True) -> Run:
-        """The run of the address, with its graph or without it. Raises NotFound."""
+        """The run of the address, with its graph or without it. Raises NotFound, and Forbidden (`endpoint_scope`) for the
+        token of an endpoint that has not started it, whether it is there or not."""
+        if self.context.endpoint is not None and not is_of_token(self.context, id):
+            raise Forbidden(
+                _("This token sees the runs that it started, and this is none of them. Use a token of your own."),
+                code="endpoint_scope",
+            )
         return get_run(self.context.workspace, id, graph=graph)
 
     def own_run(self, id: UUID) -> Run:

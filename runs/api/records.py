@@ -27,6 +27,7 @@ from workspaces.scopes import Act
 class MetricsView(RunView):
     needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
     acts = {"post": Act.OWN}
+    for_endpoint_tokens = frozenset({"get"})
 
     @extend_schema(
         operation_id="run_metrics",

@@ -18,7 +18,7 @@ from runs.api.base import PAGED, RunView, page_of, query
 from runs.models import Run, RunWords
 from runs.queries import runs as run_queries
 from runs.queries.deletion import preview
-from runs.queries.documents import nodes_of, run_document, run_documents, step_documents
+from runs.queries.documents import nodes_of, run_document, run_documents, status_document, step_documents
 from runs.queries.graph import graph_document
 from runs.services.maintenance import delete_run
 from runs.services.orchestration.cancel import cancel_run
@@ -115,6 +115,7 @@ def source_of(request: Request) -> str:
 class RunDetailView(RunView):
     needs = {"get": READ, "patch": WRITE, "delete": WRITE}
     acts = {"patch": Act.OWN, "delete": Act.OWN}
+    for_endpoint_tokens = frozenset({"get"})
 
     @extend_schema(
         operation_id="run",
@@ -122,7 +123,9 @@ class RunDetailView(RunView):
         responses=s.RunOut,
     )
     def get(self, request: Request, id: UUID) -> Response:
-        """One run."""
+        """One run. The token of an endpoint gets of the runs that it started how far they are (docs/endpoints.md)."""
+        if self.context.endpoint is not None:
+            return Response(status_document(self.run(id, graph=False)))
         whole = self.flag("graph", default=True)
         return Response(run_document(self.run(id, graph=whole), reasons=reasons_of, graph=whole))
 
@@ -202,6 +205,7 @@ class ResubmitView(RunView):
 
 class StepsView(RunView):
     needs = {"get": READ}
+    for_endpoint_tokens = frozenset({"get"})
 
     @extend_schema(operation_id="run_steps", parameters=PAGED, responses=s.RunPage)
     def get(self, request: Request, id: UUID) -> Response:
@@ -212,6 +216,8 @@ class StepsView(RunView):
         rows = run_queries.runs_of(self.context.workspace).filter(root=root.root_id, step__node_id__in=nodes)
         found = {run.step.node_id: run for run in rows}
         steps = [found[node] for node in nodes if node in found]
+        if self.context.endpoint is not None:
+            return Response({"items": [status_document(step) for step in steps], "next": following})
         return Response({"items": step_documents(root, steps), "next": following})
 
 

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from core.errors import Invalid
 from pipelines import queries
 from pipelines.models import PipelineEndpoint
+from pipelines.services import endpoint_access
 from runs.api import serializers as s
 from runs.models import Run
 from runs.queries.documents import url_of
@@ -55,6 +56,8 @@ class TriggerView(_TriggerView):
 
 
 class EndpointTriggerView(_TriggerView):
+    for_endpoint_tokens = frozenset({"post"})
+
     @extend_schema(operation_id="endpoint_trigger", parameters=[VERSION], request=s.TriggerIn, responses=s.TriggerOut)
     def post(self, request: Request, subscription: str, group: str, id: UUID) -> Response:
         """Run the default version of an endpoint, or the one that `pipelineVersion` names."""
@@ -62,6 +65,8 @@ class EndpointTriggerView(_TriggerView):
 
 
 class EndpointVersionTriggerView(_TriggerView):
+    for_endpoint_tokens = frozenset({"post"})
+
     @extend_schema(operation_id="endpoint_version_trigger", request=s.TriggerIn, responses=s.TriggerOut)
     def post(self, request: Request, subscription: str, group: str, id: UUID, version: str) -> Response:
         """Run this version of an endpoint."""
@@ -69,6 +74,8 @@ class EndpointVersionTriggerView(_TriggerView):
 
 
 class NamedEndpointTriggerView(_TriggerView):
+    for_endpoint_tokens = frozenset({"post"})
+
     @extend_schema(
         operation_id="named_endpoint_trigger",
         parameters=[
@@ -83,7 +90,7 @@ class NamedEndpointTriggerView(_TriggerView):
         name = request.query_params.get("name", "")
         if not name:
             raise Invalid(_("Say which endpoint: '?name=' is missing."), code="no_name")
-        return self.run(queries.endpoint_named(self.context.workspace, name), version_of(request))
+        return self.run(endpoint_access.named(self.context, name), version_of(request))
 
 
 def version_of(request: Request) -> str:

@@ -13,6 +13,7 @@ from django.db.models import prefetch_related_objects
 from compute.models import ComputeTarget
 from core.clock import iso
 from runs import stored_messages
+from runs.causes import cause_of
 from runs.models import Attempt, RankLog, Run, StepRun
 from runs.queries.graphs import parsed
 from runs.queries.runs import Counts, step_counts
@@ -42,6 +43,23 @@ def run_document(run: Run, *, reasons: Reasons, graph: bool = True) -> dict[str,
         document["step"]["attempts"] = [attempt_document(each) for each in tries]
         document["step"]["waiting"] = reasons(run, tries)
     return document
+
+
+def status_document(run: Run) -> dict[str, Any]:
+    """How far a run is, for whoever started it without being a member: no code, no data, no values, and of a failure its
+    cause alone, since a message may tell of all of these."""
+    step = run.step if hasattr(run, "step") and not run.is_root else None
+    error = run.error if run.status == Run.Status.FAILED else None
+    cause = str((error or {}).get("cause") or "")
+    return {
+        "id": str(run.pk),
+        "root": str(run.root_id),
+        "name": step.name if step else run.experiment.name,
+        "number": run.number,
+        "status": run.status,
+        **_times(run),
+        "error": {"cause": cause, "message": str(cause_of(cause).word)} if error else None,
+    }
 
 
 def answer_document(run: Run, *, reasons: Reasons) -> dict[str, Any]:

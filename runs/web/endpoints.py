@@ -30,6 +30,7 @@ from runs.queries.runs import runs_of
 from runs.services.submission import publish as publishing
 from runs.services.submission.experiments import name_from
 from runs.web import plans
+from runs.web.endpoint_access import Access, TokenForm, access_of
 from runs.web.published import TriggerForm
 from runs.web.rows import HEAVY, RunRow, lines
 from workspaces.access import WorkspaceContext
@@ -97,6 +98,8 @@ class EndpointPage:
     by_name: str
     calls: Calls
     topic: str
+    # None for readers.
+    access: Access | None
 
 
 class EndpointForm(forms.Form):
@@ -186,14 +189,34 @@ def detail(request: HttpRequest, context: WorkspaceContext, endpoint_id: UUID) -
                 return responses.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))
             except StudioError as refusal:
                 error = refusal.message
-    facts = _page(request, context, version, form, error)
-    return responses.show(
-        request, "pipelines/endpoint.html", facts, section="pipelines", parts=("form", "versions", "runs")
-    )
+    return _show(request, _page(request, context, version, form, error))
+
+
+def render_page(
+    request: HttpRequest,
+    context: WorkspaceContext,
+    endpoint: PipelineEndpoint,
+    token_form: TokenForm | None = None,
+    **more: Any,
+) -> HttpResponse:
+    """The page of the default version, perhaps with a form that was refused or a secret that is shown once."""
+    version = queries.endpoint_version(endpoint)
+    form = TriggerForm(version.pipeline.graph, None, None, initial={"experiment": name_from(endpoint.name)})
+    return _show(request, _page(request, context, version, form, "", token_form), **more)
+
+
+def _show(request: HttpRequest, facts: EndpointPage, **more: Any) -> HttpResponse:
+    parts = ("form", "versions", "runs")
+    return responses.show(request, "pipelines/endpoint.html", facts, section="pipelines", parts=parts, **more)
 
 
 def _page(
-    request: HttpRequest, context: WorkspaceContext, version: PipelineEndpointVersion, form: TriggerForm, error: str
+    request: HttpRequest,
+    context: WorkspaceContext,
+    version: PipelineEndpointVersion,
+    form: TriggerForm,
+    error: str,
+    token_form: TokenForm | None = None,
 ) -> EndpointPage:
     endpoint, asked = version.endpoint, request.GET.get("version", "")
     endpoint.workspace = context.workspace
@@ -226,6 +249,7 @@ def _page(
         by_name=queries.address_by_name(endpoint, studio_address(request), str(version.version) if asked else ""),
         calls=calls_of(by_version, name_from(version.pipeline.name), version.pipeline.graph),
         topic=f"uses:{context.workspace.name}:{endpoint.pk}",
+        access=access_of(context, endpoint, token_form),
     )
 
 

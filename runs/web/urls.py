@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from runs.web import (
     actions,
     drafts,
+    endpoint_tokens,
     endpoints,
     experiments,
     files,
@@ -66,6 +67,8 @@ _endpoints = [
     path("<uuid:endpoint_id>/", endpoints.detail, name="endpoint"),
     path("<uuid:endpoint_id>/add/", endpoints.add, name="add"),
     path("<uuid:endpoint_id>/change/", endpoints.change, name="change"),
+    path("<uuid:endpoint_id>/tokens/create/", endpoint_tokens.create, name="create-token"),
+    path("<uuid:endpoint_id>/tokens/<uuid:token_id>/revoke/", endpoint_tokens.revoke, name="revoke-token"),
 ]
 _drafts = [
     path("", drafts.index, name="list"),

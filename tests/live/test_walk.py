@@ -23,7 +23,8 @@ from datasets.services import staging
 from duto.spec import canonical
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from notifications.models import Channel, Delivery, Mute, Rule
-from pipelines.models import Module, ModuleVersion
+from pipelines.models import Module, ModuleVersion, PipelineEndpoint
+from pipelines.services import endpoint_access
 from registry.models import ModelVersion
 from runs.models import Attempt, Run
 from tests.runs.conftest import KEY
@@ -227,7 +228,7 @@ class World:
             ("secrets/", "name", "walked"), ("sets/", "name", "penguins"), ("unregister/", "name", "penguins"), ("data/read/", "name", "penguins"), ("data/cancel/", "name", "penguins"), ("data/about/", "name", "penguins"), ("staged/", "key", staging.new_key(site.context)), ("hosts/", "name", "alpha"), ("compute/", "name", "cpu"), ("clusters/", "name", "cpu"), ("cluster/", "name", "cpu"), ("nodes/", "node", str(Node.objects.order_by("id")[0].pk)), ("models/", "name", "forest"),
             ("named/", "name", "forest" if version else ""), ("environments/", "name", "slim"), ("experiments/", "name", "Palmer experiment"),
             ("outputs/", "name", "model"), ("images/", "id", str(image.pk)), ("of/environments/", "version", str(slim.pk)), ("images/", "image", str(image.pk)), ("outputs/", "output", "model"), ("versions/", "version", "1"), ("tokens/", "id", str(own.token.pk)),
-            ("people/", "user_id", str(site.owner.pk)), ("people/", "id", str(site.owner.pk)), ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)),
+            ("people/", "user_id", str(site.owner.pk)), ("people/", "id", str(site.owner.pk)), ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)), ("tokens/", "token", str(own.token.pk)),
             ("dataset-versions/", "id", dataset), ("environment-builds/", "id", str(build.pk)), ("builds/", "build_id", str(build.pk)),
             ("pipelines/", "id", pipeline), ("pipelines/", "pipeline_id", pipeline), ("PipelineSubmit/", "id", pipeline), ("blobs/", "digest", step_file),
             ("drafts/", "id", draft), ("drafts/", "draft_id", draft), ("steps/", "place", "0"),
@@ -258,8 +259,12 @@ class World:
         reader = User.objects.get(username="a-reader")
         step = (site.workspace, self.step.pk, self.step.root_id)
         enrolment = enrolments.create(site.context, "")
+        endpoint = PipelineEndpoint.objects.get(workspace=site.workspace)
         made = {
             "nobody": Client(),
+            "endpoint's token": bearer(
+                endpoint_access.create_token(site.context, endpoint, "t", any_version=True).text
+            ),
             "stranger": site.people["stranger"],
             **{role.value: site.people[role.value] for role in RANKED},
             "revoked token": bearer(revoked.text),
@@ -425,6 +430,20 @@ def test_a_key_that_does_not_count_here_opens_nothing(world: World) -> None:
         if (fault := wrong(world, each, caller, method))
     ]
     assert not faults, "\n".join(faults)
+
+
+def test_the_token_of_an_endpoint_opens_that_alone(world: World) -> None:
+    opened = {
+        (each.name, method)
+        for each in addresses()
+        if each.is_api and each.name not in ("api-root", "api-schema")  # for anybody
+        for method in METHODS
+        if world.ask("endpoint's token", method, world.path(each)).status_code not in (401, 403, 405)
+    }
+    triggers = ("api-endpoint-trigger", "api-endpoint-version-trigger", "api-named-endpoint-trigger", "")
+    assert opened == {
+        *((name, "post") for name in triggers), ("api-endpoint-openapi", "get"), ("api-endpoint-openapi", "head")
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from environments.services.versions import register
 from notifications.models import Delivery, DeliveryAttempt, Occurrence
 from notifications.services import channels, matching, rules
 from pipelines.models import PublishedPipeline
-from pipelines.services import drafts, endpoints, modules
+from pipelines.services import drafts, endpoint_access, endpoints, modules
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, Experiment, MetricPoint, Output, Run
 from runs.services.submission.drafts import submit as submit_draft
@@ -242,6 +242,7 @@ class Site(StepKinds):
         other = publish_run(self.context, failed, name="nightly", version="2.0")
         endpoints.add(self.context, endpoint, other)
         trigger_endpoint(self.context, endpoint, experiment="Palmer experiment")
+        endpoint_access.create_token(self.context, endpoint, "Client A", expires_in_days=90)
         draft = drafts.create(self.context, {"run_id": filled.pk, "tags": {"team": "penguins"}})
         submit_draft(self.context, draft)
         night = {"frequency": "Day", "interval": 1, "time_of_day": "02:30", "time_zone": "Europe/Lisbon"}

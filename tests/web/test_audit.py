@@ -164,6 +164,17 @@ def changes_endpoint(site: Site) -> Action:
     return lambda: site.send(f"{place}change/", status="Disabled")
 
 
+def makes_endpoint_token(site: Site) -> Action:
+    place = an_endpoint(site)
+    return lambda: site.post(f"{place}tokens/", {"name": "client A"})
+
+
+def revokes_endpoint_token(site: Site) -> Action:
+    place = an_endpoint(site)
+    made = site.post(f"{place}tokens/", {"name": "client A"}).json()["id"]
+    return lambda: site.send(f"{place}tokens/{made}/revoke/")
+
+
 def a_draft(site: Site) -> str:
     made: str = site.post("drafts/", {"run_id": str(site.filled().pk)}).json()["id"]
     return f"drafts/{made}/"
@@ -286,6 +297,8 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Site], Action]]] = {
     "endpoint.changed": (PAGE, "ana", changes_endpoint),
     "endpoint.created": (TOKEN, "ana", makes_endpoint),
     "endpoint.default_chosen": (PAGE, "ana", chooses_a_version),
+    "endpoint.token_created": (TOKEN, "ana", makes_endpoint_token),
+    "endpoint.token_revoked": (PAGE, "ana", revokes_endpoint_token),
     "endpoint.version_added": (TOKEN, "ana", adds_a_version),
     "environment.registered": (TOKEN, "ana", lambda s: lambda: s.post("environments/", {"name": "slim", "python": {"version": "3.11", "packages": ["pandas"]}})),
     "host.detached": (PAGE, "ana", lambda s: after(own_host(s), lambda: s.send("compute/hosts/alpha/detach/"))),

@@ -11,6 +11,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from core.errors import Unauthenticated
+from workspaces.access import beyond_endpoint
 from workspaces.models import ApiToken, User
 from workspaces.services import tokens
 
@@ -32,10 +33,19 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class IsKnown(BasePermission):
-    """Somebody signed in, or a token. What they may do is asked where they enter a workspace."""
+    """Somebody signed in, or a token. What they may do is asked where they enter a workspace.
+
+    The token of an endpoint is refused at all addresses but those that say that they are for it.
+    """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return isinstance(request.auth, ApiToken) or bool(request.user and request.user.is_authenticated)
+        token = request.auth
+        if isinstance(token, ApiToken):
+            method = (request.method or "").lower().replace("head", "get")
+            if token.scope and method not in getattr(view, "for_endpoint_tokens", ()):
+                raise beyond_endpoint()
+            return True
+        return bool(request.user and request.user.is_authenticated)
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

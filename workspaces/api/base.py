@@ -119,6 +119,9 @@ class StudioView(APIView):
     # Methods whose bodies are files: they may be as large as DUTO_UPLOAD_MAX_BYTES.
     takes_files: ClassVar[frozenset[str]] = frozenset()
 
+    # Methods that are for the token of an endpoint, too; the method itself asks which endpoint or run is meant.
+    for_endpoint_tokens: ClassVar[frozenset[str]] = frozenset()
+
     # True where programs of elsewhere have long been sending texts for numbers, and the other way round.
     is_lenient: ClassVar[bool] = False
 

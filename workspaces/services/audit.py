@@ -43,8 +43,6 @@ def _write(workspace: Workspace | None, action: str, target: str, facts: dict[st
 def _way_of(context: WorkspaceContext) -> tuple[Via, str]:
     if context.token is None:
         return (Via.PAGE if context.user else Via.STUDIO), ""
-    return (
-        (Via.RUN, str(context.token.run_id))
-        if context.is_run
-        else (Via.TOKEN, f"{context.token.prefix} {context.token.name}")
-    )
+    if context.is_run:
+        return Via.RUN, str(context.token.run_id)
+    return Via.TOKEN, f"{context.token.prefix} {context.token.name}"

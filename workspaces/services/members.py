@@ -140,7 +140,7 @@ def ends_with(context: WorkspaceContext, member_id: object, role: str | None) ->
     found: dict[str, int] = {}
     if left is None:
         mine = ApiToken.objects.filter(workspace=context.workspace, user=member.user, revoked_at__isnull=True)
-        found["tokens"] = mine.filter(kind=ApiToken.Kind.PERSONAL).count()
+        found["tokens"] = mine.exclude(kind=ApiToken.Kind.RUN).count()
     if left is None or left == Role.READER:
         found["open_runs"] = hooks.open_runs_of(context.workspace, member.user)
     if left != Role.OWNER:

@@ -17,9 +17,11 @@ from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.ids import as_key
 from workspaces.access import WorkspaceContext, hold
 from workspaces.models import ApiToken, Role, User, Workspace
+from workspaces.scopes import EndpointScope
 from workspaces.services import audit, usage
 
 MAX_DAYS = 3650
+MAX_RUNS_PER_HOUR = 10_000
 RUN_PREFIX = "duto_run"
 
 
@@ -79,6 +81,47 @@ def create(
     once.settle(minted.token)
     audit.note(context, "token.created", minted.token.prefix, name=name, role=wanted.value)
     return minted
+
+
+def mint_for_endpoint(
+    context: WorkspaceContext,
+    scope: EndpointScope,
+    name: str,
+    *,
+    runs_per_hour: int,
+    expires_in_days: int | None,
+) -> Minted:
+    """A token of the caller that opens one endpoint. Inside a transaction, with `hold`.
+
+    It carries what its maker may at the moment of each call, as far as its scope goes. Raises Invalid for a bad name,
+    number of runs or of days, Forbidden for a token that makes what lasts longer than itself.
+    """
+    if context.user is None:
+        raise Forbidden(_("Only a person has tokens."))
+    if not name.strip() or len(name) > 120:
+        raise Invalid(_("A token needs a name of 1 to 120 characters, so that you know it again."), code="bad_name")
+    if not 1 <= runs_per_hour <= MAX_RUNS_PER_HOUR:
+        raise Invalid(
+            _("'runs_per_hour' is a number from 1 to %(most)s.") % {"most": MAX_RUNS_PER_HOUR}, code="bad_runs_per_hour"
+        )
+    end = _end_of(expires_in_days)
+    context.require_end(end)
+    prefix = f"duto_ep_{secrets.token_hex(4)}"
+    text = f"{prefix}_{secrets.token_urlsafe(32)}"
+    token = ApiToken.objects.create(
+        kind=ApiToken.Kind.ENDPOINT, user=context.user, workspace=context.workspace, role=Role.CONTRIBUTOR,
+        scope=str(scope), runs_per_hour=runs_per_hour, name=name.strip(), prefix=prefix, digest=digest_of(text),
+        expires_at=end, parent=context.token,
+    )  # fmt: skip
+    once.settle(token)
+    return Minted(token, text)
+
+
+def revoke_one(token: ApiToken) -> bool:
+    """End one token, for callers who have checked who asks; False where it was revoked before."""
+    ended = ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now())
+    token.refresh_from_db(fields=["revoked_at"])
+    return bool(ended)
 
 
 def mint_run_token(

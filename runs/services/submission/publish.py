@@ -19,11 +19,12 @@ from duto.spec import canonical
 from duto.spec.graph import Graph
 from pipelines import queries
 from pipelines.models import PipelineEndpoint, PipelineEndpointVersion, PublishedPipeline
+from pipelines.services import endpoint_access
 from pipelines.services.published import publish
 from runs import stored_messages
-from runs.models import EndpointRun, Run, Snapshot, Trigger
+from runs.models import Run, Snapshot, Trigger
 from runs.queries.runs import get_run
-from runs.services.submission import experiments
+from runs.services.submission import endpoint_runs, experiments
 from runs.services.submission.submit import submit_run
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
@@ -187,11 +188,17 @@ def trigger_endpoint(
     on_made: Callable[[Run], None] | None = None,
     **asked: Any,
 ) -> Run:
-    """Run a version of an endpoint, or its default; the rest as in `trigger`. Raises what `version_to_run` does."""
+    """Run a version of an endpoint, or its default; the rest as in `trigger`.
+
+    Raises what `version_to_run` does, Forbidden for a token of another endpoint or version, TooManyRequests for one that
+    has started as many runs as it may.
+    """
+    endpoint_access.require_scope(context, endpoint, version)
     chosen = version_to_run(endpoint, version)
+    endpoint_runs.require_turn(context)
 
     def note(run: Run) -> None:
-        EndpointRun.objects.create(run=run, endpoint=endpoint, version=chosen)
+        endpoint_runs.note(context, run, chosen)
         outbox.hint(f"uses:{context.workspace.name}:{endpoint.pk}")
         if on_made is not None:
             on_made(run)

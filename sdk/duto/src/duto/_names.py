@@ -14,6 +14,7 @@ _BY_MODULE = {
     "duto.pipeline.port_data": "PortDataReference StepRunOutput",
     "duto.pipeline.pipeline": "Pipeline",
     "duto.pipeline.plan": "RunPlan PlannedStep",
+    "duto.pipeline.endpoint_token": "EndpointToken",
     "duto.steps.base": "PipelineStep StepSequence",
     "duto.steps.python_script": "PythonScriptStep",
     "duto.steps.command": "CommandStep",

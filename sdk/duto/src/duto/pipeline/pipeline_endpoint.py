@@ -8,6 +8,7 @@ from duto.client.http import segment
 from duto.client.tags import texts
 from duto.exceptions import NotFoundException, UserErrorException, error_response_exception
 from duto.not_built import passed_over
+from duto.pipeline.endpoint_token import EndpointToken
 from duto.pipeline.plan import RunPlan
 from duto.pipeline.published import NO_PARENT, PublishedPipeline, plan_body, published_of
 
@@ -503,6 +504,55 @@ class PipelineEndpoint:
             ConflictException: another endpoint has this name.
         """
         self._change({"status": "Active", "name": name})
+
+    def create_token(
+        self,
+        name: str,
+        expires_in_days: Optional[int] = None,
+        runs_per_hour: int = 60,
+        any_version: bool = False,
+    ) -> EndpointToken:
+        """Make a token that starts this endpoint and sees the runs that it started, nothing else. An addition of ours.
+
+        Runs are started for whoever made it, and it ends when they may not submit runs any more.
+
+        Args:
+            name: whom it is for.
+            expires_in_days: after how many days it ends; None for never.
+            runs_per_hour: how many runs it starts within any hour, from 1 to 10,000.
+            any_version: whether it may name a version; else it starts the default one.
+
+        Returns:
+            The token; its `token` is the text, which is told this once.
+
+        Raises:
+            UserErrorException: the name or a number is none that a token has.
+            ForbiddenException: the caller may not submit runs, or is a token that ends before.
+        """
+        body = {
+            "name": name, "expires_in_days": expires_in_days, "runs_per_hour": runs_per_hour, "any_version": any_version
+        }  # fmt: skip
+        return EndpointToken(self._workspace._client.post(f"{self._place}tokens/", body))
+
+    def list_tokens(self) -> List[EndpointToken]:
+        """The tokens that start this endpoint, those too that have ended. An addition of ours.
+
+        Returns:
+            The tokens without their texts, newest first.
+        """
+        return [EndpointToken(each) for each in self._workspace._client.pages(f"{self._place}tokens/")]
+
+    def revoke_token(self, token: Union[EndpointToken, str]) -> None:
+        """End a token at once. The runs that it started go on. An addition of ours.
+
+        Args:
+            token: the token, or its id.
+
+        Raises:
+            NotFoundException: the endpoint has no such token.
+            ForbiddenException: another member made it, and the caller is no owner.
+        """
+        self._workspace._client.delete(f"{self._place}tokens/{segment(str(getattr(token, 'id', token)))}/")
 
     def _add(self, pipeline: Union[Pipeline, PublishedPipeline], is_default: bool) -> None:
         body = {"pipeline": _published(pipeline, self.name, self.description).id, "is_default": is_default}

@@ -1,0 +1,73 @@
+"""Runs that endpoints start: which token started them, and how many it may an hour."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from core.clock import now
+from core.errors import TooManyRequests, Unauthenticated
+from pipelines.models import PipelineEndpointVersion
+from runs.models import EndpointRun, Run
+from workspaces.access import WorkspaceContext
+from workspaces.models import ApiToken
+
+WINDOW = timedelta(hours=1)
+
+
+def require_turn(context: WorkspaceContext) -> None:
+    """Raises TooManyRequests where the caller's token has started as many runs within an hour as it may.
+
+    Asked twice: before anything is read, which spares the work, and by `note` with the token's row locked.
+    """
+    token = context.token
+    if token is not None and token.scope and token.runs_per_hour is not None:
+        _require_turn(token, token.runs_per_hour, None)
+
+
+def note(context: WorkspaceContext, run: Run, version: PipelineEndpointVersion) -> None:
+    """Write down what started the run, in the transaction in which it appears. Raises as `require_turn`, and Unauthenticated
+    for a token that has ended meanwhile.
+
+    The token's row is locked, so that of two calls at once, also in two processes, the second counts the first.
+    """
+    token = context.token if context.endpoint is not None else None
+    if token is not None:
+        held = ApiToken.objects.select_for_update(no_key=True).filter(pk=token.pk).first()
+        if held is None or not held.is_good(now()):
+            raise Unauthenticated(_("This token has ended. Ask for a new one."), code="token_revoked")
+        if held.runs_per_hour is not None:
+            _require_turn(held, held.runs_per_hour, run)
+    EndpointRun.objects.create(run=run, endpoint=version.endpoint, version=version, token=token)
+
+
+def is_of_token(context: WorkspaceContext, run_id: UUID) -> bool:
+    """Whether the caller's token started this run, or the run that this is a step of."""
+    rows = EndpointRun.objects.filter(token=context.token, run__workspace=context.workspace)
+    return context.token is not None and rows.filter(run__in=Run.objects.filter(pk=run_id).values("root")).exists()
+
+
+def _require_turn(token: ApiToken, most: int, run: Run | None) -> None:
+    """The run that is `most` back has to be older than the window. A read of as many rows of one index."""
+    others = EndpointRun.objects.filter(token=token).filter(~Q(run=run) if run else Q())
+    oldest: datetime | None = others.order_by("-run").values_list("run__created_at", flat=True)[most - 1 : most].first()
+    moment = now()
+    if oldest is None or oldest + WINDOW <= moment:
+        return
+    wait = max(math.ceil((oldest + WINDOW - moment).total_seconds()), 1)
+    minutes = math.ceil(wait / 60)
+    raise TooManyRequests(
+        ngettext(
+            "%(most)s runs within an hour are the most that may be started this way. Try again in %(minutes)s minute.",
+            "%(most)s runs within an hour are the most that may be started this way. Try again in %(minutes)s minutes.",
+            minutes,
+        )
+        % {"most": most, "minutes": minutes},
+        wait,
+        runs_per_hour=most,
+    )

@@ -5,6 +5,7 @@ Each document has `title`, `why`, `since` and `url`; what is not known is left o
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -29,6 +30,8 @@ from workspaces.services import keyvault
 Facts = dict[str, Any]
 LONGEST = 1000
 EXACT = frozenset({"id", "url", "log_url", "since", "started_at", "finished_at", "status", "pipeline_id"})
+# Letters of no width that change the direction of the text after them.
+TURNS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 # A log that is larger is not read for the line of its last error.
 SCANNED = 32 * 1024 * 1024
 
@@ -209,4 +212,6 @@ def _clean(workspace: Workspace, facts: Facts) -> Facts:
         return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
     cleaned_facts: Facts = cleaned(facts)
+    # A name may have line breaks, which end a link of a chat, and marks that turn the text around.
+    cleaned_facts["title"] = " ".join(TURNS.sub("", cleaned_facts["title"]).split())
     return cleaned_facts

@@ -11,10 +11,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from core import outbox, slices
 from core.clock import now
@@ -49,6 +50,12 @@ class Happening:
     pipeline: UUID | None = None
     endpoint: UUID | None = None
     person: UUID | None = None
+
+    @cached_property
+    def muted_until(self) -> datetime | None:
+        """Until when its pipeline is muted: asked once, however many rules there are."""
+        mutes = Mute.objects.filter(pipeline=self.pipeline) if self.pipeline is not None else Mute.objects.none()
+        return mutes.values_list("until", flat=True).first()
 
 
 @dataclass(frozen=True)
@@ -160,8 +167,7 @@ def endpoint_of(run: Run | None) -> UUID | None:
 def prepared(happening: Happening, among: Sequence[Rule] | None = None) -> Prepared:
     """Whom all rules that mean it tell of it, or those among some, and what."""
     if among is None:
-        rows = Rule.objects.filter(workspace=happening.workspace, is_active=True).select_related("owner")
-        among = list(rows.order_by("id"))
+        among = list(active_rules().filter(workspace=happening.workspace).order_by("id"))
     moment = now()
     whom = [
         (rule, target, key)
@@ -174,9 +180,13 @@ def prepared(happening: Happening, among: Sequence[Rule] | None = None) -> Prepa
 
 def tell(told: Prepared) -> None:
     """Put it into messages. Inside a transaction."""
-    moment = now()
+    moment, happening = now(), told.happening
+    alerts = Alert.objects.filter(subject=happening.subject, event=happening.event)
+    known = set(alerts.values_list("target", flat=True))
     for rule, target, key in told.whom:
-        _add(rule, target, key, told, moment)
+        if key not in known:  # of many rules most name whom another one has named
+            known.add(key)
+            _add(rule, target, key, told, moment)
     if told.whom:
         outbox.hint(f"list:{told.happening.workspace.name}:notifications")
 
@@ -184,32 +194,28 @@ def tell(told: Prepared) -> None:
 def keys_of(rule: Rule, happening: Happening, moment: datetime) -> dict[Target, str]:
     """Who a rule tells of it, and by which key each of them is told once. What is muted is kept by another one: a rule that
     is not muted tells of it all the same."""
-    is_muted = (rule.muted_until is not None and rule.muted_until > moment) or (
-        happening.pipeline is not None and Mute.objects.filter(pipeline=happening.pipeline, until__gt=moment).exists()
-    )
+    is_muted = any(until is not None and until > moment for until in (rule.muted_until, happening.muted_until))
     prefix = f"{MUTED}{rule.pk}:" if is_muted else ""
     return {target: prefix + target.key for target in targets_of(rule)}
 
 
 def means(rule: Rule, happening: Happening) -> bool:
-    """Whether a rule is about it, and may tell of it by the rights of whose it is, as they are now."""
+    """Whether an active rule is about it."""
     if happening.event not in rule.events:
         return False
-    is_meant = {
+    return {
         Rule.Scope.WORKSPACE: True,
         Rule.Scope.PIPELINE: rule.pipeline_id is not None and rule.pipeline_id == happening.pipeline,
         Rule.Scope.ENDPOINT: rule.endpoint_id is not None and rule.endpoint_id == happening.endpoint,
         Rule.Scope.MINE: rule.owner_id is not None and rule.owner_id == happening.person,
     }[Rule.Scope(rule.scope)]
-    return is_meant and is_entitled(rule)
 
 
-def is_entitled(rule: Rule) -> bool:
-    """Whether the person whose rule it is still belongs to the workspace."""
-    if rule.owner is None:
-        return True
-    rows = Member.objects.filter(workspace=rule.workspace_id, user=rule.owner, user__is_active=True)
-    return rows.exists()
+def active_rules() -> QuerySet[Rule]:
+    """Those that may tell of something: none of a person who does not belong to the workspace any more."""
+    members = Member.objects.filter(workspace=OuterRef("workspace"), user=OuterRef("owner"), user__is_active=True)
+    rows = Rule.objects.filter(Q(owner__isnull=True) | Exists(members), is_active=True)
+    return rows.select_related("owner")
 
 
 def targets_of(rule: Rule) -> list[Target]:
@@ -241,8 +247,6 @@ def targets_of_channel(channel: Any) -> list[Target]:
 def _add(rule: Rule, target: Target, key: str, told: Prepared, moment: datetime) -> None:
     """Put it into the message that this rule gathers for this receiver, or begin one."""
     happening = told.happening
-    if Alert.objects.filter(subject=happening.subject, event=happening.event, target=key).exists():
-        return
     # One at a time for each rule: two workers would begin two messages.
     Rule.objects.select_for_update(no_key=True).only("pk").get(pk=rule.pk)
     mine = Delivery.objects.filter(rule=rule, target=target.key, purpose=Delivery.Purpose.ALERTS)

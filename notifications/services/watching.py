@@ -56,7 +56,8 @@ def watch() -> None:
 
 
 def _rules() -> list[Rule]:
-    rows = Rule.objects.filter(is_active=True, workspace__deleted_at__isnull=True).select_related("owner")
+    # In an archived workspace nothing is placed, and nobody could do anything about it.
+    rows = matching.active_rules().filter(workspace__deleted_at__isnull=True, workspace__archived_at__isnull=True)
     return [rule for rule in rows if Event.LATE in rule.events or Event.WAITING in rule.events]
 
 
@@ -68,16 +69,19 @@ def _late(workspace: UUID, rules: list[Rule], moment: datetime) -> None:
     )
     usual: dict[object, timedelta | None] = {}
     for run in open_runs.exclude(status__in=Run.ENDS).order_by("id")[:AT_ONCE]:
+        by_limit: dict[timedelta, list[Rule]] = defaultdict(list)
         for rule in rules:
-            limit = timedelta(minutes=rule.late_minutes or 0)
-            if not limit:
+            by_limit[timedelta(minutes=rule.late_minutes or 0)].append(rule)
+        for given, some in by_limit.items():
+            limit = given
+            if not given:
                 key = history.key_of(run)
                 if key not in usual:
                     usual[key] = history.usual_time(run)
                 limit = usual[key] or timedelta.max
             if moment - run.started_at > limit:
-                told = partial(facts.of_delay, run, limit, is_usual=not rule.late_minutes)
-                _tell(rule, matching.of_run(run, Event.LATE, told), moment)
+                told = partial(facts.of_delay, run, limit, is_usual=not given)
+                _tell(some, matching.of_run(run, Event.LATE, told), moment)
 
 
 def _waiting(workspace: UUID, rules: list[Rule], moment: datetime) -> None:
@@ -91,9 +95,9 @@ def _waiting(workspace: UUID, rules: list[Rule], moment: datetime) -> None:
     since = dict(queued.order_by().values_list("run__root").annotate(first=Min("queued_at"))[:AT_ONCE])
     for run in matching.runs_with_names().filter(pk__in=since).order_by("id"):
         attempt = queued.filter(run__root=run.pk, queued_at=since[run.pk]).select_related("run__step").first()
-        for rule in rules:
-            if attempt is not None and since[run.pk] < moment - timedelta(minutes=rule.wait_minutes):
-                _tell(rule, matching.of_run(run, Event.WAITING, partial(_why, run, attempt)), moment)
+        some = [rule for rule in rules if since[run.pk] < moment - timedelta(minutes=rule.wait_minutes)]
+        if attempt is not None and some:
+            _tell(some, matching.of_run(run, Event.WAITING, partial(_why, run, attempt)), moment)
 
 
 def _why(run: Run, attempt: Attempt) -> dict[str, Any]:
@@ -102,13 +106,14 @@ def _why(run: Run, attempt: Attempt) -> dict[str, Any]:
     return facts.of_waiting(run, attempt, reasons[:NAMED])
 
 
-def _tell(rule: Rule, happening: matching.Happening, moment: datetime) -> None:
-    """By this rule, unless all that it tells know it: a run that is late stays so at each look."""
-    if not matching.means(rule, happening):
+def _tell(rules: list[Rule], happening: matching.Happening, moment: datetime) -> None:
+    """By these rules, unless all that they tell know it: a run that is late stays so at each look."""
+    meant = [rule for rule in rules if matching.means(rule, happening)]
+    keys = {key for rule in meant for key in matching.keys_of(rule, happening, moment).values()}
+    if not keys:
         return
-    keys = set(matching.keys_of(rule, happening, moment).values())
-    known = Alert.objects.filter(subject=happening.subject, event=happening.event, target__in=keys)
-    if known.count() < len(keys):
-        told = matching.prepared(happening, [rule])
+    known = Alert.objects.filter(subject=happening.subject, event=happening.event).values_list("target", flat=True)
+    if not keys <= set(known):
+        told = matching.prepared(happening, meant)
         with slices.writing():
             matching.tell(told)

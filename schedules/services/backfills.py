@@ -75,6 +75,7 @@ def cancel(context: WorkspaceContext, backfill: Backfill) -> Backfill:
 def release() -> None:
     """The ticker's look, once a second: the next ticks of backfills that have room become due."""
     held = Tick.objects.filter(settled_at__isnull=True, status=Status.HELD).order_by()
+    held = held.filter(schedule__workspace__archived_at__isnull=True)
     for key in held.values_list("backfill", flat=True).distinct():
         if key is not None:
             _release(key)

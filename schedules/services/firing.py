@@ -55,7 +55,9 @@ def look() -> None:
     moment = now()
     watching.look_around(moment)
     backfills.release()
-    due = Schedule.objects.filter(next_at__lte=moment, watch__isnull=True).order_by("next_at")
+    # Those of an archived workspace rest: what they miss is made up for as after a time in which the studio was away.
+    due = Schedule.objects.filter(next_at__lte=moment, watch__isnull=True, workspace__archived_at__isnull=True)
+    due = due.order_by("next_at")
     for key in list(due.values_list("pk", flat=True)[:AT_ONCE]):
         try:
             advance(key, moment)
@@ -85,7 +87,9 @@ def fire_all() -> None:
 
 def _ready(moment: datetime) -> list[UUID]:
     """Schedules of which a tick may fire, or waits for the end of a run while none is under way; who has waited longest first."""
-    ticks = Tick.objects.filter(settled_at__isnull=True, status__in=OPEN, fires_at__lte=moment).order_by()
+    ticks = Tick.objects.filter(
+        settled_at__isnull=True, status__in=OPEN, fires_at__lte=moment, schedule__workspace__archived_at__isnull=True
+    ).order_by()
     rows = list(
         ticks.values_list("schedule").annotate(
             first=Min("fires_at"),
@@ -132,8 +136,8 @@ def fire(key: UUID) -> None:
         try:
             _fire(tick)
         except StudioError as refusal:
-            # Busy, or no room just now: it is due, and is fired later.
-            if refusal.status >= 500 or refusal.status == 429:
+            # Busy, no room just now, or a workspace that was archived in this moment: it is due, and is fired later.
+            if refusal.status >= 500 or refusal.status == 429 or refusal.code == "archived":
                 return _put_off(tick, PAUSE, tick.tries - 1)
             settle(tick, Status.FAILED, {"text": refusal.message})
         except (OperationalError, InterfaceError):  # the database is away, or others hold it: no fault of this tick
@@ -271,7 +275,7 @@ def _context(schedule: Schedule, user: User | None) -> WorkspaceContext | None:
         return None
     try:
         return authorize(user, schedule.workspace.name, needs=Role.CONTRIBUTOR)
-    except Conflict:  # an archived workspace: its schedules rest, and go on when it is back
+    except Conflict:  # an archived workspace, which says nothing about rights
         raise
     except StudioError:
         return None

@@ -233,6 +233,8 @@ def _watch(schedule: Schedule, asked: Mapping[str, Any], before: str) -> None:
     is_same = watch is None or (known is not None and (known.datastore, known.path) == (watch.datastore, watch.path))
     if is_same and before == Status.ACTIVE and not schedule._state.adding:
         return  # what has changed since the last look is still to be told
+    if watch is None and schedule.status != Status.ACTIVE:
+        return  # a disabled one is changed also while its store is away; enabled, it looks
     try:
         found = files_of(schedule.workspace, watch or changes.read(schedule.watch))
     except OSError as error:

@@ -47,7 +47,8 @@ _turns: dict[Store, _Turn] = {}
 
 def look_around(moment: datetime) -> None:
     """Start the looks that are due. Each datastore has one thread at most; who finds no place is looked at later."""
-    due = Schedule.objects.filter(next_at__lte=moment, watch__isnull=False).order_by("next_at")
+    due = Schedule.objects.filter(next_at__lte=moment, watch__isnull=False, workspace__archived_at__isnull=True)
+    due = due.order_by("next_at")
     stores: dict[Store, list[UUID]] = defaultdict(list)
     for key, workspace, watch in due.values_list("pk", "workspace", "watch")[:AT_ONCE]:
         stores[workspace, str((watch or {}).get("datastore"))].append(key)

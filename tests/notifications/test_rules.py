@@ -7,7 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from core.clock import iso, now
 from notifications.models import Alert, Channel, Delivery, Mute, Occurrence, Rule
@@ -22,7 +24,7 @@ from schedules.services import firing
 from schedules.services.schedules import create as schedule
 from tests.notifications.conftest import MailServer, Notified, Receiver
 from workspaces.access import authorize
-from workspaces.models import Member, Role, User
+from workspaces.models import Member, Role, User, Workspace
 from workspaces.services import members
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -380,3 +382,54 @@ def test_a_version_of_a_model_names_who_made_it(scenario: Notified, receiver: Re
     assert alert.facts["why"] == "It was registered by ana: Best yet" and alert.facts["url"].endswith(
         "/models/named/forest/"
     )
+
+
+def test_many_rules_cost_what_their_receivers_do(scenario: Notified) -> None:
+    """Of many rules most name whom another one has named: nothing is asked or written for each of them."""
+    users = User.objects.bulk_create(User(username=f"u{number}") for number in range(3))
+    Member.objects.bulk_create(Member(workspace=scenario.workspace, user=each, role=Role.READER) for each in users)
+
+    def cost(count: int) -> int:
+        Rule.objects.bulk_create(
+            Rule(workspace=scenario.workspace, owner=each, name="r", events=["failed"], by_browser=True)
+            for each in users
+            for _ in range(count)
+        )
+        scenario.ends("Failed")
+        with CaptureQueriesContext(connection) as asked:
+            matching.match_all()
+        return len(asked)
+
+    few = cost(2)
+    assert cost(40) <= few + 3, "the second run looks for messages before it"
+    assert Alert.objects.count() == 2 * len(users)
+
+
+def test_late_runs_are_asked_of_once_however_many_rules(scenario: Notified) -> None:
+    scenario.pipeline("train", status="Running", started_at=now() - timedelta(hours=1))
+
+    def cost(count: int) -> int:
+        for number in range(count):
+            scenario.rule("late", name=f"{count} {number}", is_own=True, by_browser=True, late_minutes=2)
+        watching.watch()
+        with CaptureQueriesContext(connection) as asked:
+            watching.watch()
+        return len(asked)
+
+    few = cost(1)
+    assert cost(20) == few and Alert.objects.count() == 1
+
+
+def test_a_name_with_line_breaks_and_turns_is_one_line(scenario: Notified, receiver: Receiver) -> None:
+    channel, _key = scenario.webhook(receiver)
+    scenario.rule(channels=[channel])
+    scenario.ends("Failed", display_name="a\u202e b\r\n\u2066c")
+    matching.match_all()
+    assert Alert.objects.get().facts["title"].startswith("a b c #")
+
+
+def test_of_an_archived_workspace_no_waiting_is_told(scenario: Notified) -> None:
+    scenario.rule("late", "waiting", is_own=True, by_browser=True)
+    assert watching._rules()
+    Workspace.objects.filter(pk=scenario.workspace.pk).update(archived_at=now())
+    assert not watching._rules()

@@ -20,10 +20,10 @@ from runs.models import Attempt, Run
 from runs.services.submission import publish
 from schedules import stored_messages
 from schedules.models import Schedule, Tick
-from schedules.services import firing, ticks
+from schedules.services import backfills, firing, ticks
 from schedules.services.schedules import change, create
 from tests.runs.conftest import RunScenario
-from workspaces.models import Member, Role
+from workspaces.models import Member, Role, Workspace
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 MINUTELY = {"frequency": "Minute", "interval": 1}
@@ -426,3 +426,25 @@ def test_a_year_of_ticks_is_not_read_each_second(scenario: RunScenario, pipeline
             cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{sql}")
             plan = " ".join(str(row[-1]) for row in cursor.fetchall())
             assert "ticks_open" in plan, (plan, sql)
+
+
+def test_schedules_of_an_archived_workspace_rest(scenario: RunScenario, pipeline: Any) -> None:
+    made = scheduled(scenario, pipeline)
+    waiting = scheduled(scenario, pipeline, timetable={**MINUTELY, "start_time": "2099-01-01T00:00:00"})
+    Tick.objects.create(schedule=waiting, due_at=now(), fires_at=now())
+    later = {**MINUTELY, "interval": 1000, "start_time": "2099-01-01T00:00:00"}
+    backfilled = scheduled(scenario, pipeline, timetable=later)
+    backfills.create(scenario.context, backfilled, now() - timedelta(hours=20), now())
+    Workspace.objects.filter(pk=scenario.workspace.pk).update(archived_at=now())
+    put_back(made, minutes=10)
+    look(made)
+    assert statuses(made) == [] and statuses(waiting) == ["due"] and statuses(backfilled) == ["held"]
+    # One that was claimed before stays due, and no rule tells of it.
+    firing.fire(waiting.pk)
+    assert statuses(waiting) == ["due"] and Run.objects.count() == 0
+    Workspace.objects.filter(pk=scenario.workspace.pk).update(archived_at=None)
+    Tick.objects.filter(schedule=waiting).update(fires_at=now())
+    look(made)
+    look(made)
+    assert statuses(made) == ["skipped", "fired", "fired"], "as after a time in which the studio was away"
+    assert statuses(waiting) == ["fired"] and statuses(backfilled) == ["fired"]

@@ -14,7 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
 from core.clock import now
+from core.errors import NotFound
 from core.storage import Root
+from datasets.models import Datastore
 from datasets.services.datastores import put_file
 from datasets.stores import root_by_name
 from runs.models import Run
@@ -244,3 +246,14 @@ def test_what_cannot_be_watched_is_refused(
 ) -> None:
     body = {"name": "x", "pipeline": str(pipeline.pk), "timetable": MINUTELY, "watch": watch}
     assert scenario.post("schedules/", body).status_code == status
+
+
+def test_one_that_is_disabled_is_changed_while_its_store_is_away(
+    scenario: RunScenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(scenario, {})
+    change(scenario.context, folder.schedule, {"status": "Disabled"})
+    Datastore.objects.filter(workspace=scenario.workspace, name=STORE).update(name="gone")
+    assert change(scenario.context, folder.schedule, {"name": "renamed"}).name == "renamed"
+    with pytest.raises(NotFound, match=STORE):
+        change(scenario.context, folder.schedule, {"status": "Active"})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from duto.spec import parameters as parameter_rules
+from duto.spec.declarations import of_document
 from duto.spec.errors import Problem, SpecError
 from duto.spec.graph import read_graph
 
@@ -64,7 +65,7 @@ def _with_default(each: dict[str, Any], defaults: Mapping[str, Any], problems: l
     if each["name"] not in defaults:
         return each
     try:
-        return {**each, "default": parameter_rules.coerce(each["name"], each["type"], defaults[each["name"]])}
+        return {**each, "default": parameter_rules.check(of_document(each), defaults[each["name"]])}
     except SpecError as error:
         problems.extend(error.problems)
         return each

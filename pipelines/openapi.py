@@ -11,8 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core import once
+from duto.spec.declarations import of_document
+from duto.spec.parameters import element_type
 
-TYPES = {"string": "string", "int": "integer", "float": "number", "bool": "boolean"}
+TYPES = {
+    "string": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "json": "object",
+    "datetime": "string",
+}  # fmt: skip
 DATA_PATH = {
     "type": "object",
     "properties": {
@@ -109,13 +114,14 @@ def _body(graph: Mapping[str, Any]) -> dict[str, Any]:
     places: dict[str, Any] = {}
     datasets: dict[str, Any] = {}
     for each in graph.get("parameters", []):
-        name, kind, default = each["name"], each["type"], each.get("default")
+        name, kind = each["name"], each["type"]
+        about = {"description": each["help"]} if each.get("help") else {}
         if kind == "data_path":
-            places[name] = DATA_PATH
+            places[name] = {**DATA_PATH, **about}
         elif kind == "dataset":
-            datasets[name] = DATASET
+            datasets[name] = {**DATASET, **about}
         else:
-            plain[name] = {"type": TYPES[kind], **({} if default is None else {"default": default})}
+            plain[name] = {**_schema(each), **about}
     sections = {
         "ParameterAssignments": plain,
         "DataPathAssignments": places,
@@ -131,3 +137,26 @@ def _body(graph: Mapping[str, Any]) -> dict[str, Any]:
             **named,
         },
     }
+
+
+def _schema(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a plain parameter, with what it takes."""
+    kind, default = parameter["type"], parameter.get("default")
+    allowed = _allowed(parameter)
+    found: dict[str, Any] = {"type": TYPES[kind]}
+    if kind == "datetime":
+        # OpenAPI has no bounds for times: the help and the refusal say them.
+        found["format"] = "date-time"
+        allowed.pop("minimum", None)
+        allowed.pop("maximum", None)
+    if kind == "list":
+        element = element_type(of_document(parameter))
+        found["items"] = {**({"type": TYPES[element]} if element else {}), **allowed}
+    else:
+        found |= allowed
+    return found if default is None else {**found, "default": default}
+
+
+def _allowed(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"choices": "enum", "minimum": "minimum", "maximum": "maximum"}
+    return {word: parameter[name] for name, word in names.items() if parameter.get(name) is not None}

@@ -30,6 +30,11 @@ class ParsedGraph:
         return {step.id: step for step in self.graph.steps}
 
     @cached_property
+    def types(self) -> dict[str, str]:
+        """The types of the parameters by their names."""
+        return {each.name: each.type for each in self.graph.parameters}
+
+    @cached_property
     def order(self) -> tuple[str, ...]:
         """Steps after those they wait for, else as written."""
         placed: dict[str, None] = {}

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import Conflict, NotFound, StudioError
 from core.paging import page_of
+from duto.spec.parameters import texts
 from pipelines import queries
 from pipelines.models import PipelineDraft, PublishedPipeline
 from pipelines.services import drafts
@@ -188,11 +189,12 @@ def _show(
     for each in problems:
         by_step.setdefault(each["step"], []).append(each["message"])
     values = {each["name"]: each["default"] for each in draft.graph["parameters"]} | draft.parameters
+    said = texts({each["name"]: each["type"] for each in draft.graph["parameters"]}, values)
     rows = [
         StepRow(
             place,
             step,
-            step.get("script") or command_of(step, values),
+            step.get("script") or command_of(step, said),
             environment_of(step),
             by_step.pop(step["id"], []),
         )

@@ -19,9 +19,11 @@ from core.ids import as_uuid
 from core.storage import Root, artifact_store
 from datasets.models import DatasetVersion
 from duto.spec.kinds import KINDS
+from duto.spec.parameters import as_text, texts
 from duto.spec.shell import with_values
 from registry.models import ModelVersion
 from runs.models import Artifact, Output, Run
+from runs.queries.graphs import parsed
 from runs.queries.uses import Read, script_reads
 from runs.web import files
 from runs.web.panel_details import pairs
@@ -244,7 +246,7 @@ def inputs(ask: StepPanelRequest) -> Inputs:
     return Inputs(
         inputs=[_input(ask, entry, source, versions) for entry, source in sources],
         reads=[_row(ask, each) for each in script_reads(ask.context.workspace.pk, _said(ask))],
-        command=command_of(spec, values),
+        command=command_of(spec, texts(parsed(ask.tree.root.pk).types, values)),
         parameters={name: values.get(name) for name in sorted(used)},
         variables=spec.get("environment_variables", {}),
         tags=pairs(ask.run.tags),
@@ -335,4 +337,4 @@ def argument(value: Any, values: dict[str, Any]) -> str:
     for kind in ("input", "output"):
         if kind in value:
             return f"‹{kind} {value[kind]}›"
-    return str(values.get(value.get("parameter", ""), ""))
+    return as_text(values.get(value.get("parameter", ""), ""))

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from core.addresses import studio_address
 from core.errors import NotFound, StudioError
 from core.paging import page_of
+from duto.spec.parameters import texts
 from pipelines import queries
 from pipelines.calls import Calls, calls_of
 from pipelines.models import PublishedPipeline
@@ -171,7 +172,9 @@ def _page(
         else None
     )
     address = queries.endpoint_of(pipeline, studio_address(request))
-    defaults = {each["name"]: each.get("default") for each in pipeline.graph.get("parameters", [])}
+    declared = pipeline.graph.get("parameters", [])
+    kinds = {each["name"]: each["type"] for each in declared}
+    defaults = texts(kinds, {each["name"]: each.get("default") for each in declared})
     return PipelinePage(
         pipeline=pipeline,
         steps=[(step, step.get("script") or command_of(step, defaults)) for step in pipeline.graph.get("steps", [])],

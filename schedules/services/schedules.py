@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from core.spec import refusing
 from datasets.services.versions import find_version
 from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
-from duto.spec.graph import Graph
+from duto.spec.graph import Graph, Parameter
 from duto.spec.names import check_name
 from pipelines import queries as pipelines
 from pipelines.models import PipelineEndpoint, PublishedPipeline
@@ -124,7 +125,7 @@ def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None
     schedule.values = triggers.check_values(given, schedule.trigger)
     if schedule.status == Status.ACTIVE or asked.get("parameters") is not None or asked.get("values") is not None:
         try:
-            parameter_rules.bind(Graph.from_document(_graph(schedule)).parameters, _values(schedule))
+            parameter_rules.bind(_declared(schedule), _values(schedule))
         except SpecError as error:
             raise refused(error) from error
     if schedule.status == Status.ACTIVE:
@@ -249,6 +250,15 @@ def _end(schedule: Schedule) -> None:
         schedule.next_at = None
     if _is_done(schedule):
         schedule.next_at = None
+
+
+def _declared(schedule: Schedule) -> list[Parameter]:
+    """The parameters of the graph. What a fact is when it starts a run is not known yet: its type alone is looked at."""
+    declared = Graph.from_document(_graph(schedule)).parameters
+    return [
+        replace(each, choices=None, minimum=None, maximum=None) if each.name in schedule.values else each
+        for each in declared
+    ]
 
 
 def _values(schedule: Schedule) -> dict[str, Any]:

@@ -100,3 +100,34 @@ def test_the_document_is_valid_and_has_the_parameters_with_types_and_defaults() 
     assert list(found["DataPathAssignments"]["properties"]) == ["place"]
     assert list(found["DataSetDefinitionValueAssignments"]["properties"]) == ["penguins"]
     validate_schema(openapi.document("https://here/x", "bare", "", "2", {}))
+
+
+def test_the_document_says_what_each_parameter_takes() -> None:
+    declared = [
+        {"name": "size", "type": "string", "default": "s", "choices": ["s", "l"], "help": "How much."},
+        {"name": "rounds", "type": "int", "default": 3, "minimum": 1, "maximum": 9},
+        {"name": "layers", "type": "list", "default": [64], "minimum": 1},
+        {"name": "any", "type": "list", "default": []},
+        {"name": "options", "type": "json", "default": {"a": 1}},
+        {
+            "name": "since",
+            "type": "datetime",
+            "default": "2024-01-01T00:00:00+00:00",
+            "minimum": "2024-01-01T00:00:00+00:00",
+        },
+        {"name": "place", "type": "data_path", "default": "store/raw", "help": "Where from."},
+    ]
+    made = openapi.document("https://here/x", "p", "", "", {"parameters": declared})
+    validate_schema(made)
+    found = made["paths"]["/x"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert found["ParameterAssignments"]["properties"] == {
+        "size": {"type": "string", "enum": ["s", "l"], "default": "s", "description": "How much."},
+        "rounds": {"type": "integer", "minimum": 1, "maximum": 9, "default": 3},
+        "layers": {"type": "array", "items": {"type": "integer", "minimum": 1}, "default": [64]},
+        "any": {"type": "array", "items": {}, "default": []},
+        "options": {"type": "object", "default": {"a": 1}},
+        "since": {"type": "string", "format": "date-time", "default": "2024-01-01T00:00:00+00:00"},
+    }
+    assert found["DataPathAssignments"]["properties"]["place"]["description"] == "Where from."
+    body = body_of("e", {"parameters": declared})
+    assert body["ParameterAssignments"] == {each["name"]: each["default"] for each in declared[:-1]}

@@ -358,7 +358,7 @@ def test_a_name_that_is_none_is_told_with_those_there_are(ws: Workspace) -> None
     assert ws.compute_targets.get("gpu") is None
 
 
-@pytest.mark.parametrize("value", [None, [1], {"a": 1}, object()])
+@pytest.mark.parametrize("value", [None, [None], [[1]], {"a": float("nan")}, {1: 2}, float("inf"), object()])
 def test_a_parameter_of_another_type_is_a_value_error(value: Any) -> None:
     with pytest.raises(ValueError):
         PipelineParameter("p", value)

@@ -22,7 +22,7 @@ from datasets.services import versions as dataset_versions
 from duto.spec import distribution
 from duto.spec.graph import Input, Step
 from duto.spec.kinds import KINDS
-from duto.spec.parameters import as_text
+from duto.spec.parameters import as_text, texts
 from duto.spec.shell import with_values
 from duto_protocol import step_variables
 from duto_protocol.messages import (
@@ -60,7 +60,9 @@ class SpecOf:
 
     def __init__(self, attempt: Attempt) -> None:
         self.attempt, self.run, self.root = attempt, attempt.run, attempt.run.root or attempt.run
-        self.step: Step = parsed(self.run.graph_id).steps[self.run.step.node_id]
+        graph = parsed(self.run.graph_id)
+        self.step: Step = graph.steps[self.run.step.node_id]
+        self.values = texts(graph.types, self.root.parameters)
         self.workspace = self.root.workspace
         self._look = output_check.Look()
         self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"
@@ -123,7 +125,7 @@ class SpecOf:
         """Parameters become text here; inputs and outputs become paths at the agent, who knows them."""
         given: Sequence[Any] = self.step.arguments
         if KINDS[self.step.kind].is_shell:
-            given = with_values(given, self.root.parameters)
+            given = with_values(given, self.values)
         return [
             Binding(**each) if isinstance(each, Mapping) and "parameter" not in each else self._text(each)
             for each in given
@@ -135,7 +137,7 @@ class SpecOf:
 
     def _text(self, value: Any) -> str:
         if isinstance(value, Mapping) and "parameter" in value:
-            value = self.root.parameters.get(value["parameter"])
+            value = self.values.get(value["parameter"])
         return as_text(value)
 
     def _snapshot(self) -> SnapshotSpec:

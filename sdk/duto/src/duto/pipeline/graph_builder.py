@@ -214,11 +214,10 @@ class GraphBuilder:
     def _declare(self, known: Dict[str, Parameter], parameter: Parameter) -> None:
         other = known.setdefault(parameter.name, parameter)
         if other != parameter:
-            text = (
-                f"Two parameters are called '{parameter.name}', one with the default {other.default!r}, one "
-                f"with "
-                f"{parameter.default!r}."
-            )
+            which = f"one with the default {other.default!r}, one with {parameter.default!r}."
+            if other.default == parameter.default:
+                which = "and they differ in their type, their choices, their bounds or their help."
+            text = f"Two parameters are called '{parameter.name}', {which}"
             self.problems.append(Problem("duplicate_parameter", text))
 
     def _shared_outputs(self) -> List[Problem]:

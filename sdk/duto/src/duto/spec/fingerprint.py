@@ -242,10 +242,12 @@ def _whole(part: str, old: Any, new: Any) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return "none"
-    if isinstance(value, Mapping) and len(value) == 1:
+    if isinstance(value, Mapping) and len(value) == 1 and set(value) <= {"input", "output", "parameter"}:
         kind, name = next(iter(value.items()))
         return f"the {kind} {name}"
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else as_text(value)
+    is_place = isinstance(value, Mapping) and set(value) == {"datastore", "path"}
+    is_json = isinstance(value, (list, Mapping)) and not is_place
+    text = json.dumps(value, ensure_ascii=False) if is_json else as_text(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from duto.spec import parameters
+from duto.spec.declarations import declared
 from duto.spec.errors import Problem, SpecError
 from duto.spec.filenames import placed
 from duto.spec.kinds import KINDS
@@ -91,8 +92,18 @@ def _parameter(reader: _Reader) -> Optional[Parameter]:
     if kind not in parameters.TYPES:
         reader.note("wrong_type", f"{reader.where}type {kind!r} is none of {', '.join(parameters.TYPES)}.")
         return None
+    said = reader.document
+    choices, text = reader.take("choices", _LIST, None), reader.take("help", _TEXT, "")
     try:
-        return Parameter(name, kind, parameters.coerce(name, kind, reader.document.get("default")))
+        return declared(
+            name,
+            kind,
+            said.get("default"),
+            choices=choices,
+            minimum=said.get("minimum"),
+            maximum=said.get("maximum"),
+            help=text,
+        )
     except SpecError as error:
         reader.problems.extend(error.problems)
         return None

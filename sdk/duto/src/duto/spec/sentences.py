@@ -91,6 +91,45 @@ SENTENCES: Dict[str, str] = {
     "not_in_input": _("There is no '%(path)s' in the input '%(name)s'%(where)s."),
     "agent_fault": _("The agent could not finish this step: %(error)s"),
     "end_not_taken": _("The studio could not take the end of this step as its host told it: %(error)s"),
+    # Values of parameters.
+    "parameter_string": _("Parameter '%(name)s' is a text, but the value is %(value)s."),
+    "parameter_int": _("Parameter '%(name)s' is a whole number, but the value is %(value)s."),
+    "parameter_float": _("Parameter '%(name)s' is a number, but the value is %(value)s."),
+    "parameter_bool": _("Parameter '%(name)s' is true or false, but the value is %(value)s."),
+    "parameter_dataset": _("Parameter '%(name)s' is the id of a dataset version, but the value is %(value)s."),
+    "parameter_data_path": _(
+        "Parameter '%(name)s' is a path on a datastore, without '..' and not an address, but the value is %(value)s."
+    ),
+    "parameter_datetime": _(
+        "Parameter '%(name)s' is a time as ISO 8601 writes it, such as 2024-05-31T14:30:00+02:00, but the value is %(value)s."
+    ),
+    "parameter_list": _(
+        "Parameter '%(name)s' is a list of texts, of numbers, or of true and false, but the value is %(value)s."
+    ),
+    "parameter_list_string": _("Parameter '%(name)s' is a list of texts, but one of its elements is %(value)s."),
+    "parameter_list_int": _("Parameter '%(name)s' is a list of whole numbers, but one of its elements is %(value)s."),
+    "parameter_list_float": _("Parameter '%(name)s' is a list of numbers, but one of its elements is %(value)s."),
+    "parameter_list_bool": _("Parameter '%(name)s' is a list of true and false, but one of its elements is %(value)s."),
+    "parameter_json": _("Parameter '%(name)s' is a JSON object, each key of it once, but the value is %(value)s."),
+    "parameter_inexact": _(
+        "Parameter '%(name)s' is a whole number, and %(value)s came as a floating-point number, which does not hold all digits "
+        "of one that large. Give it as a whole number, or as text."
+    ),
+    "parameter_too_long": _("Parameter '%(name)s' takes at most %(most)s bytes of JSON, but the value has %(size)s."),
+    "parameter_choice": _("Parameter '%(name)s' is one of %(choices)s, but the value is %(value)s."),
+    "parameter_choice_each": _(
+        "Each element of parameter '%(name)s' is one of %(choices)s, but the list has %(value)s."
+    ),
+    "parameter_least": _("Parameter '%(name)s' is at least %(least)s, but the value is %(value)s."),
+    "parameter_most": _("Parameter '%(name)s' is at most %(most)s, but the value is %(value)s."),
+    "parameter_between": _("Parameter '%(name)s' is from %(least)s to %(most)s, but the value is %(value)s."),
+    "parameter_least_each": _(
+        "Each element of parameter '%(name)s' is at least %(least)s, but the list has %(value)s."
+    ),
+    "parameter_most_each": _("Each element of parameter '%(name)s' is at most %(most)s, but the list has %(value)s."),
+    "parameter_between_each": _(
+        "Each element of parameter '%(name)s' is from %(least)s to %(most)s, but the list has %(value)s."
+    ),
     # Before its script.
     "files_not_fetched": _("The step's files could not be fetched: %(error)s"),
     "not_prepared": _("The step could not be prepared on this host: %(error)s."),

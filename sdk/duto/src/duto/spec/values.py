@@ -13,11 +13,19 @@ OUTPUT_KINDS = ("pipeline_data", "file_dataset")
 
 @dataclass(frozen=True)
 class Parameter:
-    """A declared parameter of the pipeline; `default` is of `type`, one of `parameters.TYPES`."""
+    """A declared parameter of the pipeline; `default` is of `type`, one of `parameters.TYPES`.
+
+    `choices` are all values that it takes, `minimum` and `maximum` the least and the most; of a list they are about each
+    of its elements. `help` says to people what it is for. `declarations.declared` makes one that is checked.
+    """
 
     name: str
     type: str
     default: Any
+    choices: Optional[Tuple[Any, ...]] = None
+    minimum: Any = None
+    maximum: Any = None
+    help: str = ""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,12 @@ def step_document(step: Step) -> Dict[str, Any]:
 
 
 def _parameter(parameter: Parameter) -> Dict[str, Any]:
-    return {"name": parameter.name, "type": parameter.type, "default": parameter.default}
+    document: Dict[str, Any] = {"name": parameter.name, "type": parameter.type, "default": parameter.default}
+    if parameter.choices is not None:
+        document["choices"] = list(parameter.choices)
+    # Only what is said, so that the digests of graphs without stay as they are.
+    said = {"minimum": parameter.minimum, "maximum": parameter.maximum, "help": parameter.help or None}
+    return {**document, **{key: value for key, value in said.items() if value is not None}}
 
 
 def _input(each: Input) -> Dict[str, Any]:

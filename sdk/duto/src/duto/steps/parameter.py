@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Union
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Union
 
 from duto.data.references import DataPath
+from duto.spec.declarations import declared
 from duto.spec.graph import Parameter
 from duto.spec.names import check_name
 from duto.spec.parameters import type_of
@@ -14,35 +16,77 @@ if TYPE_CHECKING:
     from duto.data.dataset import AbstractDataset
     from duto.workspace.workspace import Workspace
 
+Value = Union[str, float, bool, datetime, List[Any], Dict[str, Any], DataPath, "AbstractDataset"]
+
 
 class PipelineParameter:
     """A named value with a default, which a submit may change. The default gives it its type: str, int, float, bool,
-    a `DataPath` or a dataset.
+    a `DataPath` or a dataset; of ours also a list, a dict (JSON) and a datetime.
     """
 
-    def __init__(self, name: str, default_value: Union[str, float, bool, DataPath, AbstractDataset]) -> None:
+    def __init__(
+        self,
+        name: str,
+        default_value: Value,
+        *,
+        choices: Optional[Sequence[Any]] = None,
+        minimum: Union[float, datetime, str, None] = None,
+        maximum: Union[float, datetime, str, None] = None,
+        help: str = "",
+    ) -> None:
         """
         Args:
             name: 1 to 255 characters, without `=` and line breaks; unique in the pipeline.
             default_value: its value where a submit gives none.
+            choices: all values that it takes (text, number, datetime); of a list, those of each element. An addition of
+                ours, as all that follows.
+            minimum: the least value that it takes (number, datetime); of a list of numbers, of each element.
+            maximum: the most.
+            help: what people are told of it where they give a value.
 
         Raises:
-            SpecError: the name is another. It is a `ValueError`.
+            SpecError: the name is another; the default is none of the choices or out of bounds; choices or bounds cannot
+                be meant. It is a `ValueError`.
             ValueError: the default is of another type, None included.
         """
         self.name = check_name("parameter", name)
         self.default_value = default_value
-        if not isinstance(default_value, DataPath) and not _is_dataset(default_value):
-            type_of(default_value)
+        self._allowed: Dict[str, Any] = {
+            "choices": choices if choices is None or isinstance(choices, str) else [_plain(each) for each in choices],
+            "minimum": _plain(minimum),
+            "maximum": _plain(maximum),
+            "help": help,
+        }
+        self._declared = self.declare(None, False)
 
     @property
     def type(self) -> str:
-        """`string`, `int`, `float`, `bool`, `data_path` or `dataset`."""
+        """`string`, `int`, `float`, `bool`, `list`, `json`, `datetime`, `data_path` or `dataset`."""
         if isinstance(self.default_value, DataPath):
             return "data_path"
         return "dataset" if _is_dataset(self.default_value) else type_of(self.default_value)
 
-    def declare(self, workspace: Workspace, save: object) -> Parameter:
+    @property
+    def choices(self) -> Optional[List[Any]]:
+        """All values that it takes, or None. An addition of ours."""
+        return None if self._declared.choices is None else list(self._declared.choices)
+
+    @property
+    def minimum(self) -> Any:
+        """The least value that it takes, or None. An addition of ours."""
+        return self._declared.minimum
+
+    @property
+    def maximum(self) -> Any:
+        """The most that it takes, or None. An addition of ours."""
+        return self._declared.maximum
+
+    @property
+    def help(self) -> str:
+        """What people are told of it. An addition of ours."""
+        return self._declared.help
+
+    def declare(self, workspace: Optional[Workspace], save: object) -> Parameter:
         """The parameter as the graph declares it.
 
         Args:
@@ -50,21 +94,30 @@ class PipelineParameter:
             save: save a dataset that was not, for its id; or what keeps those that are not saved.
 
         Returns:
-            Name, type and value as JSON.
+            Name, type, value and what it takes, as JSON.
         """
-        return Parameter(self.name, self.type, value_of(self.default_value, workspace, save))
+        default = value_of(self.default_value, workspace, save)
+        return declared(self.name, self.type, default, **self._allowed)
 
     def __str__(self) -> str:
         return f"PipelineParameter_Name:{self.name}_Default:{self.default_value}"
 
 
 def value_of(value: Any, workspace: Any, save: Any) -> Any:
-    """A parameter's value as JSON: a dataset by the id of its version, a data path by datastore and path."""
+    """A parameter's value as JSON: a dataset by the id of its version, a data path by datastore and path, a datetime as
+    ISO 8601."""
     if isinstance(value, DataPath):
         return value.to_value()
     if _is_dataset(value):
         return dataset_id(value, workspace, save)
-    return value
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """A datetime as ISO 8601, and a tuple as a list."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _is_dataset(value: Any) -> bool:

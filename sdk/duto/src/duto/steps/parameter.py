@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from duto.data.references import DataPath
 from duto.spec.declarations import declared
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from duto.data.dataset import AbstractDataset
     from duto.workspace.workspace import Workspace
 
-Value = Union[str, float, bool, datetime, List[Any], Dict[str, Any], DataPath, "AbstractDataset"]
+Plain = Union[str, float, bool]
+# What stands in a list, is a choice or a bound.
+One = Union[str, float, datetime]
 
 
 class PipelineParameter:
@@ -27,11 +29,11 @@ class PipelineParameter:
     def __init__(
         self,
         name: str,
-        default_value: Value,
+        default_value: Union[Plain, datetime, Sequence[Plain], Mapping[str, object], DataPath, AbstractDataset],
         *,
-        choices: Optional[Sequence[Any]] = None,
-        minimum: Union[float, datetime, str, None] = None,
-        maximum: Union[float, datetime, str, None] = None,
+        choices: Optional[Sequence[One]] = None,
+        minimum: Optional[One] = None,
+        maximum: Optional[One] = None,
         help: str = "",
     ) -> None:
         """
@@ -67,19 +69,21 @@ class PipelineParameter:
         return "dataset" if _is_dataset(self.default_value) else type_of(self.default_value)
 
     @property
-    def choices(self) -> Optional[List[Any]]:
+    def choices(self) -> Optional[List[Plain]]:
         """All values that it takes, or None. An addition of ours."""
         return None if self._declared.choices is None else list(self._declared.choices)
 
     @property
-    def minimum(self) -> Any:
+    def minimum(self) -> Optional[Plain]:
         """The least value that it takes, or None. An addition of ours."""
-        return self._declared.minimum
+        found: Optional[Plain] = self._declared.minimum
+        return found
 
     @property
-    def maximum(self) -> Any:
+    def maximum(self) -> Optional[Plain]:
         """The most that it takes, or None. An addition of ours."""
-        return self._declared.maximum
+        found: Optional[Plain] = self._declared.maximum
+        return found
 
     @property
     def help(self) -> str:

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from duto.data.dataset import AbstractDataset
     from duto.workspace.workspace import Workspace
 
-Plain = Union[str, float, bool]
-# What stands in a list, is a choice or a bound.
-One = Union[str, float, datetime]
-
 
 class PipelineParameter:
     """A named value with a default, which a submit may change. The default gives it its type: str, int, float, bool,
@@ -29,11 +25,20 @@ class PipelineParameter:
     def __init__(
         self,
         name: str,
-        default_value: Union[Plain, datetime, Sequence[Plain], Mapping[str, object], DataPath, AbstractDataset],
+        default_value: Union[
+            str,
+            float,
+            bool,
+            datetime,
+            Sequence[Union[str, float, bool]],
+            Mapping[str, object],
+            DataPath,
+            AbstractDataset,
+        ],
         *,
-        choices: Optional[Sequence[One]] = None,
-        minimum: Optional[One] = None,
-        maximum: Optional[One] = None,
+        choices: Optional[Sequence[Union[str, float, datetime]]] = None,
+        minimum: Union[str, float, datetime, None] = None,
+        maximum: Union[str, float, datetime, None] = None,
         help: str = "",
     ) -> None:
         """
@@ -69,20 +74,20 @@ class PipelineParameter:
         return "dataset" if _is_dataset(self.default_value) else type_of(self.default_value)
 
     @property
-    def choices(self) -> Optional[List[Plain]]:
+    def choices(self) -> Optional[List[Union[str, float]]]:
         """All values that it takes, or None. An addition of ours."""
         return None if self._declared.choices is None else list(self._declared.choices)
 
     @property
-    def minimum(self) -> Optional[Plain]:
+    def minimum(self) -> Union[str, float, None]:
         """The least value that it takes, or None. An addition of ours."""
-        found: Optional[Plain] = self._declared.minimum
+        found: Union[str, float, None] = self._declared.minimum
         return found
 
     @property
-    def maximum(self) -> Optional[Plain]:
+    def maximum(self) -> Union[str, float, None]:
         """The most that it takes, or None. An addition of ours."""
-        found: Optional[Plain] = self._declared.maximum
+        found: Union[str, float, None] = self._declared.maximum
         return found
 
     @property

@@ -19,11 +19,12 @@ class TextArea(forms.CharField):
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
         if isinstance(text, str):
-            text = _lines(text)
-            if isinstance(self.initial, str) and _lines(self.initial) == text:
+            text = with_lf(text)
+            if isinstance(self.initial, str) and with_lf(self.initial) == text:
                 return self.initial
         return text
 
 
-def _lines(text: str) -> str:
+def with_lf(text: str) -> str:
+    """The text with line breaks as programs have them, whatever a browser has made of them."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

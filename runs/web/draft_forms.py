@@ -13,13 +13,11 @@ from django.utils.translation import gettext_lazy
 from compute.models import ComputeTarget
 from core.forms import TextArea
 from datasets.web.forms import lines_of
-from duto.spec import parameters as parameter_rules
-from duto.spec.errors import SpecError
 from environments.queries import environments_in
 from pipelines.models import PipelineDraft
 from pipelines.services.drafts import NAME_MAX, PRIORITIES
 from runs.web import argument_lines
-from runs.web.parameters import ParameterForm, field_of
+from runs.web.parameters import ParameterForm
 from workspaces.models import Workspace
 
 DEFAULT = "d_"
@@ -62,12 +60,14 @@ class DraftForm(ParameterForm):
         initial["tags"] = "\n".join(lines_of(draft.tags).values())
         initial["continue_on_step_failure"] = draft.graph["continue_on_step_failure"]
         # Ids of its own: a dialog of the page has fields of the same names.
-        super().__init__(draft.graph, draft.parameters, data, initial=initial, auto_id="draft_%s")
+        super().__init__(
+            draft.graph, draft.parameters, data, initial=initial, auto_id="draft_%s", workspace=draft.workspace
+        )
         self.draft = draft
         # So that what nobody touched comes back as it was, with the line breaks that it had.
         self.fields["description"].initial = draft.description
         for name, each in self.declared.items():
-            self.fields[DEFAULT + name] = field_of(name, each["type"], each["default"])
+            self.fields[DEFAULT + name] = self.field_of(each, each["default"])
 
     @property
     def defaults(self) -> list[forms.BoundField]:
@@ -93,19 +93,12 @@ class DraftForm(ParameterForm):
         }
         given = {name: self.cleaned_data[DEFAULT + name] for name in self.declared}
         found["defaults"] = {
-            name: value
-            for name, value in given.items()
-            if (self.declared[name]["type"] == "string" or value not in (None, ""))
-            and not self._is_default(name, value)
+            name: value for name, value in given.items() if value is not None and not self._is_default(name, value)
         }
         return found
 
     def _is_default(self, name: str, value: Any) -> bool:
-        each = self.declared[name]
-        try:
-            return bool(parameter_rules.coerce(name, each["type"], value) == each["default"])
-        except SpecError:
-            return False  # told when it is saved
+        return bool(value == self.declared[name]["default"])
 
 
 class StepForm(forms.Form):

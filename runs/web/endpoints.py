@@ -31,6 +31,7 @@ from runs.services.submission import publish as publishing
 from runs.services.submission.experiments import name_from
 from runs.web import plans
 from runs.web.endpoint_access import Access, TokenForm, access_of
+from runs.web.parameters import declared_as
 from runs.web.published import TriggerForm
 from runs.web.rows import HEAVY, RunRow, lines
 from workspaces.access import WorkspaceContext
@@ -74,6 +75,11 @@ class Compared:
     difference: GraphDifference
     # Name, change, and what about it.
     steps: list[tuple[str, str, list[str]]]
+
+    @property
+    def parameters(self) -> list[tuple[str, str, str]]:
+        """Name, and how it was and is declared; empty where it was or is not there."""
+        return [(name, declared_as(old), declared_as(new)) for name, old, new in self.difference.parameters]
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,13 @@ def detail(request: HttpRequest, context: WorkspaceContext, endpoint_id: UUID) -
     asked = request.GET.get("version", "")
     version = queries.endpoint_version(endpoint, asked)
     pipeline = version.pipeline
-    form = TriggerForm(pipeline.graph, None, request.POST or None, initial={"experiment": name_from(endpoint.name)})
+    form = TriggerForm(
+        pipeline.graph,
+        None,
+        request.POST or None,
+        initial={"experiment": name_from(endpoint.name)},
+        workspace=context.workspace,
+    )
     error = ""
     if request.method == "POST":
         context.require(Role.CONTRIBUTOR)

@@ -2,73 +2,68 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext_lazy as _
 
-from core.forms import TextArea
+from duto.spec.declarations import of_document
+from runs.web.parameter_fields import Offers, ParameterField
+from workspaces.models import Workspace
 
 PREFIX = "p_"
 
 
 class ParameterForm(forms.Form):
-    """One field for each declared parameter; `values` gives the typed values of those that were filled in."""
+    """One field for each declared parameter; `values` gives the typed values of those that were filled in.
 
-    def __init__(self, graph: dict[str, Any], current: dict[str, Any] | None, *args: Any, **more: Any) -> None:
+    `current`: the values that are shown where they are others than the defaults. With a `workspace` its datasets and
+    datastores are offered; without one their names stay inside, and ids and paths are typed.
+    """
+
+    def __init__(
+        self,
+        graph: dict[str, Any],
+        current: dict[str, Any] | None,
+        *args: Any,
+        workspace: Workspace | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__(*args, **more)
         self.declared = {each["name"]: each for each in graph.get("parameters", [])}
+        self.offers = Offers(workspace)
         for name, each in self.declared.items():
             value = (current or {}).get(name, each.get("default"))
-            self.fields[PREFIX + name] = field_of(name, each.get("type", "string"), value)
+            self.fields[PREFIX + name] = self.field_of(each, value)
+
+    def field_of(self, declared: dict[str, Any], value: Any) -> ParameterField:
+        """The field of one parameter, with a value."""
+        return ParameterField(of_document(declared), value, self.offers)
 
     @property
     def typed(self) -> list[forms.BoundField]:
         return [self[PREFIX + name] for name in self.declared]
 
     def values(self) -> dict[str, Any]:
-        """A field left empty means the default: it is not sent."""
-        found: dict[str, Any] = {}
-        for name, each in self.declared.items():
-            value = self.cleaned_data.get(PREFIX + name)
-            if each.get("type") == "string" or value not in (None, ""):
-                found[name] = value
-        return found
+        """A field left empty means the default: it is not sent. A text and a list may be empty."""
+        found = {name: self.cleaned_data.get(PREFIX + name) for name in self.declared}
+        return {name: value for name, value in found.items() if value is not None}
 
 
-def field_of(name: str, kind: str, value: Any) -> forms.Field:
-    # A number that has a default keeps one; a text may be empty.
-    common: dict[str, Any] = {
-        "label": name,
-        "required": kind in ("int", "float", "bool") and value is not None,
-        "initial": value,
-    }
-    if kind == "int":
-        return forms.IntegerField(
-            help_text=_("whole number"), error_messages={"invalid": _("This is a whole number, such as 20.")}, **common
-        )
-    if kind == "float":
-        return forms.FloatField(
-            help_text=_("number"),
-            widget=forms.NumberInput(attrs={"step": "any"}),
-            error_messages={"invalid": _("This is a number, such as 0.1.")},
-            **common,
-        )
-    if kind == "bool":
-        # A box that is not ticked sends nothing, so false could not be told from left out: a choice can.
-        choices = [("true", _("true")), ("false", _("false"))]
-        return forms.TypedChoiceField(
-            choices=choices,
-            coerce=lambda text: text == "true",
-            empty_value=None,
-            **{**common, "initial": str(bool(value)).lower()},
-        )
-    if kind == "dataset":
-        return forms.CharField(help_text=_("id of a dataset version"), **common)
-    if kind == "data_path":
-        # By name: a database may keep the two in another order.
-        shown = f"{value.get('datastore', '')}/{value.get('path', '')}" if isinstance(value, dict) else value
-        return forms.CharField(help_text=_("datastore/path"), **{**common, "initial": shown})
-    # One line alone would lose its breaks in the browser.
-    is_long = isinstance(value, str) and ("\n" in value or "\r" in value or len(value) > 80)
-    return (TextArea if is_long else forms.CharField)(help_text=_("text"), strip=False, **common)
+def errors_of(form: forms.Form) -> list[str]:
+    """What is wrong with a form, where its fields are not drawn: each with its field, unless it names that itself."""
+    found = []
+    for name, errors in form.errors.items():
+        label = str(form[name].label) if name in form.fields else name
+        found += [str(each) if f"'{label}'" in str(each) else f"{label}: {each}" for each in errors]
+    return found
+
+
+def declared_as(declared: Mapping[str, Any] | None) -> str:
+    """A declaration in a line: type and default, and what else is said; empty for none."""
+    if declared is None:
+        return ""
+    more = {key: value for key, value in declared.items() if key not in ("name", "type", "default")}
+    said = [f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in more.items()]
+    return ", ".join([f"{declared['type']} {json.dumps(declared.get('default'), ensure_ascii=False)}", *said])

@@ -21,6 +21,7 @@ from runs.estimates import Estimate
 from runs.services.planning.data import Data
 from runs.services.planning.plan import ENVIRONMENT, LATER, WAITS, Plan, PlannedCluster, PlannedEnvironment, PlannedStep
 from runs.services.planning.plan_run import plan_run
+from runs.web.parameters import errors_of
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
 
@@ -142,15 +143,7 @@ def answer(
     request: HttpRequest, context: WorkspaceContext, form: forms.Form, submission: Callable[[], dict[str, Any]]
 ) -> HttpResponse:
     """The plan of what the form would submit, or why there is none. Nothing is written."""
-    if form.is_valid():
-        page = planned(context, submission)
-    else:
-        wrong = [
-            f"{form[name].label if name in form.fields else name}: {each}"
-            for name, all_ in form.errors.items()
-            for each in all_
-        ]
-        page = PlanPart(None, error="\n".join(wrong))
+    page = planned(context, submission) if form.is_valid() else PlanPart(None, error="\n".join(errors_of(form)))
     return render(request, "runs/plan.html", {"page": page, **responses.rights(request)})
 
 

@@ -139,7 +139,13 @@ def _one(context: WorkspaceContext, pipeline_id: UUID) -> PublishedPipeline:
 def detail(request: HttpRequest, context: WorkspaceContext, pipeline_id: UUID) -> HttpResponse:
     """The pipeline; a POST triggers it with the values of the form."""
     pipeline = _one(context, pipeline_id)
-    form = TriggerForm(pipeline.graph, None, request.POST or None, initial={"experiment": name_from(pipeline.name)})
+    form = TriggerForm(
+        pipeline.graph,
+        None,
+        request.POST or None,
+        initial={"experiment": name_from(pipeline.name)},
+        workspace=context.workspace,
+    )
     error = ""
     if request.method == "POST":
         context.require(Role.CONTRIBUTOR)

@@ -18,7 +18,7 @@ from runs.services.submission import resume as resuming
 from runs.services.submission.resume_preview import Preview, StepOutcome, preview
 from runs.web import plans
 from runs.web.actions import address, kept
-from runs.web.parameters import ParameterForm
+from runs.web.parameters import ParameterForm, errors_of
 from runs.web.tree import root_of
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
@@ -74,7 +74,8 @@ def dialog(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Htt
     `part=plan` at where and how long what is left would run, too."""
     run = root_of(context, run_id)
     resuming.check(run)
-    form = ParameterForm(run.graph or {}, run.parameters, request.POST if request.method == "POST" else None)
+    data = request.POST if request.method == "POST" else None
+    form = ParameterForm(run.graph or {}, run.parameters, data, workspace=context.workspace)
     if plans.is_wanted(request):
         return plans.answer(request, context, form, lambda: resuming.resumption_of(run, form.values()))
     looks = request.POST.get("part") == "preview"
@@ -96,8 +97,7 @@ def dialog(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> Htt
 def _preview(run: Run, form: ParameterForm, values: dict[str, Any] | None, looks: bool) -> tuple[Preview | None, str]:
     """The preview, or why there is none. A look draws no fields, so it names those whose values do not fit."""
     if form.is_bound and values is None:
-        errors = [f"{form.fields[name].label or name}: {each}" for name, found in form.errors.items() for each in found]
-        return None, "\n".join(errors) if looks else _("Correct the marked values to see what runs.")
+        return None, "\n".join(errors_of(form)) if looks else _("Correct the marked values to see what runs.")
     try:
         return preview(run, values, limit=SHOWN), ""
     except StudioError as refusal:

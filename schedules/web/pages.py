@@ -236,9 +236,9 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     form = ScheduleForm(
         _stores(context), graph, _causes(context), request.POST or None, initial={"name": thing.name if thing else ""}
     )
-    values = ValuesForm(graph, None, request.POST or None)
+    values = ValuesForm(graph, None, request.POST or None, workspace=context.workspace)
     error = ""
-    if request.method == "POST" and thing is not None and form.is_valid() and values.is_valid():
+    if request.method == "POST" and thing is not None and all([form.is_valid(), values.is_valid()]):
         target = "endpoint" if isinstance(thing, PipelineEndpoint) else "pipeline"
         try:
             made = schedules.create(context, {**form.asked(), "parameters": values.values(), target: thing.pk})
@@ -258,9 +258,9 @@ def edit(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -> 
     form = ScheduleForm(
         _stores(context), graph, _causes(context, schedule), request.POST or None, initial=initial_of(schedule)
     )
-    values = ValuesForm(graph, schedule.parameters, request.POST or None)
+    values = ValuesForm(graph, schedule.parameters, request.POST or None, workspace=context.workspace)
     error = ""
-    if request.method == "POST" and form.is_valid() and values.is_valid():
+    if request.method == "POST" and all([form.is_valid(), values.is_valid()]):
         try:
             schedules.change(context, schedule, {**form.asked(), "parameters": values.values()})
             return responses.done(request, _("Saved."), _place(context, schedule))

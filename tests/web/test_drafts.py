@@ -58,7 +58,7 @@ def test_a_clone_is_a_draft_whose_form_takes_typed_values(site: Site) -> None:
     site.send(place, **sent(draft, do="save"))
     assert PipelineDraft.objects.get().version == 1, "what nobody has touched is no change"
     wrong = site.send(place, **sent(draft, do="submit", p_trees="many")).content.decode()
-    assert "This is a whole number, such as 20." in wrong and not Run.objects.filter(cloned_from=run).exists()
+    assert "is a whole number, but the value is" in wrong and not Run.objects.filter(cloned_from=run).exists()
     values = {
         "p_trees": "7",
         "p_rate": "0.5",

@@ -55,7 +55,7 @@ def test_each_form_that_submits_shows_its_plan(site: Site, crew: Planner) -> Non
         forced = site.send(at, part="plan", p_lr="0.1", force="on", **values).content.decode()
         assert "3 runs" in forced
         wrong = unescape(site.send(at, part="plan", p_lr="many", **values).content.decode())
-        assert "lr: This is a number, such as 0.1." in wrong and "<table" not in wrong
+        assert "Parameter 'lr' is a number, but the value is 'many'." in wrong and "<table" not in wrong
         assert site.send(at, "reader", part="plan", p_lr="0.1", **values).status_code == 403
     opened = site.see(f"runs/{run.pk}/plan/").content.decode()
     assert "3 reused" in opened and "<table" in opened

@@ -117,9 +117,9 @@ def test_looking_at_changed_values_submits_nothing(site: Site) -> None:
     lines = site.send(f"runs/{run.pk}/resume/", p_trees="7", **values).content.decode()
     assert "resume-lines" in lines and "<form" not in lines
     wrong = site.send(f"runs/{run.pk}/resume/", p_trees="many", **values).content.decode()
-    assert "trees: This is a whole number, such as 20." in wrong and "resume-lines" not in wrong
+    assert "is a whole number, but the value is" in wrong and "resume-lines" not in wrong
     marked = site.send(f"runs/{run.pk}/resume/", p_trees="many", p_rate="0.5", p_scale="true").content.decode()
-    assert "Correct the marked values" in marked and "This is a whole number, such as 20." in marked
+    assert "Correct the marked values" in marked and "is a whole number, but the value is" in marked
     assert not Run.objects.filter(resumed_from=run).exists()
 
 

@@ -75,6 +75,8 @@ def body_of(experiment: str, graph: Mapping[str, Any]) -> dict[str, Any]:
         elif each["type"] == "dataset":
             reference = {"SavedDataSetReference": {"Id": value or ""}}
             body.setdefault("DataSetDefinitionValueAssignments", {})[name] = reference
+        elif each.get("secret"):
+            body["ParameterAssignments"][name] = f"<{name}>"
         else:
             body["ParameterAssignments"][name] = value
     return body

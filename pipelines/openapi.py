@@ -127,7 +127,9 @@ def _body(graph: Mapping[str, Any]) -> dict[str, Any]:
         "DataPathAssignments": places,
         "DataSetDefinitionValueAssignments": datasets,
     }
-    named = {key: {"type": "object", "properties": found} for key, found in sections.items() if found}
+    named: dict[str, Any] = {key: {"type": "object", "properties": found} for key, found in sections.items() if found}
+    if secrets := [each["name"] for each in graph.get("parameters", []) if each.get("secret")]:
+        named["ParameterAssignments"]["required"] = secrets
     return {
         "type": "object",
         "properties": {
@@ -141,6 +143,8 @@ def _body(graph: Mapping[str, Any]) -> dict[str, Any]:
 
 def _schema(parameter: Mapping[str, Any]) -> dict[str, Any]:
     """The schema of a plain parameter, with what it takes."""
+    if parameter.get("secret"):
+        return {"type": "string", "format": "password", "writeOnly": True}
     kind, default = parameter["type"], parameter.get("default")
     allowed = _allowed(parameter)
     found: dict[str, Any] = {"type": TYPES[kind]}

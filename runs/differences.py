@@ -41,6 +41,7 @@ OF_PART: Mapping[str, tuple[str | Promise, ...]] = {
     "parameters": (
         _("parameter `%(name)s` is new"),
         _("parameter `%(name)s` is gone"),
+        _("parameter `%(name)s` changed"),
         _("parameter `%(name)s` %(old)s → %(new)s"),
     ),
     "variables": (

@@ -9,11 +9,12 @@ class SchedulesConfig(AppConfig):
         import datasets.hooks
         import pipelines.hooks
         import registry.hooks
+        import workspaces.hooks
         from core import duties
         from core.lifecycle import transitioned
         from datasets.models import DatasetVersion
         from runs.models import Run
-        from schedules.services import causes, guards
+        from schedules.services import causes, guards, schedules
 
         pipelines.hooks.pipeline_leaves.register(guards.keep_pipeline)
         pipelines.hooks.endpoint_leaves.register(guards.keep_endpoint)
@@ -22,5 +23,6 @@ class SchedulesConfig(AppConfig):
         registry.hooks.version_made.register(causes.model_made)
         transitioned.connect(causes.run_moved, sender=Run)
         transitioned.connect(causes.dataset_moved, sender=DatasetVersion)
+        workspaces.hooks.secrets_rotated.register(schedules.rotate)
         duties.register(1, "schedules.services.firing.look")
         duties.register(600, "schedules.services.firing.prune")

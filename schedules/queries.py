@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from core.clock import iso, now
 from core.errors import NotFound
 from core.ids import as_key
+from duto.spec.secrets import hidden
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from schedules import stored_messages, timetable, triggers
 from schedules.models import Schedule, Tick
@@ -77,7 +78,7 @@ def document(found: Schedule) -> dict[str, Any]:
         "pipeline_id": str(found.pipeline_id) if found.pipeline_id else None,
         "endpoint_id": str(found.endpoint_id) if found.endpoint_id else None,
         "experiment_name": found.experiment_name,
-        "parameters": found.parameters,
+        "parameters": hidden(found.parameters),
         "continue_on_step_failure": found.continue_on_step_failure,
         "timetable": found.timetable,
         "watch": found.watch,

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from core import once, outbox
 from core.clock import now
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound, Unprocessable
 from core.spec import refusing
 from duto.spec import parameters as parameter_rules
 from duto.spec.graph import read_graph
@@ -172,7 +172,12 @@ def _set(context: WorkspaceContext, draft: PipelineDraft, asked: Mapping[str, An
         edits = {key: given.get(key) for key in ("steps", "defaults", "continue_on_step_failure")}
         draft.graph = graph_edits.changed(document, **edits)
         values = given.get("parameters", draft.parameters)
-        bound = parameter_rules.bind(read_graph(draft.graph).parameters, values)
+        declared = read_graph(draft.graph).parameters
+        bound = parameter_rules.bind(declared, values)
+    kept = next((each.name for each in declared if each.secret and each.name in values), None)
+    if kept is not None:
+        text = _("A draft keeps no secrets: give the value of '%(name)s' when it is submitted.")
+        raise Unprocessable(text % {"name": kept}, code="secret_in_draft")
     draft.parameters = {name: bound[name] for name in values}
     draft.changed_by, draft.changed_at = context.user, now()
 

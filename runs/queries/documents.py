@@ -12,6 +12,7 @@ from django.db.models import prefetch_related_objects
 
 from compute.models import ComputeTarget
 from core.clock import iso
+from duto.spec.secrets import hidden
 from runs import stored_messages
 from runs.causes import cause_of
 from runs.models import Attempt, RankLog, Run, StepRun
@@ -189,7 +190,7 @@ def _document(run: Run, workspace: str, counts: Counts | None, computes: Mapping
         "published_pipeline_id": str(run.published_pipeline_id) if run.published_pipeline_id else None,
         "cloned_from": str(run.cloned_from_id) if run.cloned_from_id else None,
         "resumed_from": str(run.resumed_from_id) if run.resumed_from_id else None,
-        "parameters": run.parameters,
+        "parameters": hidden(run.parameters),
         "tags": run.tags,
         "properties": run.properties,
         "error": stored_messages.error_document(run.error),

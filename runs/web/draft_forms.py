@@ -17,7 +17,7 @@ from environments.queries import environments_in
 from pipelines.models import PipelineDraft
 from pipelines.services.drafts import NAME_MAX, PRIORITIES
 from runs.web import argument_lines
-from runs.web.parameters import ParameterForm
+from runs.web.parameters import PREFIX, ParameterForm
 from workspaces.models import Workspace
 
 DEFAULT = "d_"
@@ -67,12 +67,19 @@ class DraftForm(ParameterForm):
         # So that what nobody touched comes back as it was, with the line breaks that it had.
         self.fields["description"].initial = draft.description
         for name, each in self.declared.items():
-            self.fields[DEFAULT + name] = self.field_of(each, each["default"])
+            if each.get("secret"):
+                self.fields[PREFIX + name].required = False  # no draft keeps it, so it is for a submit alone
+            else:
+                self.fields[DEFAULT + name] = self.field_of(each, each["default"])
 
     @property
     def defaults(self) -> list[forms.BoundField]:
-        """The fields of the parameters' defaults."""
-        return [self[DEFAULT + name] for name in self.declared]
+        """The fields of the parameters' defaults; a secret has none."""
+        return [self[DEFAULT + name] for name in self.declared if DEFAULT + name in self.fields]
+
+    def secrets(self) -> dict[str, Any]:
+        """Of a valid form: the values of secrets, which are for the run that is submitted and for nothing else."""
+        return {name: value for name, value in self.values().items() if self.declared[name].get("secret")}
 
     def clean_tags(self) -> dict[str, str]:
         """The tags by key; those that no line can say stay."""
@@ -89,9 +96,9 @@ class DraftForm(ParameterForm):
         found["parameters"] = {
             name: value
             for name, value in self.values().items()
-            if name in self.draft.parameters or not self._is_default(name, value)
+            if name not in self.secrets() and (name in self.draft.parameters or not self._is_default(name, value))
         }
-        given = {name: self.cleaned_data[DEFAULT + name] for name in self.declared}
+        given = {name: self.cleaned_data.get(DEFAULT + name) for name in self.declared}
         found["defaults"] = {
             name: value for name, value in given.items() if value is not None and not self._is_default(name, value)
         }

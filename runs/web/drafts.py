@@ -141,7 +141,9 @@ def detail(request: HttpRequest, context: WorkspaceContext, draft_id: UUID) -> H
 
         def submission_of_form() -> dict[str, Any]:
             asked = drafts.as_changed(context, draft, form.changes())
-            return submission.submission_of(asked, regenerate_outputs=form.cleaned_data["force"])
+            return submission.submission_of(
+                asked, parameters=form.secrets(), regenerate_outputs=form.cleaned_data["force"]
+            )
 
         return plans.answer(request, context, form, submission_of_form)
     if not form.is_valid():
@@ -150,17 +152,28 @@ def detail(request: HttpRequest, context: WorkspaceContext, draft_id: UUID) -> H
         saved = drafts.change(context, draft, form.changes(), version=version_of(request))
     except StudioError as refusal:
         return _show(request, context, draft, form, refusal)
-    problems = submission.problems_of(context, saved)
+    submits = request.POST.get("do") == "submit"
+    problems = _problems(context, saved, form.secrets(), submits=submits)
     if problems:
         return _show(request, context, saved, DraftForm(saved), problems=problems)
-    if request.POST.get("do") != "submit":
+    if not submits:
         return responses.done(request, _("Saved. Nothing is wrong with it."), address(context, saved))
     try:
-        run = submission.submit(context, saved, regenerate_outputs=form.cleaned_data["force"])
+        run = submission.submit(
+            context, saved, parameters=form.secrets(), regenerate_outputs=form.cleaned_data["force"]
+        )
     except StudioError as refusal:
         return _show(request, context, saved, DraftForm(saved), refusal)
     text = _("Submitted as #%(number)s.") % {"number": run.number}
     return responses.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))
+
+
+def _problems(
+    context: WorkspaceContext, draft: PipelineDraft, secrets: Mapping[str, Any], *, submits: bool = False
+) -> list[dict[str, Any]]:
+    """What is wrong with a draft. That a secret is not given yet is a problem of a submit alone."""
+    found = submission.problems_of(context, draft, secrets)
+    return [each for each in found if submits or each["code"] != "secret_missing"]
 
 
 def version_of(request: HttpRequest) -> int:
@@ -184,7 +197,7 @@ def _show(
     shown = window("rows", request.GET.get("rows"), len(steps), ROWS)
     if problems is None:  # only who may submit it is told why it would be refused
         asks = "part" not in request.GET and context.may(Role.CONTRIBUTOR) and not context.workspace.is_archived
-        problems = submission.problems_of(context, draft) if asks else []
+        problems = _problems(context, draft, {}) if asks else []
     by_step: dict[str | None, list[str]] = {}
     for each in problems:
         by_step.setdefault(each["step"], []).append(each["message"])

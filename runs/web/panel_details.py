@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from duto.spec.secrets import hidden
 from runs.models import Run
 from runs.stored_messages import error_text
 from runs.web.panel_request import PanelRequest
@@ -31,7 +32,7 @@ def details(ask: PanelRequest) -> Details:
         run=run,
         error=error_text(error) if error else "",
         error_code=str(error.get("code") or ""),
-        parameters=pairs(run.parameters),
+        parameters=pairs(hidden(run.parameters)),
         tags=pairs(run.tags),
         properties=pairs(run.properties),
     )

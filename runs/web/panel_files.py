@@ -20,6 +20,7 @@ from core.storage import Root, artifact_store
 from datasets.models import DatasetVersion
 from duto.spec.kinds import KINDS
 from duto.spec.parameters import as_text, texts
+from duto.spec.secrets import hidden
 from duto.spec.shell import with_values
 from registry.models import ModelVersion
 from runs.models import Artifact, Output, Run
@@ -229,7 +230,7 @@ def level(files: Iterable[tuple[str, int]], prefix: str) -> list[Entry]:
 def inputs(ask: StepPanelRequest) -> Inputs:
     """A query for the data that the step names, and two for what its script read by itself."""
     spec = ask.spec
-    values = ask.tree.root.parameters
+    values = hidden(ask.tree.root.parameters)
     sources = [(entry, _resolved(entry.get("from") or {}, values)) for entry in spec.get("inputs", [])]
     ids = [found for _entry, source in sources if (found := as_uuid(source.get("dataset")))]
     versions = {

@@ -21,6 +21,7 @@ from datasets.queries import datastores_in
 from duto.spec.errors import SpecError
 from duto.spec.moments import moment_of
 from duto.spec.parameters import as_text, check, element_type
+from duto.spec.secrets import MASK, is_sealed
 from duto.spec.sentences import Said
 from duto.spec.values import Parameter
 from workspaces.models import Workspace
@@ -123,18 +124,21 @@ class ParameterField(forms.CharField):
     def __init__(self, parameter: Parameter, current: Any, offers: Offers) -> None:
         self.parameter, self.current = parameter, current
         shown = shown_of(parameter, current)
+        is_needed = current is not None and "" not in (parameter.choices or ()) and _is_needed(parameter)
         super().__init__(
             label=parameter.name,
-            required=current is not None and "" not in (parameter.choices or ()) and _is_needed(parameter),
+            required=not is_sealed(current) if parameter.secret else is_needed,
             initial=shown,
             strip=False,
             widget=_widget(parameter, shown, offers),
-            help_text=_help(parameter, offers),
+            help_text=_help(parameter, offers, is_kept=is_sealed(current)),
         )
 
     def clean(self, value: Any) -> Any:
         text = with_lf(super().clean(value))
         kind = self.parameter.type
+        if self.parameter.secret:
+            return self._checked(text) if text else None
         if text == with_lf(self.initial or "") and self.current is not None:
             return self._checked(self.current)
         if kind == "list":
@@ -155,7 +159,7 @@ class ParameterField(forms.CharField):
 
 def shown_of(parameter: Parameter, value: Any) -> str:
     """A value as its field shows it."""
-    if value is None:
+    if value is None or parameter.secret:
         return ""
     if parameter.type == "bool":
         return str(bool(value)).lower()
@@ -213,6 +217,8 @@ def _is_chosen(parameter: Parameter) -> bool:
 
 def _widget(parameter: Parameter, shown: str, offers: Offers) -> forms.Widget:
     kind = parameter.type
+    if parameter.secret:
+        return forms.PasswordInput(attrs={"autocomplete": "new-password"})
     if _is_chosen(parameter):
         return _select(parameter, shown)
     if kind == "bool":
@@ -261,9 +267,12 @@ def _datasets(shown: str, offers: Offers) -> forms.Select:
     return forms.Select(choices=[("", _("the default")), *now, *groups])
 
 
-def _help(parameter: Parameter, offers: Offers) -> str:
+def _help(parameter: Parameter, offers: Offers, *, is_kept: bool) -> str:
     """What it is for, and what may be filled in."""
     kind = parameter.type
+    if parameter.secret:
+        word = _("secret; empty: as it is, %(mask)s") % {"mask": MASK} if is_kept else _("secret, shown to nobody")
+        return "\n".join(each for each in (parameter.help, word) if each)
     is_picked = (kind == "dataset" and offers.datasets) or (kind == "data_path" and offers.datastores)
     words = [] if _is_chosen(parameter) or kind == "bool" or is_picked else [str(WORDS[kind])]
     if kind == "list" and element_type(parameter) is None:

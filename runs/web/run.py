@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from duto.spec.secrets import hidden
 from runs.models import Run
 from runs.queries.folding import FOLD_ABOVE
 from runs.queries.graph import graph_document
@@ -121,7 +122,7 @@ def page(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpR
 def parameters_of(run: Run) -> list[tuple[str, str]]:
     """What the run runs with: what it was given, else the defaults of its pipeline."""
     declared = {each.name: each.default for each in parsed(run.pk).graph.parameters}
-    return [(name, said(value)) for name, value in {**declared, **run.parameters}.items()]
+    return [(name, said(value)) for name, value in hidden({**declared, **run.parameters}).items()]
 
 
 def tags_of(context: WorkspaceContext, run: Run) -> list[Tag]:

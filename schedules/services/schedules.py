@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core import once
+from core import once, sealed
 from core.clock import now
 from core.errors import Conflict, Invalid
 from core.spec import refusing
@@ -19,6 +19,7 @@ from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
 from duto.spec.graph import Graph, Parameter
 from duto.spec.names import check_name
+from duto.spec.secrets import is_sealed, merged
 from pipelines import queries as pipelines
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from registry.services.models import find_model
@@ -118,16 +119,20 @@ def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None
         schedule.experiment_name = given
     schedule.experiment_name = schedule.experiment_name or name_from(schedule.name)
     if asked.get("parameters") is not None:
-        schedule.parameters = dict(asked["parameters"])
+        # All values are others from now on, but for secrets, which nobody can read to say them again.
+        secrets = {name: value for name, value in schedule.parameters.items() if is_sealed(value)}
+        schedule.parameters = merged(secrets, asked["parameters"])
     _trigger(schedule, asked)
     _time(schedule, asked, moment, is_bounded=bounds != (schedule.end_at, schedule.max_runs))
     given = schedule.values if asked.get("values") is None else asked["values"]
     schedule.values = triggers.check_values(given, schedule.trigger)
     if schedule.status == Status.ACTIVE or asked.get("parameters") is not None or asked.get("values") is not None:
         try:
-            parameter_rules.bind(_declared(schedule), _values(schedule))
+            declared = _declared(schedule)
+            parameter_rules.bind(declared, _values(schedule), is_whole=True)
         except SpecError as error:
             raise refused(error) from error
+        schedule.parameters = sealed.seal(schedule.workspace.pk, declared, schedule.parameters)
     if schedule.status == Status.ACTIVE:
         cycles.refuse(schedule)
 
@@ -268,3 +273,12 @@ def _values(schedule: Schedule) -> dict[str, Any]:
     facts = triggers.facts_of(schedule.trigger)
     values = {name: facts[fact] for name, fact in schedule.values.items()}
     return {**schedule.parameters, **values, **({watch["parameter"]: place} if watch.get("parameter") else {})}
+
+
+def rotate() -> None:
+    """Encrypt the secrets of all schedules under the present key of the studio."""
+    for row in Schedule.objects.select_for_update(of=("self",)):
+        secret = {name: value for name, value in row.parameters.items() if is_sealed(value)}
+        if secret:
+            row.parameters = {**row.parameters, **sealed.sealed_anew(row.workspace_id, secret)}
+            row.save(update_fields=["parameters"])

@@ -21,6 +21,7 @@ from core.ids import as_key
 from core.paging import page_of
 from datasets.models import DatasetVersion
 from datasets.queries import datasets_in, datastores_in
+from duto.spec.secrets import hidden
 from pipelines import queries as pipelines
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from registry.models import ModelVersion, RegisteredModel
@@ -86,6 +87,8 @@ class SchedulePage:
     when: str
     # Parameters that get facts of what starts a run.
     values: list[tuple[str, str]]
+    # The others, as they may be shown.
+    parameters: dict[str, Any]
     upcoming: list[datetime]
     ticks: list[TickRow]
     next: str | None
@@ -185,6 +188,7 @@ def detail(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -
         what_url=_address_of(context, schedule),
         when=when(schedule, queries.trigger_names([schedule]).get(schedule.trigger_key, "")),
         values=[(name, str(FACT_WORDS[fact])) for name, fact in schedule.values.items()],
+        parameters=hidden(schedule.parameters),
         upcoming=queries.upcoming(schedule),
         ticks=[
             TickRow(

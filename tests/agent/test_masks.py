@@ -108,6 +108,12 @@ def test_a_script_asks_before_it_knows_the_value(steps: Steps, folder: str) -> N
     assert kept and not any(b"hunter2" in path.read_bytes() for path in kept)
 
 
+def test_what_the_studio_wants_hidden_is_so_from_the_first_byte(steps: Steps) -> None:
+    probe, directory = steps.run("import sys; print('hunter2'); sys.exit('no hunter2')", masks=("hunter2",))
+    assert (directory / "log.data").read_bytes() == b"***\nno ***\n"
+    assert probe.verdict is not None and "hunter2" not in str(probe.verdict)
+
+
 def test_a_traceback_hides_it_and_so_does_the_verdict(steps: Steps) -> None:
     log, code, directory = say(steps, """
         hide(["hunter2"])

@@ -217,12 +217,13 @@ def test_the_environment_is_clean(remote: Room, monkeypatch: pytest.MonkeyPatch)
     remote.image_store.files["/b"] = b""
     spec: dict[str, Any] = {
         "script": "a.py", "snapshot": {"files": [file("a.py", b"", get="/b")]}, "token": "t",
-        "environment": {"variables": {"MINE": 1, "PYTHONPATH": "src"}}, "variables": {"AZUREML_RUN_ID": "r"}, "limits": {"cores": 2},
+        "environment": {"variables": {"MINE": 1, "PYTHONPATH": "src"}}, "variables": {"AZUREML_RUN_ID": "r"}, "limits": {"cores": 2}, "masks": ["hunter2"],
     }  # fmt: skip
     bound = remote.stage(**spec)
     launch = launch_of(
         AttemptKey("a", 1), remote.directory, step_of(spec), bound, sys.executable, Path("/sdk"), "http://studio"
     )
+    assert launch.masks == ("hunter2",)
     assert "AGENT_SECRET" not in launch.env and launch.env["MINE"] == "1" and launch.env["AZUREML_RUN_TOKEN"] == "t"
     assert launch.env["PYTHONPATH"] == f"/sdk:{launch.cwd}:src" and launch.env["OMP_NUM_THREADS"] == "2"
     assert launch.env["HOME"].startswith(str(remote.directory)) and "PYTHONDONTWRITEBYTECODE" not in launch.env

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import CharField, Serializer
 from rest_framework.views import APIView
 
-from core import once, strictness
+from core import encryption, once, strictness
 from core.errors import Invalid, NotFound
 from core.models import IdempotencyKey
 from core.paging import page_of
@@ -81,7 +81,8 @@ def _fingerprint(request: Request) -> str:
         seen.update(_form_of(request))
     else:
         seen.update(request.headers.get("Content-Length", "").encode())
-    return seen.hexdigest()
+    # Keyed, since it is kept: nobody may try secrets against it that the request had.
+    return encryption.keyed_digest(seen.digest(), b"request")
 
 
 def _form_of(request: Request) -> bytes:

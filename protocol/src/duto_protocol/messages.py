@@ -566,6 +566,8 @@ class LaunchSpec(Message, frozen=True):
     ledgers: list[InputFile] = []
     kept: list[InputFile] = []
     spark_master: str = ""
+    # Texts that the log may not show from its first byte on.
+    masks: list[str] = []
 
 
 # --- builds ---

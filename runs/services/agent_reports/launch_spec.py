@@ -11,6 +11,7 @@ from django.conf import settings
 from msgspec import structs
 
 from compute.models import ComputeTarget
+from core import sealed
 from core.clock import now
 from core.errors import Unprocessable
 from core.prepared import Prepared
@@ -62,7 +63,8 @@ class SpecOf:
         self.attempt, self.run, self.root = attempt, attempt.run, attempt.run.root or attempt.run
         graph = parsed(self.run.graph_id)
         self.step: Step = graph.steps[self.run.step.node_id]
-        self.values = texts(graph.types, self.root.parameters)
+        values, self.masks = sealed.opened(self.root.workspace_id, self.root.parameters)
+        self.values = texts(graph.types, values)
         self.workspace = self.root.workspace
         self._look = output_check.Look()
         self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"
@@ -88,6 +90,7 @@ class SpecOf:
             outputs=[self._output(each.name) for each in step.outputs],
             artifacts=ArtifactSpec(f"{self.files}/artifact/"),
             variables=self._variables(),
+            masks=self.masks,
             params={name: self._text(value) for name, value in step.params.items()},
             settings={name: self._setting(value) for name, value in step.settings.items()},
             timeout_seconds=step.timeout_seconds,

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from compute.models import ComputeTarget
-from core import sentences
+from core import sealed, sentences
 from core.errors import Unprocessable
 from core.ids import as_uuid
 from core.sentences import Kept
@@ -133,9 +133,10 @@ def _read(
     files.update({row.digest: {each["path"]: each["digest"] for each in row.files} for row in rows})
     try:
         graph = Graph.from_document(document, files)
-        parameters = parameter_rules.bind(graph.parameters, given)
+        bound = parameter_rules.bind(graph.parameters, given, is_whole=True)
     except SpecError as error:
         raise refused(error) from error
+    parameters = sealed.seal(context.workspace.pk, graph.parameters, bound)
     clusters = ComputeTarget.objects.filter(workspace=context.workspace)
     targets = {target.name.lower(): target for target in clusters if not target.is_leaving}
     data.learn((each for step in graph.steps for each in step.inputs), parameters)

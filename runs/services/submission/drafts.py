@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from core import outbox
 from core.errors import Invalid, NotFound, StudioError
 from duto.spec import canonical
+from duto.spec.secrets import is_sealed
 from environments.services import versions as environment_versions
 from pipelines.models import PipelineDraft
 from pipelines.services import drafts
@@ -35,7 +36,10 @@ def copy_of(context: WorkspaceContext, run_id: object) -> dict[str, Any]:
         "name": (run.display_name or run.experiment.name)[: drafts.NAME_MAX],
         "description": run.description,
         "graph": {**graph, "continue_on_step_failure": run.continue_on_step_failure},
-        "parameters": {name: value for name, value in values.items() if defaults.get(name, value) != value},
+        # Who changes the steps of a draft could have them tell a secret: whoever submits it gives it anew.
+        "parameters": {
+            name: value for name, value in values.items() if defaults.get(name, value) != value and not is_sealed(value)
+        },
         **{name: again[name] for name in ("experiment", "kind", "priority", "tags")},
         "of_run_id": run.pk,
     }

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid
+from duto.spec.secrets import merged
 from runs.models import Run
 from runs.services.submission.submit import submit_run
 from workspaces.access import WorkspaceContext
@@ -52,7 +53,7 @@ def resumption_of(run: Run, parameters: Mapping[str, Any]) -> dict[str, Any]:
         "experiment": run.experiment.name,
         "kind": run.kind,
         "graph": run.graph or {},
-        "parameters": {**run.parameters, **parameters},
+        "parameters": merged(run.parameters, parameters),
         "tags": run.tags,
         # Who wanted nothing older than that run gets nothing older than that run.
         "regenerate_outputs": run.is_forced,

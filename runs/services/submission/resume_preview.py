@@ -14,12 +14,13 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget
-from core import paging, slices
+from core import paging, sealed, slices
 from core.errors import StudioError
 from duto.spec import fingerprint
 from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
 from duto.spec.graph import Graph, Step
+from duto.spec.secrets import merged
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from environments.services import versions as environment_versions
 from runs.models import Run, StepRun
@@ -104,9 +105,10 @@ def preview(
     check(run)
     graph = parsed(run.pk).graph
     try:
-        values = parameter_rules.bind(graph.parameters, {**run.parameters, **(parameters or {})})
+        bound = parameter_rules.bind(graph.parameters, merged(run.parameters, parameters or {}), is_whole=True)
     except SpecError as error:
         raise refused(error) from error
+    values = sealed.seal(run.workspace_id, graph.parameters, bound)
     page, following = paging.part_of(graph.order, after=after, limit=limit, label=f"resume:{run.pk}")
     foreseen = Foreseen(run, graph, values)
     adoption.learn(foreseen, page)

@@ -19,6 +19,7 @@ from core.work import after_commit, later
 from duto.spec import canonical, status
 from duto.spec.graph import Step
 from duto.spec.kinds import KINDS
+from duto.spec.secrets import hidden, merged
 from environments.models import EnvironmentVersion
 from environments.services import versions as environment_versions
 from runs.models import DataUse, Experiment, Run, RunWords, StepRun, Trigger
@@ -223,7 +224,7 @@ def resubmission_of(
         "experiment": run.experiment.name,
         "kind": kind,
         "graph": graph,
-        "parameters": {**values, **parameters},
+        "parameters": merged(values, parameters),
         "tags": run.tags,
         "regenerate_outputs": regenerate_outputs,
         "continue_on_step_failure": run.continue_on_step_failure,
@@ -373,7 +374,7 @@ def _root_properties(kind: str, parameters: Mapping[str, Any], pipeline: UUID | 
     source = status.RUN_TYPES.get(kind, "azureml.scriptrun")
     found = {status.RUN_SOURCE: source, "runSource": "SDK", "runType": "SDK"}
     if kind == Run.Kind.PIPELINE:
-        found[status.PARAMETERS] = canonical.canonical(dict(parameters)).decode()
+        found[status.PARAMETERS] = canonical.canonical(hidden(parameters)).decode()
     if pipeline is not None:
         found[status.PIPELINE_ID] = str(pipeline)
     return found

@@ -248,6 +248,7 @@ def launch_of(
         grace_seconds=float(spec.grace_seconds),
         timeout_seconds=spec.timeout_seconds,
         log_cap=spec.log_cap,
+        masks=tuple(spec.masks),
         ranks=ranks_of(spec) if spec.distribution else 0,
         reserved=reservation(spec),
         binds=tuple(Bind(Path(root), Path(root)) for root in dict.fromkeys(shown)),

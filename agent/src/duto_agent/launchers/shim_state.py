@@ -69,6 +69,7 @@ def order_of(launch: Launch, notify_address: str | None) -> dict[str, Any]:
         "grace_seconds": launch.grace_seconds,
         "timeout_seconds": launch.timeout_seconds,
         "log_cap": launch.log_cap,
+        **({"masks": list(launch.masks)} if launch.masks else {}),
         **({"ranks": {"folder": str(ranks_folder(launch.cwd.parent)), "count": launch.ranks}} if launch.ranks else {}),
         "limits": {**DEFAULT_LIMITS, **launch.limits},
     }

@@ -80,6 +80,8 @@ class Step:
         self.notifier = AgentNotifier(launch.get("bell"), os.path.basename(directory))
         self.log = Log(directory, int(launch.get("log_cap") or 1 << 30))
         self.masks = Masks()
+        for value in launch.get("masks") or ():
+            self.masks.add(value.encode())
         self.mask_requests: MaskRequests | None = None
         self.ranks: RankLogs | None = None
         self.child = 0

@@ -101,7 +101,7 @@ def bound(graph: Graph, parameters: Mapping[str, Any], workspace: Any, save: Sav
     """The values of parameters as they are sent. Raises `UserErrorException` for those that do not fit."""
     given = {name: value_of(value, workspace, save) for name, value in parameters.items()}
     try:
-        values = bind(graph.parameters, given)
+        values = bind(graph.parameters, given, is_whole=True)
     except SpecError as error:
         raise refusal(list(error.problems)) from error
     return {name: values[name] for name in given}

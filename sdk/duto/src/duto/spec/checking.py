@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple, Union
 
 from duto.spec import distribution
 from duto.spec.errors import Problem
@@ -29,7 +29,9 @@ def problems_of(graph: Parts, files: Optional[Mapping[str, Any]] = None) -> List
     found += [_bad("parameter", p.name) for p in graph.parameters if not is_name("parameter", p.name)]
     steps = {step.id: step for step in graph.steps}
     declared = {parameter.name: parameter.type for parameter in graph.parameters}
+    secret = {parameter.name for parameter in graph.parameters if parameter.secret}
     for step in graph.steps:
+        found += _secrets(step, secret)
         found += _names(step)
         found += _settings(step, files)
         found += _references(step, declared)
@@ -243,6 +245,18 @@ def _references(step: Step, declared: Mapping[str, str]) -> List[Problem]:
                 text = f"Step '{step.id}': {where} names the {kind} '{name}', which {owner} does not declare."
                 found.append(Problem(codes[kind], text, step.id))
     return found
+
+
+def _secrets(step: Step, secret: Set[str]) -> List[Problem]:
+    """Secrets elsewhere than among what a script is given: no log hides what is made of them there."""
+    counts = step.distribution.counts if step.distribution else {}
+    held = {**step.settings, **counts, "node_count": step.node_count}
+    named = [(f"'{name}'", value["parameter"]) for name, value in held.items() if _is_parameter(value)]
+    named += [(f"input '{each.name}'", each.parameter) for each in step.inputs if each.parameter is not None]
+    text = "Step '{}': {} takes the parameter '{}', which is a secret: those are for arguments and params."
+    return [
+        Problem("bad_parameter", text.format(step.id, where, name), step.id) for where, name in named if name in secret
+    ]
 
 
 def _inputs(step: Step, steps: Mapping[str, Step], declared: Mapping[str, str]) -> List[Problem]:

@@ -25,14 +25,19 @@ def declared(
     minimum: Any = None,
     maximum: Any = None,
     help: str = "",
+    secret: bool = False,
 ) -> Parameter:
     """The parameter, all its values typed.
 
     Raises `SpecError`: `bad_parameter` for what cannot be meant, and for the default what `parameters.check` raises.
     """
     problems = _faults(name, kind, choices, minimum, maximum, help)
+    if secret:
+        problems += _faults_of_secret(name, kind, default, choices)
     if problems:
         raise SpecError(problems)
+    if secret:
+        return Parameter(name, kind, "", help=help.strip(), secret=True)
     plain = Parameter(name, kind, coerce(name, kind, default), help=help.strip())
     if choices is None and minimum is None and maximum is None:
         return replace(plain, default=check(plain, default))
@@ -55,6 +60,7 @@ def of_document(document: Mapping[str, Any]) -> Parameter:
         document["type"],
         document.get("default"),
         help=document.get("help") or "",
+        secret=bool(document.get("secret")),
         **{key: document.get(key) for key in kept},
     )
 
@@ -76,6 +82,18 @@ def _faults(
         found.append(f"has a help that is no text: {shown(text)}.")
     elif len(text) > LONGEST_HELP:
         found.append(f"has a help of {len(text):,} characters: at most {LONGEST_HELP:,} are shown.")
+    return [Problem("bad_parameter", f"Parameter '{name}' {each}") for each in found]
+
+
+def _faults_of_secret(name: str, kind: str, default: Any, choices: Optional[Sequence[Any]]) -> List[Problem]:
+    """What a secret may not be: its graph is no secret, so no value of it may stand there."""
+    found = []
+    if kind != "string":
+        found.append(f"is a secret of the type {kind}: secrets are texts.")
+    if choices is not None:
+        found.append("is a secret with choices, which would tell it.")
+    if default not in ("", None):
+        found.append("is a secret with a default, which everybody could read in the graph: let its default be ''.")
     return [Problem("bad_parameter", f"Parameter '{name}' {each}") for each in found]
 
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from duto.spec import canonical
+from duto.spec import canonical, secrets
 from duto.spec.graph import Step
 from duto.spec.kinds import KINDS
 from duto.spec.parameters import as_text
@@ -78,7 +78,7 @@ def fingerprint(
                 each.name: [inputs.get(each.name), each.mode, each.path_on_compute, each.tabular]
                 for each in step.inputs
             },
-            "parameters": {name: parameters.get(name) for name in used},
+            "parameters": {name: secrets.identity(parameters.get(name)) for name in used},
             "environment": environment,
             "outputs": [
                 [each.name, each.kind, each.datastore, each.mode, each.destination, each.is_directory]
@@ -221,7 +221,7 @@ def _named(part: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> List[Di
             text = f"{label}`{name}` is new"
         elif second is _MISSING:
             text = f"{label}`{name}` is gone"
-        elif part in ("inputs", "outputs"):
+        elif part in ("inputs", "outputs") or secrets.is_identity(first) or secrets.is_identity(second):
             text = f"{label}`{name}` changed"
         else:
             text = f"{label}`{name}` {_shown(first)} → {_shown(second)}"
@@ -232,7 +232,7 @@ def _named(part: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> List[Di
 
 
 def _value(value: Any) -> Any:
-    return None if value is _MISSING else value
+    return None if value is _MISSING else secrets.MASK if secrets.is_identity(value) else value
 
 
 def _whole(part: str, old: Any, new: Any) -> str:

@@ -12,6 +12,7 @@ import math
 from datetime import datetime
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
+from duto.spec import secrets
 from duto.spec.canonical import canonical
 from duto.spec.errors import Problem, SpecError, refuse
 from duto.spec.filenames import place_on, why_no_place
@@ -76,6 +77,8 @@ def check(parameter: Parameter, value: Any) -> Any:
     Raises `SpecError` that names the parameter, the value and what is allowed: `wrong_type`, `too_long`, `not_a_choice`,
     `out_of_range`.
     """
+    if parameter.secret:
+        return _secret(parameter.name, value)
     typed = coerce(parameter.name, parameter.type, value)
     is_list = parameter.type == "list"
     if is_list and typed:
@@ -108,11 +111,13 @@ def texts(kinds: Mapping[str, str], values: Mapping[str, Any]) -> Dict[str, Any]
     return {name: as_text(value, "json") if kinds.get(name) == "json" else value for name, value in values.items()}
 
 
-def bind(declared: Iterable[Parameter], given: Mapping[str, Any]) -> Dict[str, Any]:
+def bind(declared: Iterable[Parameter], given: Mapping[str, Any], *, is_whole: bool = False) -> Dict[str, Any]:
     """All declared parameters with their values: those given, as `check` takes them, else the defaults.
 
-    Raises `SpecError` naming every undeclared parameter (`undeclared_parameter`) and every value that `check` refuses.
+    Raises `SpecError` naming every undeclared parameter (`undeclared_parameter`) and every value that `check` refuses; with
+    `is_whole`, as of what is to run, also every secret that has no value (`secret_missing`).
     """
+    declared = list(declared)
     known = {parameter.name: parameter for parameter in declared}
     problems: List[Problem] = []
     values = {name: parameter.default for name, parameter in known.items()}
@@ -124,6 +129,8 @@ def bind(declared: Iterable[Parameter], given: Mapping[str, Any]) -> Dict[str, A
             values[name] = check(known[name], value)
         except SpecError as error:
             problems.extend(error.problems)
+    if is_whole:
+        problems += secrets.missing((each for each in declared if each.name not in given), values)
     if problems:
         raise SpecError(problems)
     return values
@@ -184,6 +191,19 @@ def _not_allowed(parameter: Parameter, value: Any) -> Optional[Problem]:
     facts = {"least": least, "most": most}
     bounds = {key: as_text(bound) for key, bound in facts.items() if bound is not None}
     return Problem("out_of_range", said(code, name=name, value=shown(value), **bounds))
+
+
+def _secret(name: str, value: Any) -> Any:
+    """The text, or the secret as it is kept. Its refusals do not show it."""
+    if secrets.is_sealed(value):
+        return dict(value)
+    if value == secrets.MASK:
+        raise refuse("wrong_type", said("parameter_secret_hidden", name=name, mask=secrets.MASK))
+    is_text = isinstance(value, str) and cleaned(value) == value
+    if is_text and len(value) >= secrets.SHORTEST and len(value.encode("utf-8")) <= secrets.LARGEST:
+        return value
+    text = said("parameter_secret", name=name, least=secrets.SHORTEST, most=f"{secrets.LARGEST:,}")
+    raise refuse("wrong_type", text)
 
 
 def _itself(value: Any) -> Any:

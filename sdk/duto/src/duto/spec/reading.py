@@ -94,6 +94,7 @@ def _parameter(reader: _Reader) -> Optional[Parameter]:
         return None
     said = reader.document
     choices, text = reader.take("choices", _LIST, None), reader.take("help", _TEXT, "")
+    is_secret = reader.take("secret", _FLAG, False)
     try:
         return declared(
             name,
@@ -103,6 +104,7 @@ def _parameter(reader: _Reader) -> Optional[Parameter]:
             minimum=said.get("minimum"),
             maximum=said.get("maximum"),
             help=text,
+            secret=is_secret,
         )
     except SpecError as error:
         reader.problems.extend(error.problems)

@@ -130,6 +130,14 @@ SENTENCES: Dict[str, str] = {
     "parameter_between_each": _(
         "Each element of parameter '%(name)s' is from %(least)s to %(most)s, but the list has %(value)s."
     ),
+    "parameter_secret": _(
+        "Parameter '%(name)s' is a secret: a text of at least %(least)s characters and at most %(most)s bytes. What was given is "
+        "none, and is not shown here."
+    ),
+    "parameter_secret_hidden": _(
+        "Parameter '%(name)s' is a secret, and %(mask)s only stands for its value. Give the value itself."
+    ),
+    "parameter_secret_missing": _("Parameter '%(name)s' is a secret and has no default: give its value."),
     # Before its script.
     "files_not_fetched": _("The step's files could not be fetched: %(error)s"),
     "not_prepared": _("The step could not be prepared on this host: %(error)s."),

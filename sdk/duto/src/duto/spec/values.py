@@ -16,7 +16,8 @@ class Parameter:
     """A declared parameter of the pipeline; `default` is of `type`, one of `parameters.TYPES`.
 
     `choices` are all values that it takes, `minimum` and `maximum` the least and the most; of a list they are about each
-    of its elements. `help` says to people what it is for. `declarations.declared` makes one that is checked.
+    of its elements. `help` says to people what it is for. The values of a `secret` are encrypted, and it has no default.
+    `declarations.declared` makes one that is checked.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Parameter:
     minimum: Any = None
     maximum: Any = None
     help: str = ""
+    secret: bool = False
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,12 @@ def _parameter(parameter: Parameter) -> Dict[str, Any]:
     if parameter.choices is not None:
         document["choices"] = list(parameter.choices)
     # Only what is said, so that the digests of graphs without stay as they are.
-    said = {"minimum": parameter.minimum, "maximum": parameter.maximum, "help": parameter.help or None}
+    said = {
+        "minimum": parameter.minimum,
+        "maximum": parameter.maximum,
+        "help": parameter.help or None,
+        "secret": parameter.secret or None,
+    }
     return {**document, **{key: value for key, value in said.items() if value is not None}}
 
 

@@ -40,6 +40,7 @@ class PipelineParameter:
         minimum: Union[str, float, datetime, None] = None,
         maximum: Union[str, float, datetime, None] = None,
         help: str = "",
+        secret: bool = False,
     ) -> None:
         """
         Args:
@@ -50,6 +51,7 @@ class PipelineParameter:
             minimum: the least value that it takes (number, datetime); of a list of numbers, of each element.
             maximum: the most.
             help: what people are told of it where they give a value.
+            secret: whether its values are encrypted and shown nowhere; its default is `""`, and a submit has to give it.
 
         Raises:
             SpecError: the name is another; the default is none of the choices or out of bounds; choices or bounds cannot
@@ -63,6 +65,7 @@ class PipelineParameter:
             "minimum": _plain(minimum),
             "maximum": _plain(maximum),
             "help": help,
+            "secret": bool(secret),
         }
         self._declared = self.declare(None, False)
 
@@ -89,6 +92,11 @@ class PipelineParameter:
         """The most that it takes, or None. An addition of ours."""
         found: Union[str, float, None] = self._declared.maximum
         return found
+
+    @property
+    def secret(self) -> bool:
+        """Whether its values are encrypted and shown nowhere. An addition of ours."""
+        return self._declared.secret
 
     @property
     def help(self) -> str:

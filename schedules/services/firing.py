@@ -24,6 +24,7 @@ from pipelines.models import PipelineEndpoint
 from runs.models import Run
 from runs.queries.runs import get_run
 from runs.services.orchestration.cancel import cancel_tree
+from runs.services.orchestration.progress import submitting_together
 from runs.services.submission import publish
 from schedules import stored_messages, timetable
 from schedules.models import Backfill, Schedule, Tick
@@ -40,8 +41,10 @@ AT_ONCE = 500
 CLAIM = timedelta(seconds=60)
 # A tick of which nobody knows why it cannot be fired is tried so often, after 10, 30, 90 and 270 seconds, and then has failed.
 MOST_TRIES, PAUSE, SHOWN = 5, timedelta(seconds=10), 500
-# Ticks of a schedule that one call fires, and schedules that are looked up at once.
+# Ticks of a schedule that one call fires.
 FIRED_AT_ONCE = 20
+# Schedules whose runs are submitted before the first of these runs is carried forward: some seconds' worth.
+SUBMITTED_AT_ONCE = 200
 NOBODY = "nobody"
 # What became of a time is known for so long; a schedule of every minute leaves half a million rows a year.
 KEPT = timedelta(days=90)
@@ -74,15 +77,21 @@ def fire_all() -> None:
         return
     try:
         tried: set[UUID] = set()
-        while keys := [key for key in _ready(now()) if key not in tried][:FIRED_AT_ONCE]:
-            for key in keys:
-                tried.add(key)
-                try:
-                    fire(key)
-                except Exception:  # nor one schedule's fault the others from firing; it is tried again at the next look
-                    log.exception("schedule %s could not be fired", key)
+        while keys := [key for key in _ready(now()) if key not in tried][:SUBMITTED_AT_ONCE]:
+            tried.update(keys)
+            # Runs that have to exist come before steps: on few cores those that run would keep the others from being submitted.
+            with submitting_together():
+                for key in keys:
+                    _fire_safely(key)
     finally:
         _AT_IT.release()
+
+
+def _fire_safely(key: UUID) -> None:
+    try:
+        fire(key)
+    except Exception:  # nor one schedule's fault the others from firing; it is tried again at the next look
+        log.exception("schedule %s could not be fired", key)
 
 
 def _ready(moment: datetime) -> list[UUID]:
@@ -146,7 +155,8 @@ def fire(key: UUID) -> None:
         except Exception as error:
             log.exception("tick %s could not be fired", tick.pk)
             _fault(tick, error)
-        if Tick.objects.filter(pk=tick.pk, status=Status.QUEUED).exists():
+        may_wait = tick.backfill_id is None and tick.schedule.overlap != Schedule.Overlap.ALLOW
+        if may_wait and Tick.objects.filter(pk=tick.pk, status=Status.QUEUED).exists():
             return
 
 

@@ -17,6 +17,7 @@ from core.clock import now
 from core.errors import StudioBusy
 from pipelines.services import endpoints
 from runs.models import Attempt, Run
+from runs.services.orchestration import progress, run_transaction
 from runs.services.submission import publish
 from schedules import stored_messages
 from schedules.models import Schedule, Tick
@@ -388,6 +389,41 @@ def test_a_disabled_schedule_is_not_due(scenario: RunScenario, pipeline: Any) ->
     assert statuses(made) == ["skipped"] and Run.objects.count() == 0
     firing.look()
     assert Tick.objects.count() == 1
+
+
+def test_runs_that_are_due_together_exist_before_the_first_is_placed(
+    scenario: RunScenario, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        put_back(scheduled(scenario, pipeline, name=f"s{number}"), seconds=1)
+    rounds = []
+
+    def count() -> None:
+        rounds.append((Run.objects.filter(parent=None).count(), Attempt.objects.count()))
+
+    run_transaction.placement_needed.register(count)
+    try:
+        firing.look()
+        with monkeypatch.context() as broken:
+            # One that cannot go on keeps no other from it; the ticker finds it.
+            doomed = []
+            carried = progress.advance_some
+
+            def carry(root_id: Any) -> None:
+                if not doomed:
+                    doomed.append(root_id)
+                    raise OperationalError("away")
+                carried(root_id)
+
+            broken.setattr(progress, "advance_some", carry)
+            firing.fire_all()
+    finally:
+        run_transaction.placement_needed.unregister(count)
+    assert rounds == [(4, 3)]
+    assert set(Tick.objects.values_list("status", flat=True)) == {"fired"}
+    assert Run.objects.get(pk=doomed[0]).status == "NotStarted"
+    progress.advance_some(doomed[0])
+    assert Attempt.objects.count() == 4
 
 
 def test_a_look_costs_the_same_however_many_schedules_there_are(scenario: RunScenario, pipeline: Any) -> None:

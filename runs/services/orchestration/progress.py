@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from uuid import UUID
 
 from compute.models import ComputeTarget
@@ -20,10 +23,13 @@ from runs.models import Attempt, Run
 from runs.queries.graphs import learn
 from runs.services.orchestration import adoption, failures, fingerprints, reuse, sweeps
 from runs.services.orchestration.run_state import RunState
-from runs.services.orchestration.run_transaction import place_after, run_transaction
+from runs.services.orchestration.run_transaction import place_after, placing_together, run_transaction
 from runs.services.orchestration.stopping import stop_steps
 from runs.services.scheduling import abilities
 
+log = logging.getLogger(__name__)
+# Runs that wait for the end of the block that submits several.
+_submitted: ContextVar[list[UUID] | None] = ContextVar("submitted", default=None)
 # One step that is reused may lead to the next so often within one transaction.
 ROUNDS = 120
 ROOT_WARNINGS = 20
@@ -44,6 +50,33 @@ def advance_some(root_id: UUID) -> None:
     learn(root_id)
     with run_transaction(root_id) as root:
         carry_forward(root)
+
+
+def advance_submitted(root_id: UUID) -> None:
+    """Carry a run forward that was just submitted: now, or at the end of the block that submits several."""
+    submitted = _submitted.get()
+    if submitted is None:
+        advance_some(root_id)
+    else:
+        submitted.append(root_id)
+
+
+@contextmanager
+def submitting_together() -> Iterator[None]:
+    """Runs that are submitted in the block are all there before the first of them is carried forward, and one round of placement
+    follows for all. Whoever dies on the way leaves them to the ticker."""
+    submitted: list[UUID] = []
+    token = _submitted.set(submitted)
+    try:
+        yield
+    finally:
+        _submitted.reset(token)
+        with placing_together():
+            for root_id in submitted:
+                try:
+                    advance_some(root_id)
+                except Exception:  # one run's fault must not keep the others from starting
+                    log.exception("advance of %s failed", root_id)
 
 
 def carry_forward(root: Run) -> None:

@@ -25,6 +25,8 @@ from runs.services.orchestration import open_children
 # Something waits for a place or gave one back. A round follows in this process, once the transaction holds: the agent whose
 # report ended a step gets its next one with the answer, which a task on a worker would bring a call later.
 placement_needed: Hook[[], object] = Hook()
+# Whether a place was asked for, while one round is to follow for several transactions.
+_places_asked: ContextVar[list[bool] | None] = ContextVar("places_asked", default=None)
 
 EVENT_FACTS = (
     "queued_at",
@@ -89,6 +91,27 @@ def run_transaction(root_id: UUID | None) -> Iterator[Run]:
         finally:
             _open.reset(token)
         _record(changes)
+
+
+@contextmanager
+def placing_together() -> Iterator[None]:
+    """One round of placement at the end, for all transactions of the block that ask for one."""
+    asked: list[bool] = []
+    token = _places_asked.set(asked)
+    try:
+        yield
+    finally:
+        _places_asked.reset(token)
+        if asked:
+            placement_needed()
+
+
+def _place() -> None:
+    asked = _places_asked.get()
+    if asked is None:
+        placement_needed()
+    else:
+        asked.append(True)
 
 
 @receiver(transitioned, sender=Run)
@@ -170,7 +193,7 @@ def _end_below(changes: Changes) -> None:
 
 def _record(changes: Changes) -> None:
     if changes.places:
-        after_commit(placement_needed)
+        after_commit(_place)
     if not changes.entries:
         return
     for run_id in changes.above:

@@ -155,7 +155,7 @@ def _sign(root: Run, **seen: Any) -> None:
 def _go(root: Run, steps: int) -> None:
     """Carry the run forward once the transaction holds: here, or by a worker when it is large."""
     if steps <= AT_ONCE:
-        after_commit(partial(progress.advance_some, root.pk))
+        after_commit(partial(progress.advance_submitted, root.pk))
     else:
         later("runs.advance", root_id=str(root.pk))
 

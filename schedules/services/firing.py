@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, F, Min, OuterRef, Q, Subquery
 
 from core import slices
 from core.clock import now
@@ -43,6 +44,8 @@ CLAIM = timedelta(seconds=60)
 MOST_TRIES, PAUSE, SHOWN = 5, timedelta(seconds=10), 500
 # Ticks of a schedule that one call fires.
 FIRED_AT_ONCE = 20
+# Schedules whose next tick is claimed by the same statements: few, since a claim ends while large graphs are submitted.
+CLAIMED_AT_ONCE = 20
 # Schedules whose runs are submitted before the first of these runs is carried forward: some seconds' worth.
 SUBMITTED_AT_ONCE = 200
 NOBODY = "nobody"
@@ -81,17 +84,10 @@ def fire_all() -> None:
             tried.update(keys)
             # Runs that have to exist come before steps: on few cores those that run would keep the others from being submitted.
             with submitting_together():
-                for key in keys:
-                    _fire_safely(key)
+                for part in slices.cut(keys, CLAIMED_AT_ONCE):
+                    _fire_some(part)
     finally:
         _AT_IT.release()
-
-
-def _fire_safely(key: UUID) -> None:
-    try:
-        fire(key)
-    except Exception:  # nor one schedule's fault the others from firing; it is tried again at the next look
-        log.exception("schedule %s could not be fired", key)
 
 
 def _ready(moment: datetime) -> list[UUID]:
@@ -138,80 +134,110 @@ def advance(key: UUID, moment: datetime) -> None:
 
 def fire(key: UUID) -> None:
     """Fire the ticks of a schedule that are due, oldest first. May be repeated, and by several at once."""
+    _fire_some([key])
+
+
+def _fire_some(keys: Sequence[UUID]) -> None:
+    """The same for several schedules, in turn: one tick of each, then the next one of each."""
     for _ in range(FIRED_AT_ONCE):
-        tick = _claim(key)
-        if tick is None:
+        ticks = _claim(keys)
+        if not ticks:
             return
-        try:
-            _fire(tick)
-        except StudioError as refusal:
-            # Busy, no room just now, or a workspace that was archived in this moment: it is due, and is fired later.
-            if refusal.status >= 500 or refusal.status == 429 or refusal.code == "archived":
-                return _put_off(tick, PAUSE, tick.tries - 1)
-            settle(tick, Status.FAILED, {"text": refusal.message})
-        except (OperationalError, InterfaceError):  # the database is away, or others hold it: no fault of this tick
-            log.exception("tick %s could not be fired", tick.pk)
+        keys = [tick.schedule_id for tick in ticks if _fire_safely(tick)]
+
+
+def _fire_safely(tick: Tick) -> bool:
+    """Whether the next one of its schedule may follow at once. One schedule's fault must not keep the others from firing."""
+    try:
+        return _fire_or_put_off(tick)
+    except Exception:  # the claim ends, and then it is tried again
+        log.exception("what became of tick %s could not be written", tick.pk)
+        return False
+
+
+def _fire_or_put_off(tick: Tick) -> bool:
+    try:
+        return _fire(tick)
+    except StudioError as refusal:
+        # Busy, no room just now, or a workspace that was archived in this moment: it is due, and is fired later.
+        if refusal.status >= 500 or refusal.status == 429 or refusal.code == "archived":
             return _put_off(tick, PAUSE, tick.tries - 1)
-        except Exception as error:
-            log.exception("tick %s could not be fired", tick.pk)
-            _fault(tick, error)
-        may_wait = tick.backfill_id is None and tick.schedule.overlap != Schedule.Overlap.ALLOW
-        if may_wait and Tick.objects.filter(pk=tick.pk, status=Status.QUEUED).exists():
-            return
+        settle(tick, Status.FAILED, {"text": refusal.message})
+    except (OperationalError, InterfaceError):  # the database is away, or others hold it: no fault of this tick
+        log.exception("tick %s could not be fired", tick.pk)
+        return _put_off(tick, PAUSE, tick.tries - 1)
+    except Exception as error:
+        log.exception("tick %s could not be fired", tick.pk)
+        return _fault(tick, error)
+    return True
 
 
-def _fault(tick: Tick, error: Exception) -> None:
+def _fault(tick: Tick, error: Exception) -> bool:
     """What nobody expected is tried again, later each time, and then said; the ticks after this one go on meanwhile."""
     if tick.tries < MOST_TRIES:
-        return _put_off(tick, PAUSE * 3 ** (tick.tries - 1), tick.tries)
+        _put_off(tick, PAUSE * 3 ** (tick.tries - 1), tick.tries)
+        return True
     what = f"{type(error).__name__}: {error}"[:SHOWN].replace("\0", "\ufffd")
     settle(tick, Status.FAILED, stored_messages.keep("fault", tries=tick.tries, error=what))
+    return True
 
 
-def _put_off(tick: Tick, pause: timedelta, tries: int) -> None:
-    """Have it fired later; those behind it are free to go."""
+def _put_off(tick: Tick, pause: timedelta, tries: int) -> bool:
+    """Have it fired later; those behind it are free to go, at the next look."""
     mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN)
     mine.update(fires_at=now() + pause, claimed_at=None, tries=tries)
+    return False
 
 
-def _claim(key: UUID) -> Tick | None:
-    """The oldest tick that may fire; None where there is none, or another is at it."""
+def _claim(keys: Sequence[UUID]) -> list[Tick]:
+    """Of each of these schedules the oldest tick that may fire, without those that another is at; by three statements."""
     moment = now()
-    open_ones = Tick.objects.filter(schedule=key, settled_at__isnull=True, status__in=OPEN, fires_at__lte=moment)
+    open_ones = Tick.objects.filter(
+        schedule=OuterRef("pk"), settled_at__isnull=True, status__in=OPEN, fires_at__lte=moment
+    )
     # What may fire at once before what may have to wait for the end of a run.
-    open_ones = open_ones.order_by(F("backfill").asc(nulls_last=True), "due_at")
-    related = ("schedule__workspace", "schedule__created_by", "backfill__created_by")
-    tick = open_ones.select_related(*related).defer("schedule__seen").first()
-    if tick is None:
-        return None
+    first = open_ones.order_by(F("backfill").asc(nulls_last=True), "due_at").values("pk")[:1]
+    rows = Schedule.objects.filter(pk__in=keys).order_by().annotate(first=Subquery(first))
+    found = [key for key in rows.values_list("first", flat=True) if key is not None]
     free = _unclaimed(moment) | Q(status=Status.QUEUED)
-    mine = Tick.objects.filter(free, pk=tick.pk, status__in=OPEN).update(claimed_at=moment, tries=F("tries") + 1)
-    tick.tries += 1
-    return tick if mine else None
+    if not found or not Tick.objects.filter(free, pk__in=found, status__in=OPEN).update(
+        claimed_at=moment, tries=F("tries") + 1
+    ):
+        return []
+    related = ("schedule__workspace", "schedule__created_by", "backfill__created_by")
+    claimed = Tick.objects.filter(pk__in=found, status__in=OPEN, claimed_at=moment).select_related(*related)
+    return list(claimed.defer("schedule__seen").order_by("fires_at"))
 
 
-def _fire(tick: Tick) -> None:
+def _fire(tick: Tick) -> bool:
+    """Fire a tick, or say why not; whether it is over with it, and does not wait for the end of a run."""
     schedule = tick.schedule
     if tick.tries > MOST_TRIES:
-        return settle(tick, Status.FAILED, stored_messages.keep("given_up", tries=MOST_TRIES))
+        return _settle(tick, Status.FAILED, "given_up", tries=MOST_TRIES)
     if tick.backfill is not None:
         # Somebody has asked for it: what the schedule says of its own ticks does not count.
         context = _context(schedule, tick.backfill.created_by)
         if context is None:
-            return settle(tick, Status.FAILED, stored_messages.keep(NOBODY))
+            return _settle(tick, Status.FAILED, NOBODY)
         start(context, tick)
-        return None
+        return True
     if schedule.max_runs is not None and schedule.run_count >= schedule.max_runs:
-        return settle(tick, Status.SKIPPED, stored_messages.keep("all_done", most=schedule.max_runs))
+        return _settle(tick, Status.SKIPPED, "all_done", most=schedule.max_runs)
     if schedule.status != Schedule.Status.ACTIVE:
-        return settle(tick, Status.SKIPPED, stored_messages.keep("disabled"))
+        return _settle(tick, Status.SKIPPED, "disabled")
     if not _may_start(tick):
-        return None
+        return not Tick.objects.filter(pk=tick.pk, status=Status.QUEUED).exists()
     context = _context(schedule, schedule.created_by)
     if context is None:
-        settle(tick, Status.FAILED, stored_messages.keep(NOBODY))
-        return stop(schedule, stored_messages.keep(NOBODY))
+        stop(schedule, stored_messages.keep(NOBODY))
+        return _settle(tick, Status.FAILED, NOBODY)
     start(context, tick)
+    return True
+
+
+def _settle(tick: Tick, status: Status, code: str, **facts: Any) -> bool:
+    settle(tick, status, stored_messages.keep(code, **facts))
+    return True
 
 
 def start(context: WorkspaceContext, tick: Tick) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import timedelta
 from typing import Any
@@ -316,7 +317,7 @@ def test_a_tick_that_ends_the_studio_each_time_is_given_up(scenario: RunScenario
     made = scheduled(scenario, pipeline)
     firing.look()
     for _ in range(firing.MOST_TRIES):
-        assert firing._claim(made.pk) is not None
+        assert firing._claim([made.pk])
         Tick.objects.update(claimed_at=now() - firing.CLAIM - timedelta(seconds=1))
     firing.fire_all()
     tick = Tick.objects.get()
@@ -455,7 +456,7 @@ def test_a_year_of_ticks_is_not_read_each_second(scenario: RunScenario, pipeline
     asks = [
         each["sql"] for each in asked if each["sql"].startswith("SELECT") and 'FROM "schedules_tick"' in each["sql"]
     ]
-    asks = [sql for sql in asks if '"schedules_tick"."id" =' not in sql]
+    asks = [sql for sql in asks if not re.search('"schedules_tick"."id" (=|IN)', sql)]
     assert len(asks) >= 2
     with connection.cursor() as cursor:
         for sql in asks:

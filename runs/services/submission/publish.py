@@ -135,10 +135,14 @@ def trigger(
     transaction in which it appears.
     """
     by: Trigger = {"kind": source, "name": name or pipeline.name}
-    run = submit_run(context, **submission_of(pipeline, **asked), trigger=by, on_made=on_made)
-    PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
-    outbox.hint(f"list:{context.workspace.name}:pipelines")
-    return run
+
+    def note(run: Run) -> None:
+        PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
+        outbox.hint(f"list:{context.workspace.name}:pipelines")
+        if on_made is not None:
+            on_made(run)
+
+    return submit_run(context, **submission_of(pipeline, **asked), trigger=by, on_made=note)
 
 
 def submission_of(

@@ -85,7 +85,7 @@ def fire_all() -> None:
             # Runs that have to exist come before steps: on few cores those that run would keep the others from being submitted.
             with submitting_together():
                 for part in slices.cut(keys, CLAIMED_AT_ONCE):
-                    _fire_some(part)
+                    fire(part)
     finally:
         _AT_IT.release()
 
@@ -132,13 +132,9 @@ def advance(key: UUID, moment: datetime) -> None:
         tell(schedule)
 
 
-def fire(key: UUID) -> None:
-    """Fire the ticks of a schedule that are due, oldest first. May be repeated, and by several at once."""
-    _fire_some([key])
-
-
-def _fire_some(keys: Sequence[UUID]) -> None:
-    """The same for several schedules, in turn: one tick of each, then the next one of each."""
+def fire(keys: Sequence[UUID]) -> None:
+    """Fire the ticks of these schedules that are due: the oldest of each, then the next of each. May be repeated, and by several
+    at once."""
     for _ in range(FIRED_AT_ONCE):
         ticks = _claim(keys)
         if not ticks:

@@ -250,10 +250,10 @@ def test_one_that_died_before_the_run_was_there_is_followed(scenario: RunScenari
     made = scheduled(scenario, pipeline)
     firing.look()
     Tick.objects.update(claimed_at=now() - timedelta(seconds=30))
-    firing.fire(made.pk)
+    firing.fire([made.pk])
     assert statuses(made) == ["due"], "whoever has it may still be at it"
     Tick.objects.update(claimed_at=now() - firing.CLAIM - timedelta(seconds=1))
-    firing.fire(made.pk)
+    firing.fire([made.pk])
     assert statuses(made) == ["fired"]
 
 
@@ -386,7 +386,7 @@ def test_a_disabled_schedule_is_not_due(scenario: RunScenario, pipeline: Any) ->
     made = scheduled(scenario, pipeline)
     firing.look()
     change(scenario.context, made, {"status": "Disabled"})
-    firing.fire(made.pk)
+    firing.fire([made.pk])
     assert statuses(made) == ["skipped"] and Run.objects.count() == 0
     firing.look()
     assert Tick.objects.count() == 1
@@ -452,7 +452,7 @@ def test_a_year_of_ticks_is_not_read_each_second(scenario: RunScenario, pipeline
         cursor.execute("ANALYZE schedules_tick")
     with CaptureQueriesContext(connection) as asked:
         firing.look()
-        firing.fire(made.pk)
+        firing.fire([made.pk])
     asks = [
         each["sql"] for each in asked if each["sql"].startswith("SELECT") and 'FROM "schedules_tick"' in each["sql"]
     ]

@@ -171,7 +171,7 @@ def test_a_program_makes_finds_changes_and_follows_a_schedule(
     for _ in range(2):
         Row.objects.update(next_at=now())
         firing.look()
-        firing.fire(Row.objects.get().pk)
+        firing.fire([Row.objects.get().pk])
     runs = made.get_pipeline_runs()
     assert [run.id for run in runs] == [str(run.pk) for run in Run.objects.filter(parent=None).order_by("-id")]
     assert len(runs) == 2 and made.get_last_pipeline_run().id == runs[0].id and runs[0].experiment.name == "by schedule"
@@ -247,7 +247,7 @@ def test_a_program_has_changes_of_a_datastore_start_runs(scenario: RunScenario, 
     put_file(scenario.context, "workspaceblobstore", "incoming/a.csv", io.BytesIO(b"1"), overwrite=True)
     Row.objects.update(next_at=now())
     watching.look(Row.objects.get().pk)
-    firing.fire(Row.objects.get().pk)
+    firing.fire([Row.objects.get().pk])
     (run,) = made.get_pipeline_runs()
     assert Run.objects.get(pk=run.id).parameters["place"] == {
         "datastore": "workspaceblobstore",
@@ -313,7 +313,7 @@ def test_its_pages_make_change_show_and_delete_it(scenario: RunScenario, visitor
     assert row.timetable == {"cron": "0 4 * * *", "time_zone": "Europe/Lisbon"} and row.name == "by cron"
     Row.objects.update(next_at=now(), jitter=0)
     firing.look()
-    firing.fire(row.pk)
+    firing.fire([row.pk])
     run = Run.objects.get(parent=None)
     assert f"/w/lab/runs/{run.pk}/" in seen(visitor, f"{place}?part=schedule") and "schedule “by cron”" in seen(visitor, "runs/")  # fmt: skip
     Tick.objects.create(schedule=row, due_at=now() - timedelta(days=1), fires_at=now(), status="skipped", reason={"text": "Because <b>."})  # fmt: skip
@@ -446,7 +446,7 @@ def test_a_workspace_goes_with_its_schedules(scenario: RunScenario, pipeline: An
         "schedules/", {"name": "x", "endpoint": endpoint, "timetable": {"frequency": "Minute", "interval": 1}}
     )
     firing.look()
-    firing.fire(Row.objects.get(name="x").pk)
+    firing.fire([Row.objects.get(name="x").pk])
     Run.objects.update(status="Completed")
     scenario.workspace.deleted_at = now()
     scenario.workspace.save()

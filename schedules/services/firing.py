@@ -52,8 +52,8 @@ NOBODY = "nobody"
 # What became of a time is known for so long; a schedule of every minute leaves half a million rows a year.
 KEPT = timedelta(days=90)
 PRUNED = 5_000
-# So many threads of a process fire at once.
-_AT_IT = threading.BoundedSemaphore(2)
+# Held by the one thread of a process that fires.
+_AT_IT = threading.Lock()
 
 
 def look() -> None:
@@ -74,8 +74,8 @@ def look() -> None:
 
 
 def fire_all() -> None:
-    """Fire what is due, until nothing is. A process does so in few threads: runs are submitted one after the other in any case,
-    since each writes, and many at once would only wait for each other."""
+    """Fire what is due, until nothing is. A process does so in one thread: each submit writes, and several would only wait for
+    each other."""
     if not _AT_IT.acquire(blocking=False):
         return
     try:

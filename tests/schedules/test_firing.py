@@ -477,7 +477,7 @@ def test_schedules_of_an_archived_workspace_rest(scenario: RunScenario, pipeline
     look(made)
     assert statuses(made) == [] and statuses(waiting) == ["due"] and statuses(backfilled) == ["held"]
     # One that was claimed before stays due, and no rule tells of it.
-    firing.fire(waiting.pk)
+    firing.fire([waiting.pk])
     assert statuses(waiting) == ["due"] and Run.objects.count() == 0
     Workspace.objects.filter(pk=scenario.workspace.pk).update(archived_at=None)
     Tick.objects.filter(schedule=waiting).update(fires_at=now())

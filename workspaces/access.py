@@ -327,5 +327,13 @@ def _context_of_token(token: ApiToken, name: str) -> WorkspaceContext:
     return WorkspaceContext(found.workspace, role, user=found.user, token=found)
 
 
+def context_of_form(token: ApiToken) -> WorkspaceContext | None:
+    """What whoever follows the link of a form does: starts runs for the owner who opened it. None where the link is off:
+    it has ended, or who opened it is no owner any more."""
+    if token.kind != ApiToken.Kind.FORM or not token.is_good(now()) or effective_role(token) != Role.OWNER:
+        return None
+    return WorkspaceContext(token.workspace, Role.CONTRIBUTOR, user=token.user, token=token)
+
+
 def _no_workspace(name: str) -> NotFound:
     return NotFound(_("There is no workspace '%(name)s', or you are no member of it.") % {"name": name}, workspace=name)

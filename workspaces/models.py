@@ -82,6 +82,8 @@ class ApiToken(Row):
         RUN = "run", _("Run")
         # Starts one endpoint, and sees the runs that it started.
         ENDPOINT = "endpoint", _("Endpoint")
+        # The link of an endpoint's form: no program signs in with it.
+        FORM = "form", _("Form")
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PERSONAL)
     user = models.ForeignKey(User, models.CASCADE, related_name="tokens", null=True)
@@ -188,6 +190,7 @@ class AuditEntry(Row):
         PAGE = "page", _("Page")
         TOKEN = "token", _("Token")
         RUN = "run", _("Run")
+        FORM = "form", _("Form")
         STUDIO = "studio", _("The studio itself")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="audit", null=True)

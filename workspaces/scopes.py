@@ -1,7 +1,7 @@
 """How far tokens reach that are narrower than their role.
 
 What a step may do with its run's token is one table, which docs/security.md repeats and a test compares. The token of an
-endpoint starts that.
+endpoint starts that, and the link of its form does.
 """
 
 from __future__ import annotations

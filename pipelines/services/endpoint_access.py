@@ -1,5 +1,7 @@
-"""Who starts an endpoint without being a member: programs with a token of its own (workspaces.services.tokens), which
-leans on who made it, at each call."""
+"""Who starts an endpoint without being a member: programs with a token of its own, people with the link of its form.
+
+Both are tokens (workspaces.services.tokens) whose scope is the endpoint. They lean on who made them, at each call.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from core.errors import Forbidden, NotFound
 from core.ids import as_key
 from pipelines import queries
 from pipelines.models import PipelineEndpoint
-from workspaces.access import WorkspaceContext, hold
+from workspaces.access import WorkspaceContext, context_of_form, hold
 from workspaces.models import ApiToken, Role
 from workspaces.scopes import EndpointScope
 from workspaces.services import audit, tokens
@@ -24,8 +26,12 @@ RUNS_PER_HOUR = 60
 
 def tokens_of(endpoint: PipelineEndpoint) -> QuerySet[ApiToken]:
     """Its tokens, those too that have ended: their names tell what was in use."""
-    rows = ApiToken.objects.filter(workspace=endpoint.workspace_id, kind=ApiToken.Kind.ENDPOINT)
-    return rows.filter(scope__in=EndpointScope.all_of(endpoint.pk)).select_related("user")
+    return _rows(endpoint, ApiToken.Kind.ENDPOINT)
+
+
+def form_of(endpoint: PipelineEndpoint) -> ApiToken | None:
+    """The link of its form, where that is on: not ended, and of one who is an owner still."""
+    return next((each for each in _open_forms(endpoint) if context_of_form(each)), None)
 
 
 def require_scope(context: WorkspaceContext, endpoint: PipelineEndpoint, version: str = "") -> None:
@@ -97,3 +103,47 @@ def revoke_token(context: WorkspaceContext, endpoint: PipelineEndpoint, token_id
             prefix=token.prefix,
         )  # fmt: skip
     return token
+
+
+@transaction.atomic
+def open_form(
+    context: WorkspaceContext,
+    endpoint: PipelineEndpoint,
+    *,
+    expires_in_days: int | None = None,
+    runs_per_hour: int = RUNS_PER_HOUR,
+) -> Minted:
+    """Let anyone with the link run the endpoint's default version. A link that was there before ends: it is renewed.
+
+    Raises Forbidden for who is no owner, Invalid.
+    """
+    context = hold(context).require(Role.OWNER).require_person()
+    for before in _open_forms(endpoint):
+        tokens.revoke_one(before)
+    made = tokens.mint_for_endpoint(
+        context, EndpointScope(endpoint.pk), endpoint.name[:120], runs_per_hour=runs_per_hour,
+        expires_in_days=expires_in_days, kind=ApiToken.Kind.FORM,
+    )  # fmt: skip
+    audit.note(
+        context, "endpoint.form_opened", str(endpoint.pk), name=endpoint.name, prefix=made.token.prefix,
+        runs_per_hour=runs_per_hour,
+    )  # fmt: skip
+    return made
+
+
+@transaction.atomic
+def close_form(context: WorkspaceContext, endpoint: PipelineEndpoint) -> None:
+    """Switch the link off; where it is off already nothing happens. Raises Forbidden for who is no owner."""
+    context = hold(context).require_role(Role.OWNER).require_person()
+    for token in _open_forms(endpoint):
+        if tokens.revoke_one(token):
+            audit.note(context, "endpoint.form_closed", str(endpoint.pk), name=endpoint.name, prefix=token.prefix)
+
+
+def _open_forms(endpoint: PipelineEndpoint) -> list[ApiToken]:
+    return list(_rows(endpoint, ApiToken.Kind.FORM).filter(revoked_at__isnull=True).order_by("-id"))
+
+
+def _rows(endpoint: PipelineEndpoint, kind: ApiToken.Kind) -> QuerySet[ApiToken]:
+    rows = ApiToken.objects.filter(workspace=endpoint.workspace_id, kind=kind)
+    return rows.filter(scope__in=EndpointScope.all_of(endpoint.pk)).select_related("user", "workspace")

@@ -47,6 +47,9 @@ class Access:
 
     tokens: list[EndpointTokenRow]
     token_form: TokenForm
+    # The link of its form, where that is on, and the fields that open it.
+    link: ApiToken | None
+    link_form: LinkForm
 
 
 class _LimitForm(forms.Form):
@@ -66,6 +69,14 @@ class _LimitForm(forms.Form):
             "expires_in_days": int(values["days"]) if values["days"] else None,
             "runs_per_hour": values["runs_per_hour"],
         }
+
+
+class LinkForm(_LimitForm):
+    """The link of the form."""
+
+    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
+        """It stands on one page with the form that makes a token."""
+        super().__init__(data, auto_id="id_link_%s")
 
 
 class TokenForm(_LimitForm):
@@ -89,7 +100,10 @@ class TokenForm(_LimitForm):
 
 
 def access_of(
-    context: WorkspaceContext, endpoint: PipelineEndpoint, token_form: TokenForm | None = None
+    context: WorkspaceContext,
+    endpoint: PipelineEndpoint,
+    token_form: TokenForm | None = None,
+    link_form: LinkForm | None = None,
 ) -> Access | None:
     """The section for who may make tokens; None for readers."""
     if not context.may(Role.CONTRIBUTOR):
@@ -98,4 +112,5 @@ def access_of(
     rows = endpoint_access.tokens_of(endpoint).filter(revoked_at__isnull=True).order_by("-id")[:TOKENS_SHOWN]
     is_owner = context.may(Role.OWNER)
     shown = [EndpointTokenRow(each, is_owner or each.user == me, moment) for each in rows]
-    return Access(shown, token_form or TokenForm())
+    link = endpoint_access.form_of(endpoint)
+    return Access(shown, token_form or TokenForm(), link, link_form or LinkForm())

@@ -30,7 +30,7 @@ from runs.queries.runs import runs_of
 from runs.services.submission import publish as publishing
 from runs.services.submission.experiments import name_from
 from runs.web import plans
-from runs.web.endpoint_access import Access, TokenForm, access_of
+from runs.web.endpoint_access import Access, LinkForm, TokenForm, access_of
 from runs.web.parameters import declared_as
 from runs.web.published import TriggerForm
 from runs.web.rows import HEAVY, RunRow, lines
@@ -201,7 +201,7 @@ def detail(request: HttpRequest, context: WorkspaceContext, endpoint_id: UUID) -
                 return responses.done(request, text, reverse("runs:run", args=[context.workspace.name, run.pk]))
             except StudioError as refusal:
                 error = refusal.message
-    return _show(request, _page(request, context, version, form, error))
+    return _show(request, _page(request, context, version, form, error, access_of(context, endpoint)))
 
 
 def render_page(
@@ -209,12 +209,16 @@ def render_page(
     context: WorkspaceContext,
     endpoint: PipelineEndpoint,
     token_form: TokenForm | None = None,
+    link_form: LinkForm | None = None,
     **more: Any,
 ) -> HttpResponse:
     """The page of the default version, perhaps with a form that was refused or a secret that is shown once."""
     version = queries.endpoint_version(endpoint)
-    form = TriggerForm(version.pipeline.graph, None, None, initial={"experiment": name_from(endpoint.name)})
-    return _show(request, _page(request, context, version, form, "", token_form), **more)
+    initial = {"experiment": name_from(endpoint.name)}
+    form = TriggerForm(version.pipeline.graph, None, None, initial=initial, workspace=context.workspace)
+    return _show(
+        request, _page(request, context, version, form, "", access_of(context, endpoint, token_form, link_form)), **more
+    )
 
 
 def _show(request: HttpRequest, facts: EndpointPage, **more: Any) -> HttpResponse:
@@ -228,7 +232,7 @@ def _page(
     version: PipelineEndpointVersion,
     form: TriggerForm,
     error: str,
-    token_form: TokenForm | None = None,
+    access: Access | None,
 ) -> EndpointPage:
     endpoint, asked = version.endpoint, request.GET.get("version", "")
     endpoint.workspace = context.workspace
@@ -261,7 +265,7 @@ def _page(
         by_name=queries.address_by_name(endpoint, studio_address(request), str(version.version) if asked else ""),
         calls=calls_of(by_version, name_from(version.pipeline.name), version.pipeline.graph),
         topic=f"uses:{context.workspace.name}:{endpoint.pk}",
-        access=access_of(context, endpoint, token_form),
+        access=access,
     )
 
 

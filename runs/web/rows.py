@@ -21,6 +21,7 @@ WAYS = {
     "page": gettext_lazy("page"),
     "published": gettext_lazy("pipeline “%(name)s”"),
     "endpoint": gettext_lazy("endpoint “%(name)s”"),
+    "form": gettext_lazy("form of the endpoint “%(name)s”"),
     "draft": gettext_lazy("draft “%(name)s”"),
     "schedule": gettext_lazy("schedule “%(name)s”"),
     "rest": gettext_lazy("token"),

@@ -69,6 +69,8 @@ _endpoints = [
     path("<uuid:endpoint_id>/change/", endpoints.change, name="change"),
     path("<uuid:endpoint_id>/tokens/create/", endpoint_tokens.create, name="create-token"),
     path("<uuid:endpoint_id>/tokens/<uuid:token_id>/revoke/", endpoint_tokens.revoke, name="revoke-token"),
+    path("<uuid:endpoint_id>/form/open/", endpoint_tokens.open_form, name="open-form"),
+    path("<uuid:endpoint_id>/form/close/", endpoint_tokens.close_form, name="close-form"),
 ]
 _drafts = [
     path("", drafts.index, name="list"),

@@ -73,6 +73,9 @@ OUTSIDE: dict[str, tuple[set[int], set[int]]] = {
     "studio-people": ({302}, {404}),
     "studio-activate": ({302, 404}, {404}),
     "studio-banner": ({302}, {404}),
+    # A link of a form, which the walk has none of.
+    "endpoint-form": ({404}, {404}),
+    "endpoint-form-run": ({404}, {404}),
     # A link of a mail, which the walk has none of.
     "mail-link": ({404}, {404}),
     "api-studio-health": ({401}, {404}),
@@ -237,7 +240,7 @@ class World:
             ("mutes/", "id", told["mute"]), ("mutes/", "mute_id", told["mute"]), ("deliveries/", "id", told["delivery"]), ("deliveries/", "delivery_id", told["delivery"]),
             ("notifications/", "token", "no-such-link"), ("endpoints/", "id", endpoint), ("endpoints/", "endpoint_id", endpoint), ("PipelineEndpointSubmit/Id/", "id", endpoint), ("PipelineEndpointSubmit/", "version", "0"),
             ("snapshots/", "digest", snapshot.digest), ("models/files/", "version_id", str(version.pk)), ("compare-code/", "other", str(self.filled.pk)),
-            ("models/files/", "path", "m.json"), ("", "path", "deep/a.json"), ("start/", "secret", "no-such-secret"), ("reset/key/", "uidb36", "abc"), ("accounts/", "key", "abc"), ("attempts/", "attempt", str(uuid4())), ("", "epoch", "1"), ("", "transfer", "blob/x"),
+            ("models/files/", "path", "m.json"), ("", "path", "deep/a.json"), ("start/", "secret", "no-such-secret"), ("forms/", "secret", "no-such-secret"), ("reset/key/", "uidb36", "abc"), ("accounts/", "key", "abc"), ("attempts/", "attempt", str(uuid4())), ("", "epoch", "1"), ("", "transfer", "blob/x"),
             ("builds/", "build", str(uuid4())), ("", "subscription", "s"), ("", "group", "g"), ("runs/", "id", str(self.filled.pk)), ("runs/", "run_id", str(self.filled.pk)),
             ("module-versions/", "id", str(ModuleVersion.objects.get().pk)), ("modules/", "id", module), ("modules/", "module_id", module),
             ("simple/", "project", "duto"), ("simple/", "filename", wheels()["duto"].filename),

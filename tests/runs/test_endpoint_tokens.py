@@ -241,7 +241,7 @@ def test_it_starts_so_many_runs_an_hour(scenario: RunScenario, endpoint: Pipelin
     refused(call(client, path, ParameterAssignments={"epochs": "many"}), 422, "wrong_type")
     assert call(client, path).status_code == 200, "what did not start is not counted"
     answer = call(client, path)
-    assert "2 runs within an hour" in refused(answer, 429, "too_many_requests")
+    assert "The limit of runs an hour, 2, is reached." in refused(answer, 429, "too_many_requests")
     assert 3590 < int(answer.headers["Retry-After"]) <= 3600
     assert call(client, path, "one").json()["Id"] == first, "a repetition starts nothing"
     assert call(other, path).status_code == 200 and call(scenario.client, path).status_code == 200

@@ -11,11 +11,15 @@ from urllib.parse import urlsplit
 import pytest
 from django.urls import resolve
 
+from pipelines.models import PipelineEndpoint
+from pipelines.services import endpoint_access, endpoints
+from runs.services.submission.publish import publish_run, trigger_endpoint
 from tests.live.browser import violations
 from tests.live.test_walk import addresses
 from tests.web.chrome import NARROW, WIDE, fits, listen, open_page, ours
 from tests.web.conftest import Site
 from tests.web.test_links import with_data
+from workspaces.access import WorkspaceContext
 from workspaces.models import Member, Role, User
 from workspaces.services import invitations
 
@@ -134,6 +138,7 @@ def pages_of(site: Site) -> dict[str, str]:
     """All that can be opened by an address in a workspace and beside it, each with something on it."""
     reader = Member.objects.get(workspace=site.workspace, role=Role.READER)
     pages = {name: f"/w/lab/{path}" for name, path in whole_pages(site).items()}
+    endpoint = PipelineEndpoint.objects.get()
     read = with_data(site)
     waiting = site.pipeline("prepare -> train", status="Running")
     site.attempt(site.step(waiting, "prepare"), 1, "queued")
@@ -145,6 +150,7 @@ def pages_of(site: Site) -> dict[str, str]:
         "the end": "/w/lab/settings/workspace/delete/", "register": "/w/lab/data/register/", "register a path": "/w/lab/data/register/?from=path",
         "register from the web": "/w/lab/data/register/?from=web", "lost": "/w/lab/no/such/page/", "nowhere": "/nowhere/",
         **{form: f"/w/lab/settings/{form}/" for form in ("people/link", "members/add", "tokens/create", "secrets/set")},
+        **{form: f"/w/lab/endpoints/{endpoint.pk}/{form}/" for form in ("tokens/create", "form/open")},
         "workspaces": "/workspaces/", "new workspace": "/workspaces/new/", "docs": "/api/v1/docs",
         **{f"studio {tab}": f"/studio/{tab}" for tab in ("", "workspaces/", "people/", "banner/")},
         "password": "/accounts/password/change/", "who are you": "/accounts/reauthenticate/",
@@ -165,9 +171,15 @@ def test_axe_and_the_console_find_nothing_on_any_page_menu_or_dialog(site: Site,
 def test_axe_finds_nothing_before_one_is_signed_in(site: Site, look: Look) -> None:
     named = invitations.invite(site.context, "newcomer", Role.READER)[1]
     anybody = invitations.invite_open(site.context, Role.READER)[1]
+    endpoint = endpoints.create(site.context, "scoring", publish_run(site.context, site.filled(), name="nightly"))
+    link = endpoint_access.open_form(site.context, endpoint)
+    form = WorkspaceContext(site.workspace, Role.CONTRIBUTOR, user=site.owner, token=link.token)
+    run = trigger_endpoint(form, endpoint)
     for path in (
         named,
         anybody,
+        f"/forms/{link.text}/",
+        f"/forms/{link.text}/runs/{run.pk}/",
         "/accounts/login/",
         "/accounts/password/reset/",
         "/accounts/inactive/",

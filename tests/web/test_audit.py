@@ -16,6 +16,7 @@ from django.utils.html import escape
 from compute.models import Host, Node
 from core.clock import iso, now
 from notifications.models import Delivery, Mute
+from pipelines.services import endpoint_access, endpoints
 from runs.services.submission.publish import publish_run
 from tests.web.conftest import Site
 from tests.workspace_scenario import content
@@ -28,7 +29,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 PASSWORD = "a long pass phrase 7"
 # What makes something ready comes first; the action itself is what is given back, to be done in the measured time.
 Action = Callable[[], Any]
-PAGE, TOKEN, STUDIO = "page", "token", "studio"
+PAGE, TOKEN, FORM, STUDIO = "page", "token", "form", "studio"
 
 
 def member(site: Site, role: Role = Role.READER) -> Member:
@@ -175,6 +176,25 @@ def revokes_endpoint_token(site: Site) -> Action:
     return lambda: site.send(f"{place}tokens/{made}/revoke/")
 
 
+def opens_form(site: Site) -> Action:
+    place = an_endpoint(site)
+    return lambda: site.send(f"{place}form/open/", days="30", runs_per_hour="5")
+
+
+def closes_form(site: Site) -> Action:
+    place = an_endpoint(site)
+    site.send(f"{place}form/open/", days="30", runs_per_hour="5")
+    return lambda: site.send(f"{place}form/close/")
+
+
+def runs_by_form(site: Site) -> Action:
+    endpoint = endpoints.create(site.context, "scoring", published(site))
+    link = endpoint_access.open_form(site.context, endpoint).text
+    graph = endpoint.versions.get().pipeline.graph
+    values = {f"p_{each['name']}": str(each.get("default", "")).lower() for each in graph.get("parameters", [])}
+    return lambda: Client().post(f"/forms/{link}/", values)
+
+
 def a_draft(site: Site) -> str:
     made: str = site.post("drafts/", {"run_id": str(site.filled().pk)}).json()["id"]
     return f"drafts/{made}/"
@@ -297,6 +317,9 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Site], Action]]] = {
     "endpoint.changed": (PAGE, "ana", changes_endpoint),
     "endpoint.created": (TOKEN, "ana", makes_endpoint),
     "endpoint.default_chosen": (PAGE, "ana", chooses_a_version),
+    "endpoint.form_closed": (PAGE, "ana", closes_form),
+    "endpoint.form_opened": (PAGE, "ana", opens_form),
+    "endpoint.form_run": (FORM, "ana", runs_by_form),
     "endpoint.token_created": (TOKEN, "ana", makes_endpoint_token),
     "endpoint.token_revoked": (PAGE, "ana", revokes_endpoint_token),
     "endpoint.version_added": (TOKEN, "ana", adds_a_version),
@@ -385,7 +408,7 @@ def test_an_action_leaves_a_row_that_is_shown_filtered_and_exported(site: Site, 
     assert begun <= entry.created_at <= now()
     assert (entry.actor, entry.via) == (person, via)
     assert entry.person == ("" if via == STUDIO else person)
-    assert bool(entry.through) == (via == TOKEN)
+    assert bool(entry.through) == (via in (TOKEN, FORM))
     assert entry.target
     if code in OUTSIDE:
         assert entry.workspace is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workspaces.access import WorkspaceContext
-from workspaces.models import AuditEntry, Workspace
+from workspaces.models import ApiToken, AuditEntry, Workspace
 
 Via = AuditEntry.Via
 LONGEST = {"actor": 150, "person": 150, "via": 8, "through": 160}
@@ -45,4 +45,5 @@ def _way_of(context: WorkspaceContext) -> tuple[Via, str]:
         return (Via.PAGE if context.user else Via.STUDIO), ""
     if context.is_run:
         return Via.RUN, str(context.token.run_id)
-    return Via.TOKEN, f"{context.token.prefix} {context.token.name}"
+    is_form = context.token.kind == ApiToken.Kind.FORM
+    return (Via.FORM if is_form else Via.TOKEN), f"{context.token.prefix} {context.token.name}"

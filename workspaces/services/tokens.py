@@ -15,7 +15,7 @@ from core import once
 from core.clock import now
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.ids import as_key
-from workspaces.access import WorkspaceContext, hold
+from workspaces.access import WorkspaceContext, context_of_form, hold
 from workspaces.models import ApiToken, Role, User, Workspace
 from workspaces.scopes import EndpointScope
 from workspaces.services import audit, usage
@@ -90,8 +90,9 @@ def mint_for_endpoint(
     *,
     runs_per_hour: int,
     expires_in_days: int | None,
+    kind: ApiToken.Kind = ApiToken.Kind.ENDPOINT,
 ) -> Minted:
-    """A token of the caller that opens one endpoint. Inside a transaction, with `hold`.
+    """A token of the caller that opens one endpoint, or the link of its form. Inside a transaction, with `hold`.
 
     It carries what its maker may at the moment of each call, as far as its scope goes. Raises Invalid for a bad name,
     number of runs or of days, Forbidden for a token that makes what lasts longer than itself.
@@ -106,10 +107,13 @@ def mint_for_endpoint(
         )
     end = _end_of(expires_in_days)
     context.require_end(end)
-    prefix = f"duto_ep_{secrets.token_hex(4)}"
-    text = f"{prefix}_{secrets.token_urlsafe(32)}"
+    is_form = kind == ApiToken.Kind.FORM
+    prefix = f"duto_{'form' if is_form else 'ep'}_{secrets.token_hex(4)}"
+    secret = secrets.token_urlsafe(32)
+    # That of a form stands in an address, as it is.
+    text = secret if is_form else f"{prefix}_{secret}"
     token = ApiToken.objects.create(
-        kind=ApiToken.Kind.ENDPOINT, user=context.user, workspace=context.workspace, role=Role.CONTRIBUTOR,
+        kind=kind, user=context.user, workspace=context.workspace, role=Role.OWNER if is_form else Role.CONTRIBUTOR,
         scope=str(scope), runs_per_hour=runs_per_hour, name=name.strip(), prefix=prefix, digest=digest_of(text),
         expires_at=end, parent=context.token,
     )  # fmt: skip
@@ -122,6 +126,16 @@ def revoke_one(token: ApiToken) -> bool:
     ended = ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now())
     token.refresh_from_db(fields=["revoked_at"])
     return bool(ended)
+
+
+def form_of(secret: str) -> WorkspaceContext | None:
+    """What the link of a form opens; None for one that is wrong or off."""
+    rows = ApiToken.objects.select_related("workspace", "user").filter(kind=ApiToken.Kind.FORM)
+    token = rows.filter(digest=digest_of(secret)).first()
+    context = context_of_form(token) if token is not None else None
+    if context is not None and token is not None:
+        usage.note(token)
+    return context
 
 
 def mint_run_token(
@@ -151,7 +165,7 @@ def revoke_run_tokens(*run_ids: UUID) -> int:
 def verify(text: str) -> ApiToken:
     """The token that has this text. Raises Unauthenticated, with the reason when it was once a good one."""
     token = ApiToken.objects.select_related("workspace", "user").filter(digest=digest_of(text)).first()
-    if token is None:
+    if token is None or token.kind == ApiToken.Kind.FORM:
         raise Unauthenticated(_("This token is not known here. Make a new one on the page Settings."), code="bad_token")
     if token.revoked_at is not None:
         raise Unauthenticated(_("This token was revoked. Make a new one on the page Settings."), code="token_revoked")

@@ -1,4 +1,4 @@
-"""Runs that endpoints start: which token started them, and how many it may an hour."""
+"""Runs that endpoints start: which token or form started them, and how many it may an hour."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pipelines.models import PipelineEndpointVersion
 from runs.models import EndpointRun, Run
 from workspaces.access import WorkspaceContext
 from workspaces.models import ApiToken
+from workspaces.services import audit
 
 WINDOW = timedelta(hours=1)
 
@@ -44,6 +45,9 @@ def note(context: WorkspaceContext, run: Run, version: PipelineEndpointVersion) 
         if held.runs_per_hour is not None:
             _require_turn(held, held.runs_per_hour, run)
     EndpointRun.objects.create(run=run, endpoint=version.endpoint, version=version, token=token)
+    if token is not None and token.kind == ApiToken.Kind.FORM:
+        endpoint = version.endpoint
+        audit.note(context, "endpoint.form_run", str(endpoint.pk), name=endpoint.name, run=str(run.pk))
 
 
 def is_of_token(context: WorkspaceContext, run_id: UUID) -> bool:
@@ -63,8 +67,8 @@ def _require_turn(token: ApiToken, most: int, run: Run | None) -> None:
     minutes = math.ceil(wait / 60)
     raise TooManyRequests(
         ngettext(
-            "%(most)s runs within an hour are the most that may be started this way. Try again in %(minutes)s minute.",
-            "%(most)s runs within an hour are the most that may be started this way. Try again in %(minutes)s minutes.",
+            "The limit of runs an hour, %(most)s, is reached. Try again in %(minutes)s minute.",
+            "The limit of runs an hour, %(most)s, is reached. Try again in %(minutes)s minutes.",
             minutes,
         )
         % {"most": most, "minutes": minutes},

@@ -20,6 +20,6 @@ class NotificationsConfig(AppConfig):
         registry.hooks.version_made.register(occurrences.note_model)
         workspaces.hooks.secrets_rotated.register(channels.rotate)
         live.register()
-        duties.register(1, "notifications.services.deliveries.look")
-        duties.register(15, "notifications.services.watching.look")
+        duties.register(1, "notifications.services.deliveries.wake_workers")
+        duties.register(15, "notifications.services.watching.wake_worker")
         duties.register(600, "notifications.services.deliveries.prune")

@@ -16,11 +16,11 @@ from django.db.models import QuerySet
 from runs.models import Run
 
 # So many runs back are looked at.
-LOOKED_AT = 100
+MOST_RUNS = 100
 # Fewer runs have no usual time.
-FEWEST = 5
+LEAST_RUNS = 5
 # A run that takes a second is not late after two.
-LEAST = timedelta(minutes=1)
+LEAST_TIME = timedelta(minutes=1)
 ENDED = (Run.Status.COMPLETED, Run.Status.FAILED)
 
 
@@ -57,9 +57,9 @@ def usual_time(run: Run) -> timedelta | None:
 
 def percentile(times: Sequence[timedelta], part: float = 0.95) -> timedelta | None:
     """The nearest rank, and not less than `LEAST`."""
-    if len(times) < FEWEST:
+    if len(times) < LEAST_RUNS:
         return None
-    return max(LEAST, sorted(times)[math.ceil(part * len(times)) - 1])
+    return max(LEAST_TIME, sorted(times)[math.ceil(part * len(times)) - 1])
 
 
 def key_of(run: Run) -> tuple[UUID | None, UUID | None]:
@@ -74,4 +74,4 @@ def _ended(run: Run) -> QuerySet[Run]:
         if run.published_pipeline_id
         else rows.filter(experiment=run.experiment_id, published_pipeline_id__isnull=True)
     )
-    return rows.filter(pk__in=rows.filter(status__in=ENDED).order_by("-id").values("pk")[:LOOKED_AT])
+    return rows.filter(pk__in=rows.filter(status__in=ENDED).order_by("-id").values("pk")[:MOST_RUNS])

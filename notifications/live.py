@@ -1,4 +1,4 @@
-"""The live topic of a person's own notices: what their browser shows."""
+"""The live topic of a person's own notices, which their browser shows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from notifications.services import senders
 from workspaces import live
 from workspaces.models import User
 
-# A page that is opened after so long is not told of what was before.
+# A page gets no notices that are older.
 REMEMBERED = timedelta(hours=1)
-# What was closed before the last one that a page heard, and sent after it. Pages know what they have shown.
+# A notice may have been closed before the last one that a page got, and sent after it. Pages know what they have shown.
 OVERLAP = timedelta(minutes=2)
-MOST = 10
-# The last millisecond of the year 9999 is more than any page has heard of.
-LATEST = 253_402_300_799_000
+MOST_NOTICES = 10
+# The last millisecond of the year 9999: a page may send any number.
+LATEST_MS = 253_402_300_799_000
 
 
 def register() -> None:
@@ -30,11 +30,14 @@ def _may_hear(user: User, key: str) -> bool:
 
 
 def _missed(key: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """What came since the page, or another one of this browser, heard last."""
+    """The notices since the last one that the page, or another one of this browser, got."""
     since = asked.get("version")
     if not isinstance(since, int):
         return []
     moment = now()
-    start = max(moment - REMEMBERED, datetime.fromtimestamp(min(max(since, 0), LATEST) / 1000, UTC) - OVERLAP)
+    start = max(moment - REMEMBERED, datetime.fromtimestamp(min(max(since, 0), LATEST_MS) / 1000, UTC) - OVERLAP)
     rows = Delivery.objects.filter(user=as_key(key), way=Way.BROWSER, status=Delivery.Status.SENT, closed_at__gt=start)
-    return [senders.notice(each) for each in reversed(rows.select_related("workspace", "rule").order_by("-id")[:MOST])]
+    return [
+        senders.notice(each)
+        for each in reversed(rows.select_related("workspace", "rule").order_by("-id")[:MOST_NOTICES])
+    ]

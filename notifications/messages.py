@@ -1,7 +1,7 @@
-"""What a message looks like by each way. Pure: from the facts of alerts to subjects, texts and documents.
+"""Renders a message for each way. Pure: from the facts of alerts to subjects, texts and documents.
 
-Names and causes are what people and programs chose: each way writes them so that they mean nothing there, no mention of everybody
-in a chat, no markup in a mail.
+Names and causes are what people and programs chose: each way escapes them, so that they mention nobody in a chat and are no markup
+in a mail.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from django.template.defaultfilters import linebreaksbr
 from django.utils.html import format_html, format_html_join
 
 Facts = Mapping[str, Any]
-# Of a digest so many are listed by each way; the count says how many there are. Chats take some thousand characters.
+# How many alerts a digest lists by each way; its count says how many there are. Chats take some thousand characters.
 LISTED = {"email": 20, "webhook": 50, "slack": 10, "mattermost": 10, "teams": 10, "browser": 5}
 LISTED_FOR_PROGRAMS = LISTED["webhook"]
-# Of each text of a digest in a chat.
-SHORT = 200
+# Of each text of a digest in a chat, in characters.
+CHAT_TEXT_LENGTH = 200
 TEST = "This is a test: notifications of this studio arrive here."
 TYPES = {
     "failed": "run.failed",
@@ -30,7 +30,7 @@ TYPES = {
     "missed": "schedule.missed",
     "model": "model.registered",
 }
-WORDS = {
+SUBJECT_WORDS = {
     "failed": "failed",
     "recovered": "recovered",
     "late": "late",
@@ -43,7 +43,7 @@ COLORS = {"failed": "attention", "missed": "attention", "recovered": "good"}
 
 @dataclass(frozen=True)
 class Item:
-    """One alert: its event and its facts."""
+    """One alert of a message: its event and its facts."""
 
     event: str
     facts: Facts
@@ -60,8 +60,8 @@ class Message:
     # The rule's name; empty of a test.
     rule: str
     count: int
-    told: Sequence[Item]
-    # Where what is told can be seen, and where notifications are set.
+    alerts: Sequence[Item]
+    # The page of the delivery, and that of the settings.
     url: str
     settings_url: str
     is_test: bool = False
@@ -70,19 +70,19 @@ class Message:
 
     @property
     def subject(self) -> str:
-        """One line that says it all."""
+        """The one line of a mail's subject, a chat's heading, a notice's title."""
         if self.is_test:
             return f"[{self.workspace}] Test of notifications"
         if self.count == 1:
-            return _line(f"[{self.workspace}] {self.told[0].facts['title']}")
-        counts = [f"{sum(each.event == event for each in self.told)} {word}" for event, word in WORDS.items()]
+            return _line(f"[{self.workspace}] {self.alerts[0].facts['title']}")
+        counts = [f"{sum(each.event == event for each in self.alerts)} {word}" for event, word in SUBJECT_WORDS.items()]
         named = ", ".join(text for text in counts if not text.startswith("0 "))
         return _line(f"[{self.workspace}] {self.count} notifications" + (f": {named}" if not self.more else ""))
 
     @property
     def more(self) -> int:
-        """How many are not among those that are told."""
-        return max(0, self.count - len(self.told))
+        """How many alerts are not listed."""
+        return max(0, self.count - len(self.alerts))
 
 
 def mail(message: Message) -> tuple[str, str]:
@@ -94,7 +94,7 @@ def _html(message: Message) -> str:
     parts = [format_html("<p>{}</p>", TEST)] if message.is_test else []
     if message.count > 1:
         parts.append(format_html("<h2>{}</h2>", message.subject))
-    for each in message.told:
+    for each in message.alerts:
         facts = each.facts
         parts.append(format_html('<h3><a href="{}">{}</a></h3>', facts["url"], facts["title"]))
         parts += [format_html("<p>{}</p>", linebreaksbr(line, autoescape=True)) for line in _lines_of(facts)]
@@ -102,10 +102,12 @@ def _html(message: Message) -> str:
             parts.append(format_html('<p><a href="{}">Log</a></p>', facts["log_url"]))
     if message.more:
         parts.append(format_html('<p><a href="{}">and {} more</a></p>', message.url, message.more))
-    foot = [format_html("{}", _origin(message)), format_html('<a href="{}">Settings</a>', message.settings_url)]
+    footer = [format_html("{}", _origin(message)), format_html('<a href="{}">Settings</a>', message.settings_url)]
     if message.unsubscribe_url:
-        foot.append(format_html('<a href="{}">Unsubscribe</a>', message.unsubscribe_url))
-    parts.append(format_html("<hr><p><small>{}</small></p>", format_html_join(" · ", "{}", ((each,) for each in foot))))
+        footer.append(format_html('<a href="{}">Unsubscribe</a>', message.unsubscribe_url))
+    parts.append(
+        format_html("<hr><p><small>{}</small></p>", format_html_join(" · ", "{}", ((each,) for each in footer)))
+    )
     body = format_html_join("\n", "{}", ((each,) for each in parts))
     head = format_html('<meta charset="utf-8"><title>{}</title>', message.subject)
     return format_html('<!DOCTYPE html>\n<html lang="en"><head>{}</head><body>\n{}\n</body></html>\n', head, body)
@@ -120,14 +122,15 @@ def _plain(message: Message) -> str:
         parts = [TEST]
     else:
         parts = [
-            "\n".join([str(each.facts["title"]), *_lines_of(each.facts), *_links(each.facts)]) for each in message.told
+            "\n".join([str(each.facts["title"]), *_lines_of(each.facts), *_links(each.facts)])
+            for each in message.alerts
         ]
     if message.more:
         parts.append(f"and {message.more} more: {message.url}")
-    foot = [_origin(message), f"Settings: {message.settings_url}"]
+    footer = [_origin(message), f"Settings: {message.settings_url}"]
     if message.unsubscribe_url:
-        foot.append(f"Unsubscribe: {message.unsubscribe_url}")
-    return "\n\n".join([*parts, "-- \n" + "\n".join(foot)]) + "\n"
+        footer.append(f"Unsubscribe: {message.unsubscribe_url}")
+    return "\n\n".join([*parts, "-- \n" + "\n".join(footer)]) + "\n"
 
 
 def _lines_of(facts: Facts) -> list[str]:
@@ -149,9 +152,9 @@ def _links(facts: Facts) -> list[str]:
     return found
 
 
-def document(message: Message) -> dict[str, Any]:
+def webhook(message: Message) -> dict[str, Any]:
     """The body of a webhook, for programs."""
-    kind = "test" if message.is_test else TYPES[message.told[0].event] if message.count == 1 else "digest"
+    kind = "test" if message.is_test else TYPES[message.alerts[0].event] if message.count == 1 else "digest"
     return {
         "type": kind,
         "id": message.id,
@@ -161,7 +164,7 @@ def document(message: Message) -> dict[str, Any]:
             "rule": message.rule,
             "count": message.count,
             "url": message.url,
-            "alerts": [{"type": TYPES[each.event], **each.facts} for each in message.told],
+            "alerts": [{"type": TYPES[each.event], **each.facts} for each in message.alerts],
         },
     }
 
@@ -181,12 +184,12 @@ def teams(message: Message) -> dict[str, Any]:
     body: list[dict[str, Any]] = [
         {"type": "TextBlock", "text": _markdown(message.subject), "weight": "bolder", "size": "medium", "wrap": True}
     ]
-    for each in message.told:
+    for each in message.alerts:
         facts = each.facts
-        text = f"[{_markdown(_shown(message, facts['title']))}]({_in_brackets(facts['url'])})"
+        text = f"[{_markdown(_shortened(message, facts['title']))}]({_in_brackets(facts['url'])})"
         color = COLORS.get(each.event, "default")
         body.append({"type": "TextBlock", "text": text, "color": color, "wrap": True, "separator": True})
-        lines = [_markdown(_shown(message, line)) for line in _lines_of(facts)]
+        lines = [_markdown(_shortened(message, line)) for line in _lines_of(facts)]
         if facts.get("log_url"):
             lines.append(f"[log]({_in_brackets(facts['log_url'])})")
         body += [{"type": "TextBlock", "text": line, "wrap": True, "spacing": "none"} for line in lines]
@@ -205,8 +208,8 @@ def teams(message: Message) -> dict[str, Any]:
 
 def browser(message: Message) -> dict[str, Any]:
     """What a page shows by itself, or asks the browser to."""
-    first = message.told[0].facts if message.told else {}
-    texts = [str(first.get("why", ""))] if message.count == 1 else [str(each.facts["title"]) for each in message.told]
+    first = message.alerts[0].facts if message.alerts else {}
+    texts = [str(first.get("why", ""))] if message.count == 1 else [str(each.facts["title"]) for each in message.alerts]
     return {
         "notice": message.id,
         "title": message.subject,
@@ -215,8 +218,8 @@ def browser(message: Message) -> dict[str, Any]:
     }
 
 
-DOCUMENTS: Mapping[str, Callable[[Message], dict[str, Any]]] = {
-    "webhook": document,
+RENDERERS: Mapping[str, Callable[[Message], dict[str, Any]]] = {
+    "webhook": webhook,
     "slack": slack,
     "teams": teams,
     "mattermost": mattermost,
@@ -225,21 +228,21 @@ DOCUMENTS: Mapping[str, Callable[[Message], dict[str, Any]]] = {
 
 def body(way: str, message: Message) -> bytes:
     """The bytes of a webhook: the same at each try."""
-    return json.dumps(DOCUMENTS[way](message), ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(RENDERERS[way](message), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _shown(message: Message, text: object) -> str:
-    """A text as a chat has room for it."""
-    said = str(text)
-    return said if message.count == 1 or len(said) <= SHORT else f"{said[: SHORT - 1]}…"
+def _shortened(message: Message, text: object) -> str:
+    """A text of a chat, cut where the message is a digest."""
+    shown = str(text)
+    return shown if message.count == 1 or len(shown) <= CHAT_TEXT_LENGTH else f"{shown[: CHAT_TEXT_LENGTH - 1]}…"
 
 
 def _chat(message: Message, plain: Callable[[object], str], link: Callable[[str, str], str], strong: str) -> str:
     parts = [f"{strong}{plain(message.subject)}{strong}"]
-    for each in message.told:
+    for each in message.alerts:
         facts = each.facts
-        title = plain(_shown(message, facts["title"]))
-        lines = [link(title, facts["url"]), *(plain(_shown(message, line)) for line in _lines_of(facts))]
+        title = plain(_shortened(message, facts["title"]))
+        lines = [link(title, facts["url"]), *(plain(_shortened(message, line)) for line in _lines_of(facts))]
         if facts.get("log_url"):
             lines.append(link("log", facts["log_url"]))
         parts.append("\n".join(lines))
@@ -249,16 +252,16 @@ def _chat(message: Message, plain: Callable[[object], str], link: Callable[[str,
 
 
 def _slack_text(text: object) -> str:
-    """Without the three letters by which Slack finds links, people and channels."""
+    """With the three characters escaped by which Slack finds links, people and channels."""
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>])")
+MARKDOWN_MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>])")
 
 
 def _markdown(text: object) -> str:
-    """Without marks, and without anybody whom it would mention: a letter of no width stands behind each at-sign."""
-    return MARKS.sub(r"\\\1", str(text)).replace("@", "@\u200b").replace("\n", "  \n")
+    """With Markdown escaped, and mentioning nobody: a space of no width stands behind each at-sign."""
+    return MARKDOWN_MARKS.sub(r"\\\1", str(text)).replace("@", "@\u200b").replace("\n", "  \n")
 
 
 def _in_brackets(url: object) -> str:

@@ -1,4 +1,4 @@
-"""What people are told of: rules, the channels that messages go by, what happened, and what became of each message."""
+"""Rules, channels, occurrences that are still to be matched, and messages with what became of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workspaces.models import User, Workspace
 
 
 class Way(models.TextChoices):
-    """How a message travels, and so what it looks like."""
+    """By which way a message goes; each has its own rendering."""
 
     EMAIL = "email", _("E-mail")
     WEBHOOK = "webhook", _("Webhook")
@@ -51,7 +51,7 @@ class Channel(Row):
 
 
 class Rule(Row):
-    """Who is told of what: a rule of the workspace by channels, one of a person that person alone."""
+    """Who is notified of which events: a rule of the workspace notifies channels, one of a person that person alone."""
 
     class Scope(models.TextChoices):
         WORKSPACE = "workspace", _("Everything in the workspace")
@@ -115,7 +115,7 @@ class MailAddress(Row):
 
 
 class Occurrence(Row):
-    """Something happened: written in its transaction, and removed in the one that has told all rules of it."""
+    """Something happened: written in its transaction, and removed in the one in which it was matched with all rules."""
 
     class Kind(models.TextChoices):
         RUN = "run", _("Run")
@@ -157,7 +157,7 @@ class Delivery(Row):
     address = models.EmailField(blank=True)
     # What may be slow or dead as a whole: a webhook, the mail server.
     receiver = models.CharField(max_length=64)
-    # Who is told: a digest is of one rule for one of these.
+    # The recipient: a digest is of one rule for one of these.
     target = models.CharField(max_length=400)
     status = models.CharField(max_length=8, choices=Status, default=Status.HELD)
     # When it is tried next.
@@ -187,7 +187,7 @@ class Delivery(Row):
 
 
 class Alert(Row):
-    """One thing that a message tells of, as it was when it happened. A receiver is told of it once, whatever rules say so."""
+    """One event in a message, as it was when it happened. A recipient has it once, by however many rules."""
 
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="alerts")
     target = models.CharField(max_length=400)

@@ -1,4 +1,4 @@
-"""Channels are made and changed by owners: they say where what happens in a workspace is told outside of it."""
+"""Channels are made and changed by owners: messages of a workspace leave the studio by them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Kind = Channel.Kind
 @sensitive_variables("asked", "key")
 @transaction.atomic
 def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> tuple[Channel, str]:
-    """A new channel, and of a webhook the key by which its messages are signed, which is told this once.
+    """A new channel, and of a webhook the key by which its messages are signed, which is shown this once.
 
     Raises Invalid for what cannot be an address, Conflict where the name is taken or there are too many, Unprocessable for
     a private address.
@@ -42,18 +42,18 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> tuple[Channel
     if kind not in Kind.values:
         raise Invalid(_("'kind' is one of %(kinds)s.") % {"kinds": ", ".join(Kind.values)}, code="bad_kind")
     made = Channel(workspace=context.workspace, kind=kind, created_by=context.user)
-    _name(made, asked.get("name"))
+    _set_name(made, asked.get("name"))
     key = signing.new_key() if kind == Kind.WEBHOOK else ""
     if kind == Kind.EMAIL:
-        _no(asked, "url")
+        _refuse_field(asked, "url")
         made.recipients = _recipients(asked.get("recipients"))
     else:
-        _no(asked, "recipients")
+        _refuse_field(asked, "recipients")
         _seal(made, _url(asked.get("url")), key)
     made.save(force_insert=True)
     once.settle(made)
     audit.note(context, "notification.channel_created", made.name, kind=kind, host=made.host)
-    _tell(context)
+    _notify_pages(context)
     return made, key
 
 
@@ -63,29 +63,29 @@ def change(context: WorkspaceContext, channel: Channel, asked: Mapping[str, Any]
     """Change its name, address or recipients; what is left out stays. Raises as `create`."""
     found = _locked(context, channel)
     if asked.get("name") is not None:
-        _name(found, asked["name"])
+        _set_name(found, asked["name"])
     if found.kind == Kind.EMAIL:
-        _no(asked, "url")
+        _refuse_field(asked, "url")
         if asked.get("recipients") is not None:
             found.recipients = _recipients(asked["recipients"])
     else:
-        _no(asked, "recipients")
+        _refuse_field(asked, "recipients")
         if asked.get("url"):
-            _seal(found, _url(asked["url"]), opened(found)[1])
+            _seal(found, _url(asked["url"]), unsealed(found)[1])
     found.save()
     audit.note(context, "notification.channel_changed", found.name, host=found.host)
-    _tell(context)
+    _notify_pages(context)
     return found
 
 
 @transaction.atomic
 def new_key(context: WorkspaceContext, channel: Channel) -> str:
-    """Another key for a webhook, told this once; messages are signed by it from now on. Raises Invalid for the others."""
+    """Another key for a webhook, shown this once; messages are signed by it from now on. Raises Invalid for the others."""
     found = _locked(context, channel)
     if found.kind != Kind.WEBHOOK:
         raise Invalid(_("Only messages of webhooks are signed."), code="no_key")
     key = signing.new_key()
-    _seal(found, opened(found)[0], key)
+    _seal(found, unsealed(found)[0], key)
     found.save(update_fields=["sealed"])
     audit.note(context, "notification.channel_changed", found.name, key="new")
     return key
@@ -97,14 +97,14 @@ def delete(context: WorkspaceContext, channel: Channel) -> None:
     found = _locked(context, channel)
     audit.note(context, "notification.channel_deleted", found.name)
     found.delete()
-    _tell(context)
+    _notify_pages(context)
 
 
 @sensitive_variables("facts")
-def opened(channel: Channel) -> tuple[str, str]:
+def unsealed(channel: Channel) -> tuple[str, str]:
     """The address and the key. Raises Conflict where this studio's key opens them no more."""
     try:
-        facts = json.loads(encryption.decrypt(bytes(channel.sealed or b""), _about(channel)))
+        facts = json.loads(encryption.decrypt(bytes(channel.sealed or b""), _associated_data(channel)))
     except encryption.Undecipherable as error:
         text = _(
             "The address of the channel '%(name)s' was encrypted under another key of this studio. Name that key in "
@@ -118,7 +118,7 @@ def rotate() -> None:
     """Encrypt all of them under the present key of the studio."""
     rows = list(Channel.objects.select_for_update().filter(sealed__isnull=False))
     for row in rows:
-        _seal(row, *opened(row))
+        _seal(row, *unsealed(row))
     Channel.objects.bulk_update(rows, ["sealed"])
 
 
@@ -130,15 +130,15 @@ def _locked(context: WorkspaceContext, channel: Channel) -> Channel:
 @sensitive_variables("url", "key", "data")
 def _seal(channel: Channel, url: str, key: str) -> None:
     data = json.dumps({"url": url, "key": key}).encode()
-    channel.sealed = encryption.encrypt(data, _about(channel))
+    channel.sealed = encryption.encrypt(data, _associated_data(channel))
     channel.host = urlsplit(url).netloc[:255]
 
 
-def _about(channel: Channel) -> bytes:
+def _associated_data(channel: Channel) -> bytes:
     return f"channel:{channel.pk}".encode()
 
 
-def _name(channel: Channel, given: Any) -> None:
+def _set_name(channel: Channel, given: Any) -> None:
     name = " ".join(str(given or "").split())
     if not name or len(name) > 120:
         raise Invalid(_("A channel has a name of 1 to 120 characters."), code="bad_name")
@@ -148,8 +148,8 @@ def _name(channel: Channel, given: Any) -> None:
     channel.name = name
 
 
-def _no(asked: Mapping[str, Any], name: str) -> None:
-    """What the kind does not have is refused, not dropped."""
+def _refuse_field(asked: Mapping[str, Any], name: str) -> None:
+    """Refuse a field that the kind does not have, rather than drop it."""
     if asked.get(name):
         raise Invalid(_("A channel of this kind has no '%(name)s'.") % {"name": name}, code="bad_channel")
 
@@ -201,5 +201,5 @@ def check_address(address: str) -> str:
     return address
 
 
-def _tell(context: WorkspaceContext) -> None:
+def _notify_pages(context: WorkspaceContext) -> None:
     outbox.hint(f"list:{context.workspace.name}:notifications")

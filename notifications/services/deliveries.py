@@ -1,7 +1,7 @@
-"""Messages are sent by workers, each at least once: who claims one and dies is followed, and the id stays the same.
+"""Messages are sent by workers, each at least once: where a worker claims one and dies, another sends it, under the same id.
 
 There are two lanes. A receiver whose last try failed is slow until one succeeds, and its messages go by a lane of their own, so that
-the others wait for nobody who is dead. What fails is tried again after `WAITS`, then given up and shown.
+the others do not wait for it. What fails is tried again after `RETRY_SECONDS`, then given up and shown.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ log = logging.getLogger(__name__)
 Status = Delivery.Status
 OPEN = (Status.HELD, Status.DUE)
 # Seconds before the second try and each after it; then the message is given up.
-WAITS = (30, 120, 600, 1800, 7200, 21_600, 43_200)
-# Whoever has claimed one and has said nothing for so long has died: a try takes a third of it at most.
+RETRY_SECONDS = (30, 120, 600, 1800, 7200, 21_600, 43_200)
+# A worker that has claimed one and has not settled it for so long has died: a try takes a third of it at most.
 CLAIM = timedelta(seconds=60)
 KEPT = timedelta(days=30)
-# Addresses that one person may have asked within an hour: they may be anybody's.
-MOST_CONFIRMED = 5
+# Mails of confirmation that one person may cause within an hour: the addresses may be anybody's.
+MOST_CONFIRMATIONS = 5
 DELIVER, DELIVER_SLOW = "notifications.deliver", "notifications.deliver_slow"
 # So many threads of a process send by each lane.
 _QUICK, _SLOW = threading.BoundedSemaphore(3), threading.BoundedSemaphore(1)
@@ -45,14 +45,14 @@ _QUICK, _SLOW = threading.BoundedSemaphore(3), threading.BoundedSemaphore(1)
 
 @dataclass(frozen=True)
 class Claim:
-    """A message, and the moment by which it is this one's to send."""
+    """A message, and the moment at which this worker claimed it; another worker's claim has another one."""
 
     delivery: Delivery
     at: datetime
 
 
-def look() -> None:
-    """The ticker's look, once a second: wake workers where there is something to tell or to send."""
+def wake_workers() -> None:
+    """A duty of the ticker, once a second: wake workers where there is something to match or to send."""
     if Occurrence.objects.exists():
         send("notifications.match")
     moment = now()
@@ -71,7 +71,7 @@ def deliver_all(*, is_slow: bool = False) -> None:
         while (claim := _claim(is_slow=is_slow)) is not None:
             try:
                 outcome = senders.send(claim.delivery)
-            except Exception:  # a fault of ours: it is tried again as any other failure, and told in the studio's log
+            except Exception:  # a fault of ours: it is tried again as any other failure, and the studio's log says so
                 log.exception("delivery %s could not be made", claim.delivery.pk)
                 outcome = senders.Outcome(False, error="A fault of the studio; its log says more.")
             _settle(claim, outcome)
@@ -101,13 +101,13 @@ def _claim(*, is_slow: bool) -> Claim | None:
             break
     rows = Delivery.objects.select_related("workspace", "rule__owner", "channel__workspace", "user")
     delivery = rows.get(pk=key)
-    if delivery.purpose == Delivery.Purpose.ALERTS and delivery.user_id and not _may_have(delivery):
+    if delivery.purpose == Delivery.Purpose.ALERTS and delivery.user_id and not _may_receive(delivery):
         _settle(Claim(delivery, moment), senders.Outcome(False, error="Whose message it is has left.", is_final=True))
         return _claim(is_slow=is_slow)
     return Claim(delivery, moment)
 
 
-def _may_have(delivery: Delivery) -> bool:
+def _may_receive(delivery: Delivery) -> bool:
     """Whether a person's own message may still be theirs: they belong to the workspace."""
     rows = Member.objects.filter(workspace=delivery.workspace_id, user=delivery.user_id, user__is_active=True)
     return rows.exists()
@@ -124,12 +124,12 @@ def _settle(claim: Claim, outcome: senders.Outcome) -> None:
     }
     if outcome.is_sent:
         values |= {"status": Status.SENT, "settled_at": moment}
-    elif outcome.is_final or number > len(WAITS):
+    elif outcome.is_final or number > len(RETRY_SECONDS):
         values |= {"status": Status.DEAD, "settled_at": moment}
     else:
-        wait = max(outcome.wait, WAITS[number - 1] * random.uniform(1, 1.2))  # noqa: S311
+        wait = max(outcome.wait, RETRY_SECONDS[number - 1] * random.uniform(1, 1.2))  # noqa: S311
         values |= {"send_at": moment + timedelta(seconds=wait)}
-        if outcome.is_alone:  # a mailbox that is full makes no slow mail server
+        if outcome.is_about_message_only:  # a full mailbox must not make the mail server slow for all
             values |= {"receiver": f"{delivery.way}:{delivery.pk}"}
     with transaction.atomic():
         mine = Delivery.objects.filter(pk=delivery.pk, claimed_at=claim.at)
@@ -157,7 +157,7 @@ def send_again(context: WorkspaceContext, delivery: Delivery) -> Delivery:
     )
     once.settle(found)
     audit.note(context, "notification.sent_again", str(found.pk))
-    _on_its_way(context)
+    _wake_workers(context)
     found.refresh_from_db()
     return found
 
@@ -172,12 +172,12 @@ def test(context: WorkspaceContext, channel: Channel) -> list[Delivery]:
 
 
 def confirm(context: WorkspaceContext, address: str) -> None:
-    """Ask whoever reads at an address whether it is this person's. Raises Conflict for who asks too many."""
+    """Send a mail of confirmation to an address, which is this person's once its link was followed. Raises Conflict for too many."""
     assert context.user is not None
     asked = Delivery.objects.filter(user=context.user, purpose=Delivery.Purpose.CONFIRM)
-    if asked.filter(created_at__gt=now() - timedelta(hours=1)).count() >= MOST_CONFIRMED:
+    if asked.filter(created_at__gt=now() - timedelta(hours=1)).count() >= MOST_CONFIRMATIONS:
         text = _("%(count)d addresses were asked within the hour. Wait a while before you set another one.")
-        raise Conflict(text % {"count": MOST_CONFIRMED}, code="too_many")
+        raise Conflict(text % {"count": MOST_CONFIRMATIONS}, code="too_many")
     MailAddress.objects.update_or_create(user=context.user, defaults={"pending": address})
     target = Target(f"user:{context.user.pk}:email", Way.EMAIL, "mail", user=context.user.pk, address=address)
     _single(context, target, Delivery.Purpose.CONFIRM)
@@ -189,7 +189,7 @@ def _single(context: WorkspaceContext, target: Target, purpose: str) -> Delivery
         address=target.address, receiver=target.receiver, target=target.key, status=Status.DUE, send_at=now(),
         closed_at=now(),
     )  # fmt: skip
-    _on_its_way(context)
+    _wake_workers(context)
     return made
 
 
@@ -200,13 +200,13 @@ def _require(context: WorkspaceContext, delivery: Delivery) -> None:
     context.require_open()
 
 
-def _on_its_way(context: WorkspaceContext) -> None:
+def _wake_workers(context: WorkspaceContext) -> None:
     outbox.hint(f"list:{context.workspace.name}:notifications")
     after_commit(lambda: send(DELIVER))
     after_commit(lambda: send(DELIVER_SLOW))
 
 
 def prune() -> None:
-    """Forget messages of long ago, and what nobody could be told of."""
+    """Forget messages of long ago, and occurrences that could not be matched."""
     slices.delete(Delivery.objects.filter(created_at__lt=now() - KEPT).exclude(status__in=OPEN))
     matching.prune()

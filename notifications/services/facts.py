@@ -1,4 +1,4 @@
-"""What a message says of one thing that happened: in English, without secrets, as it is now.
+"""The facts of an alert, which a message is rendered from: in English, without secrets, as they are now.
 
 Each document has `title`, `why`, `since` and `url`; what is not known is left out.
 """
@@ -41,10 +41,10 @@ def of_failure(run: Run, before: Failures | None) -> Facts:
     error = run.error or {}
     step = _failed_step(run)
     with words.stored():
-        whose = str(causes.cause_of(error.get("cause")).word)
-        said = error_text(error).strip()
+        cause = str(causes.cause_of(error.get("cause")).word)
+        message = error_text(error).strip()
     if error.get("exit_code"):
-        whose += f" (exit code {error['exit_code']})"
+        cause += f" (exit code {error['exit_code']})"
     trace = error.get("traceback") or {}
     place = f"{trace['file']}:{trace['line']}" if trace.get("file") and trace.get("line") else trace.get("file") or ""
     name = step.step.name if step is not None else ""
@@ -52,7 +52,7 @@ def of_failure(run: Run, before: Failures | None) -> Facts:
     facts = {
         **_of_run(run),
         "title": f"{_name(run)} failed" + (f" at the step {name}" if name and not run.is_own_step else ""),
-        "why": f"{whose}: {said}" if said else whose,
+        "why": f"{cause}: {message}" if message else cause,
         "where": str(place),
         "step": name,
         "since": iso(since),

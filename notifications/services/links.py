@@ -22,9 +22,9 @@ UNSUBSCRIBE, CONFIRM = "unsubscribe", "confirm"
 
 @dataclass(frozen=True)
 class Link:
-    """What a link of a mail is for, and whom it means."""
+    """What a link of a mail does, and for which address."""
 
-    act: str
+    action: str
     address: str
     # Of unsubscribing: the channel, or a person's own rule by its id.
     channel: UUID | None = None
@@ -33,7 +33,7 @@ class Link:
 
 
 def of_delivery(delivery: Delivery) -> str:
-    """The link by which who gets this mail gets no more of its kind; empty where there is nothing to end."""
+    """The link by which the recipient of this mail unsubscribes; empty where there is nothing to unsubscribe from."""
     if delivery.channel_id:
         return _url({"a": UNSUBSCRIBE, "m": delivery.address, "c": str(delivery.channel_id)})
     if delivery.rule_id:
@@ -67,8 +67,8 @@ def read(token: str) -> Link:
 
 @transaction.atomic
 def follow(link: Link) -> None:
-    """Do what it says. May be repeated. Raises NotFound where what it means is gone."""
-    if link.act == CONFIRM:
+    """Unsubscribe, or confirm an address. May be repeated. Raises NotFound where an address is not asked for any more."""
+    if link.action == CONFIRM:
         found = MailAddress.objects.select_for_update().filter(user=link.user).first()
         if found is None or link.address not in (found.pending, found.confirmed):
             raise NotFound(_("This address is not asked for any more. Set it once more on the page Notifications."))
@@ -96,13 +96,13 @@ def follow(link: Link) -> None:
             rule.by_email = False
             rule.save(update_fields=["by_email"])
             outbox.hint(f"list:{rule.workspace.name}:notifications")
-    if link.act == UNSUBSCRIBE:
-        _drop_open(link)
+    if link.action == UNSUBSCRIBE:
+        _mute_open(link)
 
 
 @transaction.atomic
-def follow_back(link: Link) -> None:
-    """Undo unsubscribing from a channel or a rule: who pressed the button by mistake."""
+def resubscribe(link: Link) -> None:
+    """Subscribe again to a channel or a rule, for who pressed the button by mistake."""
     if link.channel:
         channel = Channel.objects.select_for_update().filter(pk=as_key(link.channel)).first()
         if channel is not None:
@@ -112,8 +112,8 @@ def follow_back(link: Link) -> None:
         Rule.objects.filter(pk=as_key(link.rule)).update(by_email=True)
 
 
-def _drop_open(link: Link) -> None:
-    """What is on its way to them goes no further."""
+def _mute_open(link: Link) -> None:
+    """Messages that are on their way to who unsubscribed are not sent."""
     mine = Delivery.objects.filter(way="email", address=link.address, status__in=("held", "due"))
     mine = mine.filter(channel=link.channel) if link.channel else mine.filter(rule=link.rule)
     mine.update(status=Delivery.Status.MUTED, why="unsubscribed")

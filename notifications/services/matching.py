@@ -1,7 +1,7 @@
-"""From what happened to messages: the rules that mean it, who they tell, and the message that tells it.
+"""From notification events to messages: the rules that match an event, their recipients, and the message that carries the alert.
 
-What a rule tells one receiver within a while becomes one message, a digest: the first goes after `GATHER`, what follows soon after
-it waits for the next one. A message that is closed is never added to; it and its alerts are written in one transaction.
+What a rule notifies one recipient of within a while becomes one message, a digest: the first goes after `GATHER`, what follows soon
+after it waits for the next one. A message that is closed is never added to; it and its alerts are written in one transaction.
 """
 
 from __future__ import annotations
@@ -30,21 +30,24 @@ from workspaces.models import Member, Workspace
 
 log = logging.getLogger(__name__)
 Event = Rule.Event
-# What happens in the same moment is told together.
+# Events of the same moment go out in one message.
 GATHER = timedelta(seconds=5)
-AT_ONCE = 100
+BATCH = 100
+# With this begins the key of an alert that was muted.
 MUTED = "muted:"
-# What could not be told in that time is a fault of the studio, whose log says so.
+# An event that no message could be made of in that time is a fault of the studio, whose log says so.
 KEPT = timedelta(days=1)
-_AT_IT = threading.BoundedSemaphore(1)
+_MATCHING = threading.BoundedSemaphore(1)
 
 
 @dataclass(frozen=True)
-class Happening:
-    """One thing that rules may mean, and what is told of it where one does."""
+class NotificationEvent:
+    """Something happened that rules may match. `facts` makes what a message says of it, and is called only where a rule matches."""
 
     workspace: Workspace
-    event: str
+    # One of Rule.Event.
+    kind: str
+    # The id of the run, the tick or the model version.
     subject: UUID
     facts: Callable[[], dict[str, Any]]
     pipeline: UUID | None = None
@@ -60,7 +63,7 @@ class Happening:
 
 @dataclass(frozen=True)
 class Target:
-    """One receiver: a channel, an address of one, or a person by one way."""
+    """One recipient: a channel, an address of one, or a person by one way."""
 
     key: str
     way: str
@@ -71,50 +74,48 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Whom rules tell of a happening, by which key each, and what."""
+class Notification:
+    """An event with its recipients, each with the rule that names it and the key of its alert, and what the message says."""
 
-    happening: Happening
-    whom: list[tuple[Rule, Target, str]]
+    event: NotificationEvent
+    recipients: list[tuple[Rule, Target, str]]
     facts: dict[str, Any]
 
 
 def match_all() -> None:
-    """Tell of all that has happened, oldest first. In one thread of a process: each of them locks the rules that it is told by."""
-    if not _AT_IT.acquire(blocking=False):
+    """Match all occurrences, oldest first. In one thread of a process: each of them locks the rules that match."""
+    if not _MATCHING.acquire(blocking=False):
         return
     try:
         tried: set[UUID] = set()
-        while rows := list(Occurrence.objects.exclude(pk__in=tried).order_by("id")[:AT_ONCE]):
+        while rows := list(Occurrence.objects.exclude(pk__in=tried).order_by("id")[:BATCH]):
             for each in rows:
                 tried.add(each.pk)
                 try:
                     match(each)
-                except (
-                    Exception
-                ):  # one fault must not keep the others from being told; it is tried again at the next look
-                    log.exception("%s %s could not be told", each.kind, each.subject)
+                except Exception:  # one fault must not hold up the others; it is tried again at the next look
+                    log.exception("%s %s could not be matched", each.kind, each.subject)
     finally:
-        _AT_IT.release()
+        _MATCHING.release()
 
 
 def match(occurrence: Occurrence) -> None:
-    """Tell of one, once: its row goes in the transaction that writes the messages. What they say is found out before it, since
+    """Match one, once: its row goes in the transaction that writes the messages. What they say is found out before it, since
     logs and secrets are read for that."""
-    told = [prepared(each) for each in _happenings(occurrence)]
+    notifications = [notification_of(each) for each in _events_of(occurrence)]
     with slices.writing():
         if Occurrence.objects.filter(pk=occurrence.pk).delete()[0]:
-            for each in told:
-                tell(each)
+            for each in notifications:
+                enqueue(each)
 
 
 def prune() -> None:
-    """Forget what could not be told for a day."""
+    """Forget occurrences that could not be matched for a day."""
     slices.delete(Occurrence.objects.filter(created_at__lt=now() - KEPT))
 
 
-def _happenings(occurrence: Occurrence) -> Iterator[Happening]:
-    """What it means; nothing where it was deleted since."""
+def _events_of(occurrence: Occurrence) -> Iterator[NotificationEvent]:
+    """The events of an occurrence; none where what it names was deleted since."""
     if occurrence.kind == Occurrence.Kind.RUN:
         run = runs_with_names().filter(pk=occurrence.subject).first()
         if run is not None:
@@ -124,7 +125,7 @@ def _happenings(occurrence: Occurrence) -> Iterator[Happening]:
         tick = rows.filter(pk=occurrence.subject).first()
         if tick is not None:
             schedule = tick.schedule
-            yield Happening(
+            yield NotificationEvent(
                 schedule.workspace, Event.MISSED, tick.pk, lambda: facts_of.of_tick(tick),
                 schedule.pipeline_id, schedule.endpoint_id, schedule.created_by_id,
             )  # fmt: skip
@@ -132,13 +133,13 @@ def _happenings(occurrence: Occurrence) -> Iterator[Happening]:
         version = ModelVersion.objects.select_related("model__workspace", "created_by").filter(pk=occurrence.subject)
         if (found := version.first()) is not None:
             root = Run.objects.defer("graph").filter(tree__pk=found.run_id).first() if found.run_id else None
-            yield Happening(
+            yield NotificationEvent(
                 found.model.workspace, Event.MODEL, found.pk, lambda: facts_of.of_model(found),
                 root.published_pipeline_id if root else None, endpoint_of(root), found.created_by_id,
             )  # fmt: skip
 
 
-def _of_run(run: Run) -> Iterator[Happening]:
+def _of_run(run: Run) -> Iterator[NotificationEvent]:
     before = history.failures_before(run)
     if run.status == Run.Status.FAILED:
         yield of_run(run, Event.FAILED, lambda: facts_of.of_failure(run, before))
@@ -146,10 +147,10 @@ def _of_run(run: Run) -> Iterator[Happening]:
         yield of_run(run, Event.RECOVERED, lambda: facts_of.of_recovery(run, before))
 
 
-def of_run(run: Run, event: str, facts: Callable[[], dict[str, Any]]) -> Happening:
-    """Something about a run."""
-    return Happening(
-        run.workspace, event, run.pk, facts, run.published_pipeline_id, endpoint_of(run), run.submitted_by_id
+def of_run(run: Run, kind: str, facts: Callable[[], dict[str, Any]]) -> NotificationEvent:
+    """An event of a run."""
+    return NotificationEvent(
+        run.workspace, kind, run.pk, facts, run.published_pipeline_id, endpoint_of(run), run.submitted_by_id
     )
 
 
@@ -164,50 +165,50 @@ def endpoint_of(run: Run | None) -> UUID | None:
     return EndpointRun.objects.filter(run=run.pk).values_list("endpoint", flat=True).first()
 
 
-def prepared(happening: Happening, among: Sequence[Rule] | None = None) -> Prepared:
-    """Whom all rules that mean it tell of it, or those among some, and what."""
-    if among is None:
-        among = list(active_rules().filter(workspace=happening.workspace).order_by("id"))
+def notification_of(event: NotificationEvent, rules: Sequence[Rule] | None = None) -> Notification:
+    """Its recipients by all active rules of the workspace, or by those given, and what the message says."""
+    if rules is None:
+        rules = list(active_rules().filter(workspace=event.workspace).order_by("id"))
     moment = now()
-    whom = [
+    recipients = [
         (rule, target, key)
-        for rule in among
-        if means(rule, happening)
-        for target, key in keys_of(rule, happening, moment).items()
+        for rule in rules
+        if matches(rule, event)
+        for target, key in keys_of(rule, event, moment).items()
     ]
-    return Prepared(happening, whom, happening.facts() if whom else {})
+    return Notification(event, recipients, event.facts() if recipients else {})
 
 
-def tell(told: Prepared) -> None:
-    """Put it into messages. Inside a transaction."""
-    moment, happening = now(), told.happening
-    alerts = Alert.objects.filter(subject=happening.subject, event=happening.event)
+def enqueue(notification: Notification) -> None:
+    """Add it to messages that are gathered, or begin them. Inside a transaction."""
+    moment, event = now(), notification.event
+    alerts = Alert.objects.filter(subject=event.subject, event=event.kind)
     known = set(alerts.values_list("target", flat=True))
-    for rule, target, key in told.whom:
-        if key not in known:  # of many rules most name whom another one has named
+    for rule, target, key in notification.recipients:
+        if key not in known:  # of many rules most have recipients that another one has
             known.add(key)
-            _add(rule, target, key, told, moment)
-    if told.whom:
-        outbox.hint(f"list:{told.happening.workspace.name}:notifications")
+            _add_alert(rule, target, key, notification, moment)
+    if notification.recipients:
+        outbox.hint(f"list:{notification.event.workspace.name}:notifications")
 
 
-def keys_of(rule: Rule, happening: Happening, moment: datetime) -> dict[Target, str]:
-    """Who a rule tells of it, and by which key each of them is told once. What is muted is kept by another one: a rule that
-    is not muted tells of it all the same."""
-    is_muted = any(until is not None and until > moment for until in (rule.muted_until, happening.muted_until))
+def keys_of(rule: Rule, event: NotificationEvent, moment: datetime) -> dict[Target, str]:
+    """A rule's recipients of it, each with the key of its alert: one recipient has at most one alert of a key. A muted alert has
+    another key, so that a rule that is not muted notifies of it all the same."""
+    is_muted = any(until is not None and until > moment for until in (rule.muted_until, event.muted_until))
     prefix = f"{MUTED}{rule.pk}:" if is_muted else ""
     return {target: prefix + target.key for target in targets_of(rule)}
 
 
-def means(rule: Rule, happening: Happening) -> bool:
+def matches(rule: Rule, event: NotificationEvent) -> bool:
     """Whether an active rule is about it."""
-    if happening.event not in rule.events:
+    if event.kind not in rule.events:
         return False
     return {
         Rule.Scope.WORKSPACE: True,
-        Rule.Scope.PIPELINE: rule.pipeline_id is not None and rule.pipeline_id == happening.pipeline,
-        Rule.Scope.ENDPOINT: rule.endpoint_id is not None and rule.endpoint_id == happening.endpoint,
-        Rule.Scope.MINE: rule.owner_id is not None and rule.owner_id == happening.person,
+        Rule.Scope.PIPELINE: rule.pipeline_id is not None and rule.pipeline_id == event.pipeline,
+        Rule.Scope.ENDPOINT: rule.endpoint_id is not None and rule.endpoint_id == event.endpoint,
+        Rule.Scope.MINE: rule.owner_id is not None and rule.owner_id == event.person,
     }[Rule.Scope(rule.scope)]
 
 
@@ -219,7 +220,7 @@ def active_rules() -> QuerySet[Rule]:
 
 
 def targets_of(rule: Rule) -> list[Target]:
-    """Who a rule tells."""
+    """The recipients of a rule."""
     if rule.owner is not None:
         found = []
         address = mail_address_of(rule.owner) if rule.by_email else ""
@@ -244,9 +245,9 @@ def targets_of_channel(channel: Any) -> list[Target]:
     ]
 
 
-def _add(rule: Rule, target: Target, key: str, told: Prepared, moment: datetime) -> None:
-    """Put it into the message that this rule gathers for this receiver, or begin one."""
-    happening = told.happening
+def _add_alert(rule: Rule, target: Target, key: str, notification: Notification, moment: datetime) -> None:
+    """Add an alert to the message that this rule gathers for this recipient, or begin one."""
+    event = notification.event
     # One at a time for each rule: two workers would begin two messages.
     Rule.objects.select_for_update(no_key=True).only("pk").get(pk=rule.pk)
     mine = Delivery.objects.filter(rule=rule, target=target.key, purpose=Delivery.Purpose.ALERTS)
@@ -261,11 +262,11 @@ def _add(rule: Rule, target: Target, key: str, told: Prepared, moment: datetime)
         if last is not None:
             send_at = max(send_at, last + timedelta(minutes=rule.digest_minutes))
         found = Delivery.objects.create(
-            workspace=happening.workspace, rule=rule, channel_id=target.channel, user_id=target.user, way=target.way,
+            workspace=event.workspace, rule=rule, channel_id=target.channel, user_id=target.user, way=target.way,
             address=target.address, receiver=target.receiver, target=target.key, send_at=send_at,
             status=Delivery.Status.MUTED if is_muted else Delivery.Status.HELD, settled_at=moment if is_muted else None,
         )  # fmt: skip
-    alert = Alert(delivery=found, target=key, event=happening.event, subject=happening.subject, facts=told.facts)
+    alert = Alert(delivery=found, target=key, event=event.kind, subject=event.subject, facts=notification.facts)
     Alert.objects.bulk_create([alert], ignore_conflicts=True)
-    if Alert.objects.filter(pk=alert.pk).exists():  # unless another rule has told them meanwhile
+    if Alert.objects.filter(pk=alert.pk).exists():  # unless another rule has notified them meanwhile
         Delivery.objects.filter(pk=found.pk).update(count=F("count") + 1)

@@ -1,6 +1,6 @@
-"""What happened is written down in its own transaction, where anybody may want to know; rules are asked afterwards.
+"""Occurrences are written in the transaction in which they happen, where the workspace has a rule; rules are matched afterwards.
 
-A run ends while an agent waits for its next step, so here stands one question and at most one row.
+A run ends while an agent waits for its next step, so this costs one query and at most one row.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from schedules.models import Tick
 from workspaces.access import WorkspaceContext
 
 MATCH = "notifications.match"
-TOLD = (Run.Status.FAILED, Run.Status.COMPLETED)
+NOTIFIED = (Run.Status.FAILED, Run.Status.COMPLETED)
 _RULES: Prepared[Rule] = Prepared(lambda key: Rule.objects.filter(workspace=key, is_active=True).only("pk")[:1])
 
 
 def note_run(row: Run, to: str, **_signal: object) -> None:
-    """A run has moved: of a whole run that has ended rules may tell."""
-    if to in TOLD and row.parent_id is None:
+    """A run has changed its status: rules may be about the end of a whole run."""
+    if to in NOTIFIED and row.parent_id is None:
         _note(row.workspace_id, Occurrence.Kind.RUN, [row.pk])
 
 

@@ -45,12 +45,12 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> Rule:
         raise Conflict(
             _("There are %(most)d rules already, and there may be no more.") % {"most": most}, code="too_many"
         )
-    channels = _set(context, made, asked)
+    channels = _apply(context, made, asked)
     made.save(force_insert=True)
     made.channels.set(channels or [])
     once.settle(made)
     audit.note(context, "notification.rule_created", made.name, own=is_own)
-    _tell(context)
+    _notify_pages(context)
     return made
 
 
@@ -63,12 +63,12 @@ def change(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> R
     found = (
         Rule.objects.select_for_update(of=("self",)).select_related("workspace", "owner", "created_by").get(pk=rule.pk)
     )
-    channels = _set(context, found, asked)
+    channels = _apply(context, found, asked)
     found.save()
     if channels is not None:
         found.channels.set(channels)
     audit.note(context, "notification.rule_changed", found.name, own=found.owner_id is not None)
-    _tell(context)
+    _notify_pages(context)
     return found
 
 
@@ -79,7 +79,7 @@ def delete(context: WorkspaceContext, rule: Rule) -> None:
     _hold_back(rule)
     audit.note(context, "notification.rule_deleted", rule.name, own=rule.owner_id is not None)
     Rule.objects.filter(pk=rule.pk).delete()
-    _tell(context)
+    _notify_pages(context)
 
 
 @transaction.atomic
@@ -91,7 +91,7 @@ def mute_pipeline(context: WorkspaceContext, pipeline_id: object, until: datetim
     made, _is_new = Mute.objects.update_or_create(pipeline=pipeline, defaults=values)
     once.settle(made)
     audit.note(context, "notification.muted", pipeline.name, until=f"{until:%Y-%m-%dT%H:%M:%SZ}")
-    _tell(context)
+    _notify_pages(context)
     return made
 
 
@@ -101,7 +101,7 @@ def unmute_pipeline(context: WorkspaceContext, mute: Mute) -> None:
     context.require(Role.CONTRIBUTOR).require_person()
     audit.note(context, "notification.unmuted", mute.pipeline.name)
     Mute.objects.filter(pk=mute.pk).delete()
-    _tell(context)
+    _notify_pages(context)
 
 
 @transaction.atomic
@@ -123,7 +123,7 @@ def require(context: WorkspaceContext, rule: Rule) -> None:
         raise NotFound(_("There is no such rule in this workspace."))
 
 
-def _set(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> list[Channel] | None:
+def _apply(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> list[Channel] | None:
     """Put what is asked into the row and see that it can be meant as a whole; the channels, where some are named."""
     if asked.get("name") is not None or not rule.name:
         rule.name = " ".join(str(asked.get("name") or "").split())
@@ -131,8 +131,8 @@ def _set(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> lis
         raise Invalid(_("A rule has a name of 1 to 120 characters."), code="bad_name")
     if asked.get("is_active") is not None:
         rule.is_active = bool(asked["is_active"])
-    _subject(context, rule, asked)
-    _events(rule, asked)
+    _apply_scope(context, rule, asked)
+    _apply_events(rule, asked)
     for name, least in NUMBERS.items():
         if name in asked and (asked[name] is not None or name == "late_minutes"):
             value = asked[name]
@@ -144,7 +144,7 @@ def _set(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> lis
         rule.muted_until = None if asked["muted_until"] is None else _until(asked["muted_until"])
     if asked.get("muted_until") is not None or not rule.is_active:
         _hold_back(rule)
-    return _receivers(context, rule, asked)
+    return _apply_recipients(context, rule, asked)
 
 
 def _hold_back(rule: Rule) -> None:
@@ -153,7 +153,7 @@ def _hold_back(rule: Rule) -> None:
     held.update(status=Delivery.Status.MUTED, settled_at=now())
 
 
-def _subject(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> None:
+def _apply_scope(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> None:
     """What it is about."""
     scope = asked.get("scope") or rule.scope
     if scope not in Scope.values:
@@ -177,7 +177,7 @@ def _subject(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) ->
         rule.endpoint = pipelines.endpoint(context.workspace, named["endpoint"])
 
 
-def _events(rule: Rule, asked: Mapping[str, Any]) -> None:
+def _apply_events(rule: Rule, asked: Mapping[str, Any]) -> None:
     if asked.get("events") is not None or not rule.events:
         events = list(dict.fromkeys(map(str, asked.get("events") or ())))
         unknown = [each for each in events if each not in Event.values]
@@ -187,7 +187,7 @@ def _events(rule: Rule, asked: Mapping[str, Any]) -> None:
         rule.events = events
 
 
-def _receivers(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> list[Channel] | None:
+def _apply_recipients(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> list[Channel] | None:
     """Who it tells: one's own rule oneself, one of the workspace at least one channel."""
     if rule.owner is None:
         if asked.get("by_email") or asked.get("by_browser"):
@@ -236,5 +236,5 @@ def _until(given: datetime) -> datetime:
     return given
 
 
-def _tell(context: WorkspaceContext) -> None:
+def _notify_pages(context: WorkspaceContext) -> None:
     outbox.hint(f"list:{context.workspace.name}:notifications")

@@ -27,17 +27,17 @@ from notifications.services import channels, facts, links
 from workspaces.models import Workspace
 
 SECONDS = 10
-# Of what a receiver answers so much is kept.
-KEPT = 1000
-# A receiver that says so wants no more tries.
+# Characters of a receiver's answer that are kept.
+ANSWER_LENGTH = 1000
+# HTTP's 410: the receiver wants no more tries.
 GONE = 410
-LONGEST_WAIT = 3600
+LONGEST_RETRY_AFTER = 3600
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a try. `is_final`: no further one can help. `wait`: seconds that the receiver asked for. `is_alone`: it is
-    about this message, and says nothing of others that go there."""
+    """What became of a try. `is_final`: no further one can help. `wait`: seconds that the receiver asked for.
+    `is_about_message_only`: the failure says nothing of other messages that go to the receiver."""
 
     is_sent: bool
     code: int | None = None
@@ -45,7 +45,7 @@ class Outcome:
     error: str = ""
     is_final: bool = False
     wait: int = 0
-    is_alone: bool = False
+    is_about_message_only: bool = False
 
 
 def send(delivery: Delivery) -> Outcome:
@@ -59,7 +59,7 @@ def send(delivery: Delivery) -> Outcome:
 
 
 def message_of(delivery: Delivery) -> Message:
-    """What it says: the same at each try."""
+    """The message that is rendered: the same at each try."""
     workspace: Workspace = delivery.workspace
     return Message(
         id=f"msg_{delivery.pk.hex}",
@@ -67,7 +67,7 @@ def message_of(delivery: Delivery) -> Message:
         workspace=workspace.name,
         rule=delivery.rule.name if delivery.rule else "",
         count=delivery.count,
-        told=[Item(each.event, each.facts) for each in alerts_of(delivery, messages.LISTED[delivery.way])],
+        alerts=[Item(each.event, each.facts) for each in alerts_of(delivery, messages.LISTED[delivery.way])],
         url=facts.address(workspace, f"settings/notifications/deliveries/{delivery.pk}/"),
         settings_url=facts.address(workspace, "settings/notifications/"),
         is_test=delivery.purpose == Delivery.Purpose.TEST,
@@ -76,14 +76,14 @@ def message_of(delivery: Delivery) -> Message:
 
 
 def notice(delivery: Delivery) -> dict[str, Any]:
-    """What a page hears. `at` is no version: of two that are sent at once the later may come first."""
+    """The live frame for pages. `at` is no version: of two that are sent at once the later may come first."""
     return {**messages.browser(message_of(delivery)), "at": int((delivery.closed_at or now()).timestamp() * 1000)}
 
 
 def _webhook(delivery: Delivery) -> Outcome:
     assert delivery.channel is not None
     try:
-        address, key = channels.opened(delivery.channel)
+        address, key = channels.unsealed(delivery.channel)
     except StudioError as refusal:
         return Outcome(False, error=refusal.message, is_final=True)
     message = message_of(delivery)
@@ -98,7 +98,7 @@ def _webhook(delivery: Delivery) -> Outcome:
             fetch.guarded_client(deadline) as client,
             client.stream("POST", address, content=body, headers=headers) as answer,
         ):
-            return _answered(answer, _beginning(answer))
+            return _outcome_of(answer, _read_beginning(answer))
     except StudioError as refusal:  # a private address: no further try leads elsewhere, unless its name does
         return Outcome(False, error=refusal.message, is_final=refusal.code == "private_address")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
@@ -107,7 +107,7 @@ def _webhook(delivery: Delivery) -> Outcome:
         return Outcome(False, error=f"No answer within {SECONDS} s." if late else said)
 
 
-def _answered(answer: httpx.Response, text: str) -> Outcome:
+def _outcome_of(answer: httpx.Response, text: str) -> Outcome:
     code = answer.status_code
     if 200 <= code < 300:
         return Outcome(True, code, text)
@@ -117,20 +117,20 @@ def _answered(answer: httpx.Response, text: str) -> Outcome:
             False, code, text, "It answers with a redirect, which is not followed. Give the address that it leads to."
         )
     wait = answer.headers.get("retry-after", "")
-    seconds = min(int(wait), LONGEST_WAIT) if wait.isascii() and wait.isdecimal() and len(wait) < 7 else 0
+    seconds = min(int(wait), LONGEST_RETRY_AFTER) if wait.isascii() and wait.isdecimal() and len(wait) < 7 else 0
     return Outcome(False, code, text, f"It answers {code}.", is_final=code == GONE, wait=seconds)
 
 
-def _beginning(answer: httpx.Response) -> str:
-    """So much of the body, and not a byte more is read."""
+def _read_beginning(answer: httpx.Response) -> str:
+    """The first bytes of the body; no more is read."""
     found = b""
-    # Its status has come: who then goes silent has answered all the same.
+    # Its status has come, which counts also where the body never does.
     with contextlib.suppress(httpx.HTTPError):
         for chunk in answer.iter_raw():
             found += chunk
-            if len(found) >= KEPT:
+            if len(found) >= ANSWER_LENGTH:
                 break
-    return found[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
+    return found[:ANSWER_LENGTH].decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
 def _mail(delivery: Delivery) -> Outcome:
@@ -139,14 +139,14 @@ def _mail(delivery: Delivery) -> Outcome:
         return Outcome(False, error="The studio knows no mail server: DUTO_SMTP_HOST is not set.", is_final=True)
     backend: Any = EmailBackend(timeout=SECONDS)
     backend.ssl_context = certificates.context()
-    end = threading.Timer(2 * SECONDS, _close, [backend])
+    end = threading.Timer(2 * SECONDS, _abort, [backend])
     end.daemon = True
     end.start()
     try:
-        backend.send_messages([_letter(delivery)])
+        backend.send_messages([_mail_message(delivery)])
     except smtplib.SMTPRecipientsRefused as refused:
         code, text = next(iter(refused.recipients.values()), (0, b""))
-        return replace(_refused(code, text), is_alone=True)
+        return replace(_refused(code, text), is_about_message_only=True)
     except smtplib.SMTPResponseException as refused:
         return _refused(refused.smtp_code, refused.smtp_error, is_mail=isinstance(refused, smtplib.SMTPDataError))
     except (OSError, smtplib.SMTPException, ValueError) as error:
@@ -157,23 +157,27 @@ def _mail(delivery: Delivery) -> Outcome:
     return Outcome(True, 250)
 
 
-def _refused(code: int, said: Any, *, is_mail: bool = True) -> Outcome:
-    """5xx about this address or this mail is its last word; about the studio's password it is for the studio to mend."""
-    text = (said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)).replace("\0", "\ufffd")
+def _refused(code: int, answer: Any, *, is_mail: bool = True) -> Outcome:
+    """5xx about this address or this mail is final; about the studio's password the studio may mend it, so it is tried again."""
+    text = (answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)).replace("\0", "\ufffd")
     return Outcome(
-        False, code, text[:KEPT], f"The mail server refuses it: {code}.", is_final=is_mail and 500 <= code < 600
+        False,
+        code,
+        text[:ANSWER_LENGTH],
+        f"The mail server refuses it: {code}.",
+        is_final=is_mail and 500 <= code < 600,
     )
 
 
-def _close(backend: EmailBackend) -> None:
-    """End a conversation whose server says a letter a second."""
-    wire = getattr(backend.connection, "sock", None)
-    if wire is not None:
+def _abort(backend: EmailBackend) -> None:
+    """Cut the connection to a server that sends a byte now and then, which no time limit of the socket notices."""
+    connection = getattr(backend.connection, "sock", None)
+    if connection is not None:
         with contextlib.suppress(OSError):
-            wire.shutdown(socket.SHUT_RDWR)
+            connection.shutdown(socket.SHUT_RDWR)
 
 
-def _letter(delivery: Delivery) -> EmailMultiAlternatives:
+def _mail_message(delivery: Delivery) -> EmailMultiAlternatives:
     domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ") or "localhost"
     headers = {
         # By which a mail program knows that it has it already.
@@ -195,8 +199,8 @@ def _letter(delivery: Delivery) -> EmailMultiAlternatives:
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     with words.stored():
         text, html = messages.mail(message)
-    letter = EmailMultiAlternatives(
+    mail = EmailMultiAlternatives(
         message.subject, text, settings.DEFAULT_FROM_EMAIL, [delivery.address], headers=headers
     )
-    letter.attach_alternative(html, "text/html")
-    return letter
+    mail.attach_alternative(html, "text/html")
+    return mail

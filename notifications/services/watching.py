@@ -1,4 +1,4 @@
-"""What nobody tells of, since nothing happens: runs that are late, and steps that wait for a place. Looked for again and again."""
+"""Events that no call announces: runs that are late, and steps that wait for a place. A worker looks for them every 15 seconds."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from runs.services.scheduling import waiting
 
 log = logging.getLogger(__name__)
 Event = Rule.Event
-# Runs that one look looks at, the oldest first: they are late before the others.
-AT_ONCE = 2_000
-# Reasons that a message names.
-NAMED = 3
-_AT_IT = threading.BoundedSemaphore(1)
+# Runs of a workspace that one pass looks at, the oldest first: they are late before the others.
+BATCH = 2_000
+# Reasons of waiting that a message names.
+MOST_REASONS = 3
+_WATCHING = threading.BoundedSemaphore(1)
 
 
-def look() -> None:
-    """The ticker's: ask a worker to look where any rule is about it."""
+def wake_worker() -> None:
+    """A duty of the ticker: have a worker look, where any rule is about late runs or waiting steps."""
     if _rules():
         send("notifications.watch")
 
 
 def watch() -> None:
-    """Tell of runs that have become late and of steps that have come to wait too long."""
-    if not _AT_IT.acquire(blocking=False):
+    """Notify of runs that have become late and of steps that wait too long."""
+    if not _WATCHING.acquire(blocking=False):
         return
     try:
         moment = now()
@@ -52,7 +52,7 @@ def watch() -> None:
             except Exception:  # one workspace's fault must not keep the others from being looked at
                 log.exception("late runs of workspace %s were not looked for", workspace)
     finally:
-        _AT_IT.release()
+        _WATCHING.release()
 
 
 def _rules() -> list[Rule]:
@@ -65,10 +65,10 @@ def _late(workspace: UUID, rules: list[Rule], moment: datetime) -> None:
     if not rules:
         return
     open_runs = matching.runs_with_names().filter(
-        workspace=workspace, parent__isnull=True, started_at__isnull=False, started_at__lt=moment - history.LEAST
+        workspace=workspace, parent__isnull=True, started_at__isnull=False, started_at__lt=moment - history.LEAST_TIME
     )
     usual: dict[object, timedelta | None] = {}
-    for run in open_runs.exclude(status__in=Run.ENDS).order_by("id")[:AT_ONCE]:
+    for run in open_runs.exclude(status__in=Run.ENDS).order_by("id")[:BATCH]:
         by_limit: dict[timedelta, list[Rule]] = defaultdict(list)
         for rule in rules:
             by_limit[timedelta(minutes=rule.late_minutes or 0)].append(rule)
@@ -80,8 +80,8 @@ def _late(workspace: UUID, rules: list[Rule], moment: datetime) -> None:
                     usual[key] = history.usual_time(run)
                 limit = usual[key] or timedelta.max
             if moment - run.started_at > limit:
-                told = partial(facts.of_delay, run, limit, is_usual=not given)
-                _tell(some, matching.of_run(run, Event.LATE, told), moment)
+                found = partial(facts.of_delay, run, limit, is_usual=not given)
+                _notify(some, matching.of_run(run, Event.LATE, found), moment)
 
 
 def _waiting(workspace: UUID, rules: list[Rule], moment: datetime) -> None:
@@ -92,28 +92,28 @@ def _waiting(workspace: UUID, rules: list[Rule], moment: datetime) -> None:
         Q(not_before__isnull=True) | Q(not_before__lt=moment), workspace=workspace, status=Attempt.Status.QUEUED,
         node__isnull=True, queued_at__lt=moment - timedelta(minutes=shortest),
     )  # fmt: skip
-    since = dict(queued.order_by().values_list("run__root").annotate(first=Min("queued_at"))[:AT_ONCE])
+    since = dict(queued.order_by().values_list("run__root").annotate(first=Min("queued_at"))[:BATCH])
     for run in matching.runs_with_names().filter(pk__in=since).order_by("id"):
         attempt = queued.filter(run__root=run.pk, queued_at=since[run.pk]).select_related("run__step").first()
         some = [rule for rule in rules if since[run.pk] < moment - timedelta(minutes=rule.wait_minutes)]
         if attempt is not None and some:
-            _tell(some, matching.of_run(run, Event.WAITING, partial(_why, run, attempt)), moment)
+            _notify(some, matching.of_run(run, Event.WAITING, partial(_waiting_facts, run, attempt)), moment)
 
 
-def _why(run: Run, attempt: Attempt) -> dict[str, Any]:
+def _waiting_facts(run: Run, attempt: Attempt) -> dict[str, Any]:
     with words.stored():
         reasons = [each.text for each in waiting.reasons(attempt)]
-    return facts.of_waiting(run, attempt, reasons[:NAMED])
+    return facts.of_waiting(run, attempt, reasons[:MOST_REASONS])
 
 
-def _tell(rules: list[Rule], happening: matching.Happening, moment: datetime) -> None:
-    """By these rules, unless all that they tell know it: a run that is late stays so at each look."""
-    meant = [rule for rule in rules if matching.means(rule, happening)]
-    keys = {key for rule in meant for key in matching.keys_of(rule, happening, moment).values()}
+def _notify(rules: list[Rule], event: matching.NotificationEvent, moment: datetime) -> None:
+    """Notify by these rules, unless all their recipients know of it: a run that is late stays so at each look."""
+    matching_rules = [rule for rule in rules if matching.matches(rule, event)]
+    keys = {key for rule in matching_rules for key in matching.keys_of(rule, event, moment).values()}
     if not keys:
         return
-    known = Alert.objects.filter(subject=happening.subject, event=happening.event).values_list("target", flat=True)
+    known = Alert.objects.filter(subject=event.subject, event=event.kind).values_list("target", flat=True)
     if not keys <= set(known):
-        told = matching.prepared(happening, meant)
+        notification = matching.notification_of(event, matching_rules)
         with slices.writing():
-            matching.tell(told)
+            matching.enqueue(notification)

@@ -23,11 +23,11 @@ def follow(request: HttpRequest, token: str) -> HttpResponse:
         link = links.read(token)
         if request.method == "POST":
             if request.POST.get("back"):
-                links.follow_back(link)
+                links.resubscribe(link)
             else:
                 links.follow(link)
     except StudioError as refusal:
         return responses.error_page(request, refusal)
     state = ("back" if request.POST.get("back") else "done") if request.method == "POST" else "asked"
-    facts = {"link": link, "state": state, "is_confirming": link.act == links.CONFIRM}
+    facts = {"link": link, "state": state, "is_confirming": link.action == links.CONFIRM}
     return render(request, "notifications/link.html", facts)

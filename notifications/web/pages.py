@@ -32,8 +32,8 @@ class RuleRow:
 
     rule: Rule
     about: str
-    when: list[str]
-    whom: list[str]
+    events: list[str]
+    recipients: list[str]
     is_muted: bool
 
 
@@ -65,7 +65,7 @@ class RulePage:
 
 @workspace_page()
 def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
-    """Who is told of what, and what was sent."""
+    """Rules, channels, mutes, and the newest deliveries."""
     rows = [_row(each) for each in queries.rules_in(context).order_by("id")]
     me = context.user
     assert me is not None
@@ -88,13 +88,13 @@ def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 
 def _row(rule: Rule) -> RuleRow:
     events = [str(Rule.Event(each).label) for each in rule.events if each in Rule.Event.values]
-    whom = [each.name for each in rule.channels.all()]
+    recipients = [each.name for each in rule.channels.all()]
     if rule.by_email:
-        whom.append(_("e-mail"))
+        recipients.append(_("e-mail"))
     if rule.by_browser:
-        whom.append(_("browser"))
+        recipients.append(_("browser"))
     is_muted = rule.muted_until is not None and rule.muted_until > now()
-    return RuleRow(rule, about(rule), events, whom, is_muted)
+    return RuleRow(rule, about(rule), events, recipients, is_muted)
 
 
 def about(rule: Rule) -> str:
@@ -112,11 +112,11 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     is_own = (request.POST.get("own") or request.GET.get("own", "")) == "1"
     context.require(Role.READER if is_own else Role.CONTRIBUTOR).require_open()
     preset = {"about": request.GET.get("about", ""), "events": [Rule.Event.FAILED]}
-    abouts = _abouts(context, is_own)
+    subjects = _subjects(context, is_own)
     asked = request.POST.get("about") or preset["about"]
-    if asked not in dict(abouts) and (name := _named(context, str(asked))):
-        abouts.append((str(asked), name))
-    form = RuleForm(abouts, _channels(context), is_own, request.POST or None, initial=preset)
+    if asked not in dict(subjects) and (name := _subject_name(context, str(asked))):
+        subjects.append((str(asked), name))
+    form = RuleForm(subjects, _channels(context), is_own, request.POST or None, initial=preset)
     error = ""
     if request.method == "POST" and form.is_valid():
         try:
@@ -133,11 +133,11 @@ def edit(request: HttpRequest, context: WorkspaceContext, rule_id: UUID) -> Http
     rule = queries.rule(context, rule_id)
     is_own = rule.owner_id is not None
     context.require(Role.READER if is_own else Role.CONTRIBUTOR)
-    abouts = _abouts(context, is_own)
+    subjects = _subjects(context, is_own)
     initial = initial_of(rule)
-    if initial["about"] not in dict(abouts):  # of a pipeline that is not among the newest
-        abouts.append((initial["about"], about(rule)))
-    form = RuleForm(abouts, _channels(context), is_own, request.POST or None, initial=initial)
+    if initial["about"] not in dict(subjects):  # of a pipeline that is not among the newest
+        subjects.append((initial["about"], about(rule)))
+    form = RuleForm(subjects, _channels(context), is_own, request.POST or None, initial=initial)
     error = ""
     if request.method == "POST" and form.is_valid():
         try:
@@ -156,7 +156,7 @@ def _form(
     return responses.show(request, "notifications/rule.html", facts, section="settings")
 
 
-def _abouts(context: WorkspaceContext, is_own: bool) -> list[tuple[str, str]]:
+def _subjects(context: WorkspaceContext, is_own: bool) -> list[tuple[str, str]]:
     """What a rule may be about: endpoints, and the newest published pipelines."""
     endpoints = pipelines.endpoints_in(context.workspace, PipelineEndpoint.Status.ACTIVE).order_by("name")[:OFFERED]
     scopes = [Rule.Scope.MINE, Rule.Scope.WORKSPACE] if is_own else [Rule.Scope.WORKSPACE]
@@ -167,7 +167,7 @@ def _abouts(context: WorkspaceContext, is_own: bool) -> list[tuple[str, str]]:
     ]
 
 
-def _named(context: WorkspaceContext, asked: str) -> str:
+def _subject_name(context: WorkspaceContext, asked: str) -> str:
     """The name of a pipeline or an endpoint that is not among the newest; empty for anything else. Raises NotFound."""
     kind, _colon, key = asked.partition(":")
     if kind == "pipeline":
@@ -227,18 +227,18 @@ def address(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Where one's own messages go."""
     form = AddressForm(request.POST)
     if not form.is_valid():
-        raise Invalid(_said(form))
+        raise Invalid(_errors_of(form))
     rules.set_address(context, form.cleaned_data["address"])
     return responses.done(request, _("Follow the link that was sent there."), _page(context))
 
 
 def _until(form: MuteForm) -> Any:
     if not form.is_valid() and "hours" in form.errors:
-        raise Invalid(_said(form))
+        raise Invalid(_errors_of(form))
     return form.until()
 
 
-def _said(form: Any) -> str:
+def _errors_of(form: Any) -> str:
     return " ".join(str(text) for errors in form.errors.values() for text in errors)
 
 

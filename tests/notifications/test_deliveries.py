@@ -73,7 +73,7 @@ def test_what_fails_is_tried_again_later_each_time_then_given_up_and_sent_again(
     scenario.rule(channels=[scenario.webhook(receiver)[0]])
     scenario.ends("Failed")
     waits = []
-    for number in range(len(deliveries.WAITS) + 1):
+    for number in range(len(deliveries.RETRY_SECONDS) + 1):
         receiver.answer(503, b"busy", **({"Retry-After": "3000"} if number == 0 else {}))
         scenario.retry()
         delivery = Delivery.objects.get()
@@ -336,9 +336,9 @@ def test_ones_own_mail_goes_to_the_address_that_one_has_confirmed(scenario: Noti
     rule.refresh_from_db()
     assert not rule.by_email
     # Addresses may be anybody's, so one person has few of them asked.
-    for number in range(deliveries.MOST_CONFIRMED):
+    for number in range(deliveries.MOST_CONFIRMATIONS):
         browser.post("/w/lab/settings/notifications/address/", {"address": f"a{number}@example.org"})
-    assert Delivery.objects.filter(purpose="confirm").count() == deliveries.MOST_CONFIRMED
+    assert Delivery.objects.filter(purpose="confirm").count() == deliveries.MOST_CONFIRMATIONS
 
 
 def test_two_workers_that_take_up_the_same_tell_it_once_in_one_message(scenario: Notified, receiver: Receiver) -> None:
@@ -368,7 +368,11 @@ def test_two_workers_that_take_up_the_same_tell_it_once_in_one_message(scenario:
 
 def test_the_ticker_looks_and_workers_do_the_work() -> None:
     found = duties.registered()
-    assert (1, deliveries.look) in found and (15, watching.look) in found and (600, deliveries.prune) in found
+    assert (
+        (1, deliveries.wake_workers) in found
+        and (15, watching.wake_worker) in found
+        and (600, deliveries.prune) in found
+    )
 
 
 def test_keys_are_encrypted_anew_with_the_secrets(scenario: Notified, receiver: Receiver, settings: Any) -> None:
@@ -381,10 +385,10 @@ def test_keys_are_encrypted_anew_with_the_secrets(scenario: Notified, receiver: 
     keyvault.rotate()
     settings.SECRET_KEY_FALLBACKS = []
     found = Channel.objects.get()
-    assert bytes(found.sealed or b"") != before and channels.opened(found) == (receiver.url(), key)
+    assert bytes(found.sealed or b"") != before and channels.unsealed(found) == (receiver.url(), key)
     settings.SECRET_KEY = "a third key, which nobody has encrypted under"
     with pytest.raises(Conflict) as refused:
-        channels.opened(found)
+        channels.unsealed(found)
     assert refused.value.code == "undecipherable"
     deliveries.test(scenario.context, channel)
     scenario.send()

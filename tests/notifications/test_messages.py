@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from notifications import messages, signing
-from notifications.history import FEWEST, LEAST, percentile, streak
+from notifications.history import LEAST_RUNS, LEAST_TIME, percentile, streak
 from notifications.messages import Item, Message
 
 NASTY = (
@@ -33,7 +33,7 @@ FACTS = {
 
 def message(count: int = 1, event: str = "failed", **more: Any) -> Message:
     return Message(
-        id="msg_1", at="2026-01-01T00:00:00Z", workspace="lab", rule="r", count=count, told=[Item(event, FACTS)] * min(count, messages.LISTED["email"]),
+        id="msg_1", at="2026-01-01T00:00:00Z", workspace="lab", rule="r", count=count, alerts=[Item(event, FACTS)] * min(count, messages.LISTED["email"]),
         url="https://studio/d/", settings_url="https://studio/s/", unsubscribe_url="https://studio/u/", **more,
     )  # fmt: skip
 
@@ -46,7 +46,7 @@ def test_slack_finds_nobody_and_no_link_in_a_name() -> None:
 
 @pytest.mark.parametrize("way", ["mattermost", "teams"])
 def test_markdown_has_no_marks_of_a_name(way: str) -> None:
-    text = json.dumps(messages.DOCUMENTS[way](message()), ensure_ascii=False)
+    text = json.dumps(messages.RENDERERS[way](message()), ensure_ascii=False)
     assert (
         "@here" not in text
         and "@channel" not in text
@@ -93,14 +93,14 @@ def test_a_digest_counts_all_and_lists_some() -> None:
     text, html = messages.mail(found)
     assert found.subject.startswith("[lab] 500 notifications") and found.more == 480
     assert text.count("since then") == 20 and "480 more" in text and "480 more" in html
-    assert messages.document(found)["type"] == "digest" and messages.document(found)["data"]["count"] == 500
-    assert messages.document(message(event="missed"))["type"] == "schedule.missed"
+    assert messages.webhook(found)["type"] == "digest" and messages.webhook(found)["data"]["count"] == 500
+    assert messages.webhook(message(event="missed"))["type"] == "schedule.missed"
     assert messages.browser(found)["url"] == "https://studio/d/"
 
 
 def test_a_test_says_so_by_each_way() -> None:
     found = message(0, is_test=True)
-    for way in messages.DOCUMENTS:
+    for way in messages.RENDERERS:
         assert b"est" in messages.body(way, found)
     assert messages.TEST in messages.mail(found)[0] and messages.TEST in messages.mail(found)[1]
 
@@ -120,12 +120,12 @@ def test_a_streak_of_failures_ends_at_a_success() -> None:
     assert streak([]) is None and streak([(at[0], "Failed"), (at[1], "Completed")]) is None
 
 
-@given(st.lists(st.integers(1, 10_000), min_size=FEWEST, max_size=120))
+@given(st.lists(st.integers(1, 10_000), min_size=LEAST_RUNS, max_size=120))
 def test_nineteen_of_twenty_runs_are_within_the_usual_time(minutes: list[int]) -> None:
     usual = percentile([timedelta(minutes=each) for each in minutes])
-    assert usual is not None and usual >= LEAST
+    assert usual is not None and usual >= LEAST_TIME
     assert sum(timedelta(minutes=each) <= usual for each in minutes) >= 0.95 * len(minutes)
-    assert percentile([LEAST] * (FEWEST - 1)) is None
+    assert percentile([LEAST_TIME] * (LEAST_RUNS - 1)) is None
 
 
 @pytest.mark.parametrize(("way", "most"), [("slack", 40_000), ("mattermost", 16_000), ("teams", 28_000)])
@@ -136,5 +136,5 @@ def test_a_chat_has_room_for_a_digest_of_long_texts(way: str, most: int) -> None
         "why": "<&>[*]" * 170,
         "url": "https://studio.example.org/" + "a" * 200,
     }
-    told = [Item("failed", facts)] * messages.LISTED[way]
-    assert len(messages.body(way, dataclasses.replace(message(500), told=told))) < most
+    alerts = [Item("failed", facts)] * messages.LISTED[way]
+    assert len(messages.body(way, dataclasses.replace(message(500), alerts=alerts))) < most

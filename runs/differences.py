@@ -69,7 +69,7 @@ def part_word(part: str) -> str:
     return str(PARTS.get(part, part))
 
 
-def said(found: Mapping[str, Any]) -> str:
+def localized(found: Mapping[str, Any]) -> str:
     """A difference, as `Difference.to_document()` has it, without a full stop. What is said otherwise is told as it is."""
     text = str(found.get("text", ""))
     if words.is_of_the_code():
@@ -84,7 +84,7 @@ def said(found: Mapping[str, Any]) -> str:
 
 def listed(found: Sequence[Mapping[str, Any]], most: int = 5) -> str:
     """At most so many of the differences, and how many more there are."""
-    texts = [said(each) for each in found[:most]]
+    texts = [localized(each) for each in found[:most]]
     more = [gettext("and %(n)d more") % {"n": len(found) - most}] if len(found) > most else []
     return ", ".join([*texts, *more])
 

@@ -214,7 +214,7 @@ def change(kind: str, output: str, number: object, path: str = "") -> str:
     return str(CHANGES[which]) % {"name": output, "number": number, "path": path}
 
 
-def said(kept: Mapping[str, Any]) -> str:
+def localized(kept: Mapping[str, Any]) -> str:
     """The `text` of what is kept, as far as its `code` and its facts are enough to say it to another reader."""
     text, code = str(kept.get("text", "")), str(kept.get("code", ""))
     if words.is_of_the_code():
@@ -240,7 +240,7 @@ def _endings(kept: Mapping[str, Any]) -> list[str]:
     if found := kept.get("differences"):
         endings.append(since(found))
     if isinstance(reason := (kept.get("facts") or {}).get("reason"), Mapping):
-        endings.append(said(reason))
+        endings.append(localized(reason))
     if found := WHAT_INPUT.search(str(kept.get("text", ""))):
         endings.append(not_compared(found["name"]))
     return endings
@@ -286,7 +286,7 @@ def kept_of(error: StudioError) -> dict[str, Any]:
 
 def warning(kept: Kept) -> str:
     """A warning of a run or an attempt, in the reader's language."""
-    return kept if isinstance(kept, str) else said(kept)
+    return kept if isinstance(kept, str) else localized(kept)
 
 
 def error_document(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -297,7 +297,9 @@ def error_document(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def error_text(error: Mapping[str, Any] | None) -> str:
     """The message of a run's error, or of an attempt's end, in the reader's language."""
     found = error or {}
-    return said({**(found.get("said") or {}), "text": str(found.get("message") or ""), "proof": found.get("proof")})
+    return localized(
+        {**(found.get("said") or {}), "text": str(found.get("message") or ""), "proof": found.get("proof")}
+    )
 
 
 def _say(name: str, kept: Mapping[str, Any]) -> str:
@@ -310,7 +312,9 @@ def _say(name: str, kept: Mapping[str, Any]) -> str:
 
 def _inner(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Sentences among facts are said, too."""
-    return {name: said(each) if isinstance(each, Mapping) and "text" in each else each for name, each in facts.items()}
+    return {
+        name: localized(each) if isinstance(each, Mapping) and "text" in each else each for name, each in facts.items()
+    }
 
 
 def _facts(kept: Mapping[str, Any]) -> dict[str, Any]:

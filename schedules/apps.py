@@ -14,15 +14,15 @@ class SchedulesConfig(AppConfig):
         from core.lifecycle import transitioned
         from datasets.models import DatasetVersion
         from runs.models import Run
-        from schedules.services import causes, guards, schedules
+        from schedules.services import guards, schedules, trigger_events
 
-        pipelines.hooks.pipeline_leaves.register(guards.keep_pipeline)
-        pipelines.hooks.endpoint_leaves.register(guards.keep_endpoint)
-        pipelines.hooks.default_chosen.register(guards.keep_running)
-        datasets.hooks.version_made.register(causes.dataset_made)
-        registry.hooks.version_made.register(causes.model_made)
-        transitioned.connect(causes.run_moved, sender=Run)
-        transitioned.connect(causes.dataset_moved, sender=DatasetVersion)
+        pipelines.hooks.pipeline_leaves.register(guards.refuse_scheduled_pipeline)
+        pipelines.hooks.endpoint_leaves.register(guards.refuse_scheduled_endpoint)
+        pipelines.hooks.default_chosen.register(guards.refuse_disabled_default)
+        datasets.hooks.version_made.register(trigger_events.dataset_made)
+        registry.hooks.version_made.register(trigger_events.model_made)
+        transitioned.connect(trigger_events.run_moved, sender=Run)
+        transitioned.connect(trigger_events.dataset_moved, sender=DatasetVersion)
         workspaces.hooks.secrets_rotated.register(schedules.rotate)
-        duties.register(1, "schedules.services.firing.look")
+        duties.register(1, "schedules.services.firing.check_due")
         duties.register(600, "schedules.services.firing.prune")

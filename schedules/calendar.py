@@ -24,7 +24,7 @@ MOST_A_DAY = 50
 # Schedules whose coming times are reckoned, those that are due next first.
 MOST_SCHEDULES = 100
 # What is shown of several times of a day: the first of these that there is.
-WORST = (
+BY_SEVERITY = (
     "Failed",
     "NotResponding",
     "Skipped",
@@ -36,11 +36,11 @@ WORST = (
     "Completed",
 )
 # States of ticks without a run; one whose run was deleted has fired all the same.
-OF_TICK = {
+STATE_OF_TICK = {
     Tick.Status.FAILED: "Failed", Tick.Status.SKIPPED: "Skipped", Tick.Status.QUEUED: "Queued",
     Tick.Status.HELD: "Queued", Tick.Status.DUE: "Queued", Tick.Status.FIRED: "Completed",
 }  # fmt: skip
-OF_RUN = {"Preparing": "Running", "Finalizing": "Running"}
+STATE_OF_RUN = {"Preparing": "Running", "Finalizing": "Running"}
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Entry:
     @property
     def state(self) -> str:
         """The one to look at first."""
-        return next((each for each in WORST if self.states.get(each)), "NotStarted")
+        return next((each for each in BY_SEVERITY if self.states.get(each)), "NotStarted")
 
 
 def entries(
@@ -95,7 +95,7 @@ def _past(workspace: Workspace, start: datetime, end: datetime, zone: ZoneInfo, 
     found: dict[tuple[UUID, date], Entry] = {}
     for key, name, day, status, run_status, count, first in rows:
         entry = found.setdefault((key, day), Entry(key, name, first))
-        state = OF_RUN.get(run_status, run_status) if run_status else OF_TICK[Tick.Status(status)]
+        state = STATE_OF_RUN.get(run_status, run_status) if run_status else STATE_OF_TICK[Tick.Status(status)]
         entry.states[state] = entry.states.get(state, 0) + count
         entry.count, entry.at = entry.count + count, min(entry.at, first)
     return list(found.values())

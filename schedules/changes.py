@@ -1,4 +1,4 @@
-"""What has changed in a folder since it was last looked at. Pure."""
+"""What has changed in a folder since it was last scanned. Pure."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class File(Protocol):
 
 @dataclass(frozen=True)
 class Watch:
-    """Which folder or file of which datastore is looked at, and what follows."""
+    """Which folder or file of which datastore is watched, and how changes start runs."""
 
     datastore: str
     path: str = ""
-    # A run for each file that has changed, instead of one for all that one look finds.
+    # A run for each file that has changed, instead of one for all that one scan finds.
     each_file: bool = False
     # Seconds for which a file must have stayed as it is.
     settle: int = 0
@@ -72,15 +72,15 @@ def read(document: Mapping[str, Any]) -> Watch:
 
 @dataclass
 class Listing:
-    """The files that count, sorted by path, and a digest of names, sizes and times: whoever has it knows that nothing has changed
-    without the files of the last look."""
+    """The files that count, sorted by path, and a digest of names, sizes and times: equal digests mean that nothing has changed, so
+    that the files of the last scan need not be read."""
 
     files: Seen
     digest: str
 
 
 def listing(watch: Watch, files: Iterable[File]) -> Listing:
-    """What a look has found, in one pass over files that come sorted by path."""
+    """The files that count, in one pass over files that come sorted by path."""
     below = watch.path + "/"
     found = {
         each.path: [each.size, each.modified]
@@ -101,23 +101,23 @@ def digest_of(files: Seen) -> str:
 def compare(watch: Watch, before: Seen, found: Listing, moment: float) -> list[str]:
     """The files that are new or otherwise, and have stayed so for long enough, by name.
 
-    `found` is from then on what is known: what was told as it is now, what still settles as before, without what has gone.
+    `found` becomes what was seen: changed files as they are now, those that still settle as before, without those that have gone.
     """
-    told: list[str] = []
-    waits: list[str] = []
+    changed: list[str] = []
+    settling: list[str] = []
     for path, facts in found.files.items():
         if before.get(path) != facts:
-            (told if _rests(facts[1], moment, watch.settle) else waits).append(path)
-    for path in waits:
+            (changed if _is_settled(facts[1], moment, watch.settle) else settling).append(path)
+    for path in settling:
         if path in before:
             found.files[path] = before[path]
         else:
             del found.files[path]
-    if waits:
+    if settling:
         found.digest = digest_of(found.files)
-    return told
+    return changed
 
 
-def _rests(modified: float, moment: float, settle: int) -> bool:
-    """Whether a file has stayed as it is for so long. One that says it is of a day to come would be waited for for ever."""
+def _is_settled(modified: float, moment: float, settle: int) -> bool:
+    """Whether a file has stayed as it is for so long. One with a time in the future settles at once, or it never would."""
     return not settle or modified <= moment - settle or modified > moment + SKEW

@@ -1,4 +1,4 @@
-"""What schedules tell the apps above."""
+"""Hooks of schedules for the apps above."""
 
 from __future__ import annotations
 

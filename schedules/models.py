@@ -86,12 +86,12 @@ class Schedule(Row):
     @property
     def localized_pause_reason(self) -> str:
         """Why it is disabled, in the reader's language where the studio said it."""
-        return stored_messages.said({"text": self.pause_reason, **(self.pause_parts or {})})
+        return stored_messages.localized({"text": self.pause_reason, **(self.pause_parts or {})})
 
     @property
     def localized_watch_error(self) -> str:
         """Why the last look found nothing, in the reader's language where the studio said it."""
-        return stored_messages.said({"text": self.watch_error, **(self.watch_error_parts or {})})
+        return stored_messages.localized({"text": self.watch_error, **(self.watch_error_parts or {})})
 
 
 class Backfill(Row):

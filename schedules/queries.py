@@ -107,7 +107,7 @@ def tick_document(found: Tick) -> dict[str, Any]:
         "status": found.status,
         "settled_at": iso(found.settled_at),
         "late_by": late_by(found),
-        "reason": stored_messages.said(found.reason),
+        "reason": stored_messages.localized(found.reason),
         "cause": found.cause,
         "run_id": str(found.run_id) if found.run_id else None,
     }

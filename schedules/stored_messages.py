@@ -1,4 +1,4 @@
-"""Why a tick did not fire, or a schedule is disabled: kept in English with a code, told in the reader's language."""
+"""Why a tick did not fire, or a schedule is disabled: kept in English with a code, shown in the reader's language."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def keep(code: str, /, **facts: Any) -> dict[str, Any]:
     return sentences.made(code, SENTENCES, **facts)
 
 
-def said(kept: Mapping[str, Any]) -> str:
-    """The sentence in the reader's language; what is none of ours, as it was told."""
+def localized(kept: Mapping[str, Any]) -> str:
+    """The sentence in the reader's language; one without a known code as it is kept."""
     return sentences.localized(kept, SENTENCES) if kept else ""

@@ -25,7 +25,7 @@ from core.errors import Invalid
 
 FREQUENCIES = ("Minute", "Hour", "Day", "Week", "Month")
 WEEK_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# A longer pause is a slip: a minute in 20 years.
+# A longer interval is a mistake: 20 years.
 MOST = {"Minute": 10_512_000, "Hour": 175_200, "Day": 7300, "Week": 1040, "Month": 240}
 LATEST = datetime(9990, 1, 1, tzinfo=UTC)
 TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
@@ -69,7 +69,7 @@ class Recurrence:
     def first(self, anchor: datetime) -> datetime | None:
         if self.start is None:
             return anchor
-        # One that has begun is due next as it is reckoned: nothing is made up for.
+        # One that has begun is due at its next time: earlier ones are not made up for.
         return self.after(max(anchor, self._begin(anchor)) - timedelta(microseconds=1), anchor)
 
     def after(self, moment: datetime, anchor: datetime) -> datetime | None:
@@ -82,8 +82,8 @@ class Recurrence:
             return due if due < LATEST else None
         return None
 
-    def reaching_back(self, moment: datetime, anchor: datetime) -> tuple[Recurrence, datetime]:
-        """The same times, also those before its beginning, from `moment` on; and the anchor that it has then."""
+    def extended_to(self, moment: datetime, anchor: datetime) -> tuple[Recurrence, datetime]:
+        """The same recurrence extended to times before its start, from `moment` on; and the anchor that it has then."""
         begin = self._begin(anchor)
         if begin <= moment:
             return self, anchor
@@ -107,8 +107,8 @@ class Recurrence:
         return anchor if self.start is None else _utc(self.start, self.zone)
 
     def _by_date(self, moment: datetime, begin: datetime) -> Iterator[datetime]:
-        """What is due after `moment`, period by period. A period is told before the one of `moment`: near midnight and where
-        clocks change, a date of the zone begins earlier or later than reckoned."""
+        """What is due after `moment`, from the period before that of `moment` on: near midnight and where clocks change, a date of
+        the zone begins earlier or later than computed."""
         base = begin.astimezone(self.zone)
         number = max(0, self._period(moment.astimezone(self.zone).date(), base.date()) - 1)
         while True:
@@ -170,7 +170,7 @@ class Cron:
 
 @dataclass
 class _Reader:
-    """Collects what is wrong, so that all of it is told at once."""
+    """Collects all problems of a document, so that one error names them all."""
 
     document: Mapping[str, Any]
     problems: list[str] = field(default_factory=list)
@@ -209,8 +209,8 @@ def read(document: Mapping[str, Any]) -> Timetable:
     return found
 
 
-def plain(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document that `read` takes, with each value as it is always written: so forms and programs show what it means."""
+def normalized(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document that `read` takes, with each value in its normal form, as forms and programs show it."""
     reader = _Reader(document)
     start = _start(reader, _zone(reader))
     found = {
@@ -248,7 +248,7 @@ def between(timetable: Timetable, start: datetime, end: datetime, anchor: dateti
 def window(timetable: Timetable, start: datetime, end: datetime, anchor: datetime, most: int) -> list[datetime]:
     """The first so many moments from `start` to `end`, with both, also of before the timetable's beginning."""
     if isinstance(timetable, Recurrence):
-        timetable, anchor = timetable.reaching_back(start, anchor)
+        timetable, anchor = timetable.extended_to(start, anchor)
     return list(islice(between(timetable, start - timedelta(microseconds=1), end, anchor), most))
 
 
@@ -269,7 +269,7 @@ def newest(timetable: Timetable, start: datetime, end: datetime, anchor: datetim
 
 
 def zone_of(name: str) -> ZoneInfo | None:
-    """A zone by its name of IANA or of Windows; nothing for UTC's sake is guessed."""
+    """A zone by its name of IANA or of Windows; None for an unknown name, instead of UTC."""
     given = name.strip()
     text = OLD_ZONES.get(given) or win_tz.get(given, given)
     return ZoneInfo(text) if text in _zones() else None
@@ -348,16 +348,16 @@ def _recurrence(reader: _Reader) -> Recurrence | None:
 
 def _start(reader: _Reader, zone: ZoneInfo) -> datetime | None:
     """The start in the local time of the zone. A text with an offset of its own is that moment."""
-    text = reader.document.get("start_time")
-    if text in (None, ""):
+    given = reader.document.get("start_time")
+    if given in (None, ""):
         return None
     try:
-        found = text if isinstance(text, datetime) else datetime.fromisoformat(str(text).strip())
+        found = given if isinstance(given, datetime) else datetime.fromisoformat(str(given).strip())
     except ValueError:
         found = None
     if found is None or not 1970 <= found.year < 9990:
-        told = _("'start_time' is a time such as '2026-01-31T02:00:00', not '%(text)s'.")
-        reader.problems.append(told % {"text": str(text)[:40]})
+        text = _("'start_time' is a time such as '2026-01-31T02:00:00', not '%(text)s'.")
+        reader.problems.append(text % {"text": str(given)[:40]})
         return None
     return found if found.tzinfo is None else found.astimezone(zone).replace(tzinfo=None)
 

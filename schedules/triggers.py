@@ -19,7 +19,7 @@ OUTCOMES: Mapping[str, frozenset[str]] = {
     FAILURE: frozenset({"Failed"}),
     COMPLETION: frozenset({"Completed", "Failed", "Canceled"}),
 }
-# So many triggers may lead to one another; what goes on for longer is a loop that nobody has seen.
+# So many triggers may lead to one another; a longer chain is taken for a loop.
 MOST_DEPTH = 10
 # Facts that parameters may get, by what starts the run, each with an example of its kind.
 FACTS: Mapping[str, Mapping[str, Any]] = {
@@ -86,8 +86,8 @@ def check_values(values: Mapping[str, Any], trigger: Mapping[str, Any] | None) -
     for name, fact in values.items():
         if not isinstance(fact, str) or fact not in known:
             text = _("The parameter '%(name)s' gets one of %(facts)s, not '%(given)s'.")
-            told = {"name": str(name)[:80], "facts": ", ".join(known), "given": str(fact)[:40]}
-            raise Invalid(text % told, code="bad_values")
+            facts = {"name": str(name)[:80], "facts": ", ".join(known), "given": str(fact)[:40]}
+            raise Invalid(text % facts, code="bad_values")
     return {str(name): str(fact) for name, fact in values.items()}
 
 

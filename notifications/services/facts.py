@@ -118,7 +118,7 @@ def of_tick(tick: Tick) -> Facts:
     """A schedule was due and started no run."""
     schedule = tick.schedule
     with words.stored():
-        why = of_ticks.said(tick.reason)
+        why = of_ticks.localized(tick.reason)
     return _clean(
         schedule.workspace,
         {

@@ -49,6 +49,6 @@ def _document(row: TrialRow) -> dict[str, Any]:
         "hyperparameters": row.hyperparameters,
         "best_primary_metric": row.best,
         "logged": len(row.state.values),
-        "stopped": stored_messages.said(stopped) if stopped else None,
+        "stopped": stored_messages.localized(stopped) if stopped else None,
         "resumed_from": str(resumed) if resumed else None,
     }

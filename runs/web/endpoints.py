@@ -282,7 +282,7 @@ def _compared(context: WorkspaceContext, version: PipelineEndpointVersion, asked
     }
     found = compare(old, new, files)
     steps = [
-        (each.name, each.change, [differences.said(one.to_document()) for one in each.differences])
+        (each.name, each.change, [differences.localized(one.to_document()) for one in each.differences])
         for each in found.steps
     ]
     return Compared(other, found, steps)

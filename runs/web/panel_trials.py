@@ -171,7 +171,7 @@ def _better(row: TrialRow) -> float:
 def _why(row: TrialRow) -> str:
     """Why it was stopped, or failed."""
     if row.trial.stopped:
-        return stored_messages.said(row.trial.stopped)
+        return stored_messages.localized(row.trial.stopped)
     return (
         stored_messages.error_text(row.run.error) if row.run.status in (Run.Status.FAILED, Run.Status.CANCELED) else ""
     )

@@ -126,9 +126,9 @@ def why(ask: StepPanelRequest) -> Why:
         heading=_heading(ask.step, waits, is_decided=bool(explanation)),
         is_over=ask.step.run.is_final,
         waits=waits,
-        explanation={**explanation, "text": stored_messages.said(explanation)} if explanation else {},
+        explanation={**explanation, "text": stored_messages.localized(explanation)} if explanation else {},
         differences=[
-            {**each, "part": differences.part_word(each["part"]), "text": differences.said(each)}
+            {**each, "part": differences.part_word(each["part"]), "text": differences.localized(each)}
             for each in explanation.get("differences", [])
         ],
         compared_url=url,

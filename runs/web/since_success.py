@@ -21,14 +21,16 @@ class Row:
     new: Any
 
 
-def rows_of(found: SinceSuccess) -> list[Row]:
+def rows_of(comparison: SinceSuccess) -> list[Row]:
     """The step's own first, since they are the likeliest; packages and the host after them."""
     rows = [
-        Row(differences.part_word(each["part"]), differences.said(each), each["old"], each["new"])
-        for each in found.differences
+        Row(differences.part_word(each["part"]), differences.localized(each), each["old"], each["new"])
+        for each in comparison.differences
     ]
-    rows += [Row(differences.part_word("environment"), _package(each), each.old, each.new) for each in found.packages]
-    if host := found.host:
+    rows += [
+        Row(differences.part_word("environment"), _package(each), each.old, each.new) for each in comparison.packages
+    ]
+    if host := comparison.host:
         text = _("host %(old)s → %(new)s") % {"old": host.old, "new": host.new}
         rows.append(Row(_("host"), text, host.old, host.new))
     return rows

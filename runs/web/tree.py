@@ -85,7 +85,7 @@ class StepRow:
             return _("adopted") if self.is_adopted else ""
         waiting = self.run.step.waiting
         if waiting and self.status not in Run.ENDS:
-            return stored_messages.said(waiting[0])
+            return stored_messages.localized(waiting[0])
         return ""
 
 

@@ -16,7 +16,7 @@ from runs.models import Run
 from schedules import stored_messages
 from schedules.backfill_queries import plan
 from schedules.models import Backfill, Schedule, Tick
-from schedules.services.ticks import OPEN, Status, from_facts, tell
+from schedules.services.ticks import OPEN, Status, from_facts, notify_pages
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.scopes import Act
@@ -50,7 +50,7 @@ def create(
     )  # fmt: skip
     once.settle(made)
     audit.note(context, "schedule.backfilled", str(locked.pk), name=locked.name, count=len(times))
-    tell(locked)
+    notify_pages(locked)
     return made
 
 
@@ -68,12 +68,12 @@ def cancel(context: WorkspaceContext, backfill: Backfill) -> Backfill:
         audit.note(
             context, "schedule.backfill_canceled", str(backfill.schedule_id), name=backfill.schedule.name, count=count
         )
-        tell(backfill.schedule)
+        notify_pages(backfill.schedule)
     return locked
 
 
 def release() -> None:
-    """The ticker's look, once a second: the next ticks of backfills that have room become due."""
+    """A duty of the ticker, once a second: the next ticks of backfills that have fewer runs than they may become due."""
     held = Tick.objects.filter(settled_at__isnull=True, status=Status.HELD).order_by()
     held = held.filter(schedule__workspace__archived_at__isnull=True)
     for key in held.values_list("backfill", flat=True).distinct():

@@ -15,7 +15,7 @@ from schedules.models import Schedule
 from schedules.triggers import DATASET, ENDPOINT, PIPELINE
 
 
-def refuse(schedule: Schedule) -> None:
+def refuse_cycle(schedule: Schedule) -> None:
     """Raises Conflict that names the circle which an active schedule would close: of pipelines and endpoints, as they are now, and of
     the datasets that their steps register. What a script registers by itself is not seen; `triggers.MOST_DEPTH` bounds it."""
     if schedule.trigger is None:
@@ -24,13 +24,13 @@ def refuse(schedule: Schedule) -> None:
         trigger_key=""
     )
     rows = [*others.exclude(pk=schedule.pk).defer("seen"), schedule]
-    does = _Emits(rows)
+    emits = _Emits(rows)
     edges: dict[str, set[str]] = defaultdict(set)
     for each in rows:
-        edges[each.trigger_key] |= does.of(each)
-    path = triggers.path_back(sorted(does.of(schedule)), schedule.trigger_key, edges)
+        edges[each.trigger_key] |= emits.of(each)
+    path = triggers.path_back(sorted(emits.of(schedule)), schedule.trigger_key, edges)
     if path:
-        names = " → ".join(f"'{does.name(key)}'" for key in (schedule.trigger_key, *path))
+        names = " → ".join(f"'{emits.name(key)}'" for key in (schedule.trigger_key, *path))
         text = _(
             "The pipelines would start each other without an end: %(names)s. Have one of them started by something else."
         )

@@ -1,4 +1,4 @@
-"""From the timetable to runs: what is due becomes a tick, and each tick fires once, whoever dies on the way.
+"""From the timetable to runs: what is due becomes a tick, and each tick fires once, also where a worker dies on the way.
 
 The ticker writes the ticks of all schedules that are due and moves their `next_at` on, in one transaction for each: so a moment
 is a row, or is due. Workers fire the ticks, oldest first for each schedule. A tick names its run in the transaction in which that
@@ -30,18 +30,18 @@ from runs.services.submission import publish
 from schedules import stored_messages, timetable
 from schedules.models import Backfill, Schedule, Tick
 from schedules.services import backfills, watching
-from schedules.services.ticks import OPEN, of_times, settle, stop, tell, write
+from schedules.services.ticks import OPEN, notify_pages, of_times, settle, stop, write
 from workspaces.access import WorkspaceContext, authorize
 from workspaces.models import Role, User
 
 log = logging.getLogger(__name__)
 Status = Tick.Status
-# Schedules that one look moves on; the next one, a second later, goes on with the others.
-AT_ONCE = 500
-# Whoever has claimed a tick and has not fired it after so long has died.
+# Schedules that one call of `check_due` advances; the next one, a second later, goes on with the others.
+BATCH = 500
+# A worker that has claimed a tick and has not fired it after so long has died.
 CLAIM = timedelta(seconds=60)
-# A tick of which nobody knows why it cannot be fired is tried so often, after 10, 30, 90 and 270 seconds, and then has failed.
-MOST_TRIES, PAUSE, SHOWN = 5, timedelta(seconds=10), 500
+# A tick that an unexpected error keeps from firing is tried so often, after 10, 30, 90 and 270 seconds, and then has failed.
+MOST_TRIES, PAUSE, ERROR_LENGTH = 5, timedelta(seconds=10), 500
 # Ticks of a schedule that one call fires.
 FIRED_AT_ONCE = 20
 # Schedules whose next tick is claimed by the same statements: few, since a claim ends while large graphs are submitted.
@@ -53,18 +53,18 @@ NOBODY = "nobody"
 KEPT = timedelta(days=90)
 PRUNED = 5_000
 # Held by the one thread of a process that fires.
-_AT_IT = threading.Lock()
+_FIRING = threading.Lock()
 
 
-def look() -> None:
-    """The ticker's look, once a second: write the ticks that are due, wake a worker where some may fire."""
+def check_due() -> None:
+    """A duty of the ticker, once a second: write the ticks that are due, wake a worker where some may fire."""
     moment = now()
-    watching.look_around(moment)
+    watching.start_scans(moment)
     backfills.release()
     # Those of an archived workspace rest: what they miss is made up for as after a time in which the studio was away.
     due = Schedule.objects.filter(next_at__lte=moment, watch__isnull=True, workspace__archived_at__isnull=True)
     due = due.order_by("next_at")
-    for key in list(due.values_list("pk", flat=True)[:AT_ONCE]):
+    for key in list(due.values_list("pk", flat=True)[:BATCH]):
         try:
             advance(key, moment)
         except Exception:  # one schedule's fault must not keep the others from being due
@@ -76,7 +76,7 @@ def look() -> None:
 def fire_all() -> None:
     """Fire what is due, until nothing is. A process does so in one thread: each submit writes, and several would only wait for
     each other."""
-    if not _AT_IT.acquire(blocking=False):
+    if not _FIRING.acquire(blocking=False):
         return
     try:
         tried: set[UUID] = set()
@@ -87,11 +87,11 @@ def fire_all() -> None:
                 for part in slices.cut(keys, CLAIMED_AT_ONCE):
                     fire(part)
     finally:
-        _AT_IT.release()
+        _FIRING.release()
 
 
 def _ready(moment: datetime) -> list[UUID]:
-    """Schedules of which a tick may fire, or waits for the end of a run while none is under way; who has waited longest first."""
+    """Schedules of which a tick may fire, or waits for the end of a run while none is under way; the longest waiting first."""
     ticks = Tick.objects.filter(
         settled_at__isnull=True, status__in=OPEN, fires_at__lte=moment, schedule__workspace__archived_at__isnull=True
     ).order_by()
@@ -108,7 +108,7 @@ def _ready(moment: datetime) -> list[UUID]:
 
 
 def _unclaimed(moment: datetime) -> Q:
-    """Whoever has claimed it has died, or nobody has. A claim of a time to come was made before clocks went back."""
+    """No worker has claimed it, or the one that has died. A claim of a time to come was made before clocks went back."""
     stale = Q(claimed_at__lt=moment - CLAIM) | Q(claimed_at__gt=moment + CLAIM)
     return Q(claimed_at__isnull=True) | stale
 
@@ -129,7 +129,7 @@ def advance(key: UUID, moment: datetime) -> None:
         ticks, schedule.next_at = of_times(schedule, timetable.read(schedule.timetable), moment)
         write(ticks)
         schedule.save(update_fields=["next_at"])
-        tell(schedule)
+        notify_pages(schedule)
 
 
 def fire(keys: Sequence[UUID]) -> None:
@@ -145,41 +145,41 @@ def fire(keys: Sequence[UUID]) -> None:
 def _fire_safely(tick: Tick) -> bool:
     """Whether the next one of its schedule may follow at once. One schedule's fault must not keep the others from firing."""
     try:
-        return _fire_or_put_off(tick)
+        return _fire_or_postpone(tick)
     except Exception:  # the claim ends, and then it is tried again
         log.exception("what became of tick %s could not be written", tick.pk)
         return False
 
 
-def _fire_or_put_off(tick: Tick) -> bool:
+def _fire_or_postpone(tick: Tick) -> bool:
     try:
         return _fire(tick)
     except StudioError as refusal:
         # Busy, no room just now, or a workspace that was archived in this moment: it is due, and is fired later.
         if refusal.status >= 500 or refusal.status == 429 or refusal.code == "archived":
-            return _put_off(tick, PAUSE, tick.tries - 1)
+            return _postpone(tick, PAUSE, tick.tries - 1)
         settle(tick, Status.FAILED, {"text": refusal.message})
     except (OperationalError, InterfaceError):  # the database is away, or others hold it: no fault of this tick
         log.exception("tick %s could not be fired", tick.pk)
-        return _put_off(tick, PAUSE, tick.tries - 1)
+        return _postpone(tick, PAUSE, tick.tries - 1)
     except Exception as error:
         log.exception("tick %s could not be fired", tick.pk)
-        return _fault(tick, error)
+        return _retry_or_fail(tick, error)
     return True
 
 
-def _fault(tick: Tick, error: Exception) -> bool:
-    """What nobody expected is tried again, later each time, and then said; the ticks after this one go on meanwhile."""
+def _retry_or_fail(tick: Tick, error: Exception) -> bool:
+    """After an unexpected error try again, later each time, and then fail; the ticks after this one go on meanwhile."""
     if tick.tries < MOST_TRIES:
-        _put_off(tick, PAUSE * 3 ** (tick.tries - 1), tick.tries)
+        _postpone(tick, PAUSE * 3 ** (tick.tries - 1), tick.tries)
         return True
-    what = f"{type(error).__name__}: {error}"[:SHOWN].replace("\0", "\ufffd")
+    what = f"{type(error).__name__}: {error}"[:ERROR_LENGTH].replace("\0", "\ufffd")
     settle(tick, Status.FAILED, stored_messages.keep("fault", tries=tick.tries, error=what))
     return True
 
 
-def _put_off(tick: Tick, pause: timedelta, tries: int) -> bool:
-    """Have it fired later; those behind it are free to go, at the next look."""
+def _postpone(tick: Tick, pause: timedelta, tries: int) -> bool:
+    """Have it fired later; the ticks behind it do not wait for it, from the next look on."""
     mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN)
     mine.update(fires_at=now() + pause, claimed_at=None, tries=tries)
     return False
@@ -211,7 +211,7 @@ def _fire(tick: Tick) -> bool:
     if tick.tries > MOST_TRIES:
         return _settle(tick, Status.FAILED, "given_up", tries=MOST_TRIES)
     if tick.backfill is not None:
-        # Somebody has asked for it: what the schedule says of its own ticks does not count.
+        # A person has asked for it: status, overlap and `max_runs` of the schedule are about its own ticks.
         context = _context(schedule, tick.backfill.created_by)
         if context is None:
             return _settle(tick, Status.FAILED, NOBODY)
@@ -240,17 +240,17 @@ def start(context: WorkspaceContext, tick: Tick) -> Run:
     """Start the run of a tick. Raises Conflict where another has, and what a trigger raises."""
     schedule = tick.schedule
 
-    def note(run: Run) -> None:
+    def record(run: Run) -> None:
         mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN, run__isnull=True)
         if not mine.update(status=Status.FIRED, run=run, settled_at=now()):
             raise Conflict("The tick has fired already.", code="fired")
         if tick.backfill_id is not None:
-            return tell(schedule)
+            return notify_pages(schedule)
         count = Schedule.objects.select_for_update(no_key=True).only("run_count").get(pk=schedule.pk).run_count + 1
         Schedule.objects.filter(pk=schedule.pk).update(run_count=count)
         if schedule.max_runs is not None and count >= schedule.max_runs:
             stop(schedule, stored_messages.keep("all_done", most=schedule.max_runs))
-        tell(schedule)
+        notify_pages(schedule)
 
     asked: dict[str, Any] = {
         "experiment": schedule.experiment_name,
@@ -258,7 +258,7 @@ def start(context: WorkspaceContext, tick: Tick) -> Run:
         "continue_on_step_failure": schedule.continue_on_step_failure,
         "source": "schedule",
         "name": schedule.name,
-        "on_made": note,
+        "on_made": record,
     }
     try:
         if schedule.endpoint_id is not None:
@@ -297,7 +297,7 @@ def _may_start(tick: Tick) -> bool:
         why = stored_messages.keep("queue_full", number=running.number)
         for each in spare:
             settle(each, Status.SKIPPED, why)
-    tell(schedule)
+    notify_pages(schedule)
     return False
 
 

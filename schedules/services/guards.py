@@ -1,4 +1,4 @@
-"""What a schedule needs is not disabled behind its back: Azure ML refuses that as well."""
+"""A pipeline or endpoint with active schedules cannot be disabled: Azure ML refuses that as well."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from schedules.models import Schedule
 NAMED = 5
 
 
-def keep_pipeline(pipeline: PublishedPipeline) -> None:
+def refuse_scheduled_pipeline(pipeline: PublishedPipeline) -> None:
     """Raises Conflict that names the active schedules of a published pipeline, also those that run it as the default version of an
     endpoint."""
     default = PipelineEndpointVersion.objects.filter(pipeline=pipeline, version=F("endpoint__default_version"))
     _refuse(Schedule.objects.filter(Q(pipeline=pipeline) | Q(endpoint__in=default.values("endpoint"))), pipeline.name)
 
 
-def keep_running(endpoint: PipelineEndpoint, pipeline: PublishedPipeline) -> None:
+def refuse_disabled_default(endpoint: PipelineEndpoint, pipeline: PublishedPipeline) -> None:
     """Raises Conflict where active schedules run an endpoint whose default version would be a disabled pipeline."""
     if pipeline.status != PublishedPipeline.Status.ACTIVE:
         names = _active(Schedule.objects.filter(endpoint=endpoint))
@@ -30,7 +30,7 @@ def keep_running(endpoint: PipelineEndpoint, pipeline: PublishedPipeline) -> Non
             raise Conflict(text % {"what": endpoint.name, "names": names, "pipeline": pipeline.name}, code="scheduled")
 
 
-def keep_endpoint(endpoint: PipelineEndpoint) -> None:
+def refuse_scheduled_endpoint(endpoint: PipelineEndpoint) -> None:
     """Raises Conflict that names the active schedules of an endpoint."""
     _refuse(Schedule.objects.filter(endpoint=endpoint), endpoint.name)
 

@@ -29,7 +29,7 @@ from runs.services.submission.experiments import name_from
 from schedules import changes, timetable, triggers
 from schedules.models import Schedule
 from schedules.services import cycles
-from schedules.services.ticks import tell, write_due
+from schedules.services.ticks import notify_pages, write_due
 from schedules.services.watching import files_of
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
@@ -57,7 +57,7 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> Schedule:
     else:
         made.endpoint = pipelines.endpoint(context.workspace, asked["endpoint"])
     anchor = now()
-    _set(made, asked, anchor)
+    _apply(made, asked, anchor)
     made.save(force_insert=True)
     # What counts from a beginning and names none counts from the moment at which it is due first.
     made.created_at = anchor
@@ -65,7 +65,7 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> Schedule:
     once.settle(made)
     context.made("schedule", made.pk)
     audit.note(context, "schedule.created", str(made.pk), name=made.name)
-    tell(made)
+    notify_pages(made)
     return made
 
 
@@ -80,7 +80,7 @@ def change(context: WorkspaceContext, schedule: Schedule, asked: Mapping[str, An
     locked.created_by = context.user or locked.created_by
     moment = now()
     write_due(locked, moment)
-    _set(locked, asked, moment)
+    _apply(locked, asked, moment)
     if locked.status == Status.ACTIVE or before == Status.ACTIVE:
         locked.pause_reason, locked.pause_parts = "", None
     if locked.status == Status.DISABLED and before == Status.ACTIVE:
@@ -88,7 +88,7 @@ def change(context: WorkspaceContext, schedule: Schedule, asked: Mapping[str, An
     locked.save()
     facts = {"status": locked.status} if locked.status != before else {}
     audit.note(context, "schedule.changed", str(locked.pk), name=locked.name, **facts)
-    tell(locked)
+    notify_pages(locked)
     return locked
 
 
@@ -97,11 +97,11 @@ def delete(context: WorkspaceContext, schedule: Schedule) -> None:
     """Remove it with its ticks. Its runs stay."""
     context.require(Role.CONTRIBUTOR).require_own("schedule", schedule.pk)
     audit.note(context, "schedule.deleted", str(schedule.pk), name=schedule.name)
-    tell(schedule)
+    notify_pages(schedule)
     schedule.delete()
 
 
-def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None:
+def _apply(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None:
     """Put what is asked into the row and see that it can be meant as a whole."""
     if asked.get("name") is not None or not schedule.name:
         schedule.name = str(asked.get("name") or "").strip()
@@ -122,8 +122,8 @@ def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None
         # All values are others from now on, but for secrets, which nobody can read to say them again.
         secrets = {name: value for name, value in schedule.parameters.items() if is_sealed(value)}
         schedule.parameters = merged(secrets, asked["parameters"])
-    _trigger(schedule, asked)
-    _time(schedule, asked, moment, is_bounded=bounds != (schedule.end_at, schedule.max_runs))
+    _apply_trigger(schedule, asked)
+    _apply_time(schedule, asked, moment, is_bounded=bounds != (schedule.end_at, schedule.max_runs))
     given = schedule.values if asked.get("values") is None else asked["values"]
     schedule.values = triggers.check_values(given, schedule.trigger)
     if schedule.status == Status.ACTIVE or asked.get("parameters") is not None or asked.get("values") is not None:
@@ -134,7 +134,7 @@ def _set(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None
             raise refused(error) from error
         schedule.parameters = sealed.seal(schedule.workspace.pk, declared, schedule.parameters)
     if schedule.status == Status.ACTIVE:
-        cycles.refuse(schedule)
+        cycles.refuse_cycle(schedule)
 
 
 def _graph(schedule: Schedule) -> Mapping[str, Any]:
@@ -153,7 +153,7 @@ def _graph(schedule: Schedule) -> Mapping[str, Any]:
     return graph
 
 
-def _trigger(schedule: Schedule, asked: Mapping[str, Any]) -> None:
+def _apply_trigger(schedule: Schedule, asked: Mapping[str, Any]) -> None:
     """What has to happen, instead of times. Raises Invalid, NotFound."""
     given = asked.get("trigger")
     if given is None:
@@ -176,7 +176,7 @@ def _trigger(schedule: Schedule, asked: Mapping[str, Any]) -> None:
     schedule.watch_error, schedule.watch_error_parts = "", None
 
 
-def _time(schedule: Schedule, asked: Mapping[str, Any], moment: datetime, *, is_bounded: bool) -> None:
+def _apply_time(schedule: Schedule, asked: Mapping[str, Any], moment: datetime, *, is_bounded: bool) -> None:
     """When it is due next, where something about that has changed. Raises Invalid where it would never be due."""
     is_new, before, table = schedule._state.adding, schedule.status, schedule.timetable
     if asked.get("status") is not None:
@@ -187,13 +187,13 @@ def _time(schedule: Schedule, asked: Mapping[str, Any], moment: datetime, *, is_
         schedule.next_at = None
         is_over = schedule.end_at is not None and schedule.end_at < moment
         if schedule.status == Status.ACTIVE and (is_over or _is_done(schedule)):
-            raise Invalid(_never(schedule), code="never_due")
+            raise Invalid(_never_due_text(schedule), code="never_due")
         return
     if asked.get("timetable") is not None:
         timetable.read(asked["timetable"])
-        schedule.timetable = timetable.plain(asked["timetable"])
+        schedule.timetable = timetable.normalized(asked["timetable"])
     found = timetable.read(schedule.timetable or {})
-    _watch(schedule, asked, before)
+    _apply_watch(schedule, asked, before)
     if schedule.watch is not None and schedule.timetable.get("frequency") != "Minute":
         text = _("Files are looked at every so many minutes: the frequency of a watch is Minute.")
         raise Invalid(text, code="bad_watch")
@@ -205,17 +205,17 @@ def _time(schedule: Schedule, asked: Mapping[str, Any], moment: datetime, *, is_
         schedule.next_at = found.first(moment)
     elif schedule.timetable != table or before != Status.ACTIVE or schedule.next_at is None:
         schedule.next_at = found.after(moment, schedule.created_at)
-    _end(schedule)
+    _clear_next_after_end(schedule)
     is_other = is_new or is_bounded or before != Status.ACTIVE or schedule.timetable != table
     if schedule.status == Status.ACTIVE and schedule.next_at is None and is_other:
-        raise Invalid(_never(schedule), code="never_due")
+        raise Invalid(_never_due_text(schedule), code="never_due")
 
 
 def _is_done(schedule: Schedule) -> bool:
     return schedule.max_runs is not None and schedule.run_count >= schedule.max_runs
 
 
-def _never(schedule: Schedule) -> str:
+def _never_due_text(schedule: Schedule) -> str:
     """Why it would not be due any more."""
     if _is_done(schedule):
         text = _(
@@ -225,7 +225,7 @@ def _never(schedule: Schedule) -> str:
     return _("It would never be due: its end comes before its next time, or its times are over.")
 
 
-def _watch(schedule: Schedule, asked: Mapping[str, Any], before: str) -> None:
+def _apply_watch(schedule: Schedule, asked: Mapping[str, Any], before: str) -> None:
     """What it watches is known from now on: only what changes after this starts runs. Raises Invalid, NotFound."""
     watch = changes.read(asked["watch"]) if asked.get("watch") is not None else None
     known = changes.read(schedule.watch) if schedule.watch is not None else None
@@ -249,7 +249,7 @@ def _watch(schedule: Schedule, asked: Mapping[str, Any], before: str) -> None:
     schedule.seen, schedule.seen_digest = found.files, found.digest
 
 
-def _end(schedule: Schedule) -> None:
+def _clear_next_after_end(schedule: Schedule) -> None:
     end: datetime | None = schedule.end_at
     if schedule.next_at is not None and end is not None and schedule.next_at > end:
         schedule.next_at = None

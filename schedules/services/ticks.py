@@ -1,4 +1,4 @@
-"""Ticks: how they are made of a timetable, what becomes of them, and whom that is told."""
+"""Ticks: how they are made of a timetable, and how they are settled; pages and the apps above are notified of it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MOST_MISSED = 1000
 
 
 def write_due(schedule: Schedule, moment: datetime) -> None:
-    """Write the ticks of a locked schedule that is about to change: what was due by then is not forgotten. What it watches is
-    compared with the last look in any case."""
+    """Write the ticks of a locked schedule that is about to change, so that what was due by then is not lost. Files that it watches
+    are compared with the last scan in any case."""
     if (
         schedule.watch is None
         and schedule.trigger is None
@@ -37,7 +37,7 @@ def write_due(schedule: Schedule, moment: datetime) -> None:
 
 
 def write(ticks: Sequence[Tick]) -> None:
-    """New ticks, and word of those that were skipped from the first."""
+    """Write new ticks, and announce those that were skipped from the first."""
     Tick.objects.bulk_create(ticks, ignore_conflicts=True)
     hooks.ticks_missed([each for each in ticks if each.status == Status.SKIPPED])
 
@@ -94,7 +94,7 @@ def settle(tick: Tick, status: str, reason: dict[str, Any]) -> None:
     with transaction.atomic():
         if mine.update(status=status, settled_at=now(), reason=reason):
             hooks.ticks_missed([tick])
-        tell(tick.schedule)
+        notify_pages(tick.schedule)
 
 
 def stop(schedule: Schedule, reason: dict[str, Any]) -> None:
@@ -105,9 +105,9 @@ def stop(schedule: Schedule, reason: dict[str, Any]) -> None:
         pause_reason=reason["text"],
         pause_parts=sentences.parts_of(reason),
     )
-    tell(schedule)
+    notify_pages(schedule)
 
 
-def tell(schedule: Schedule) -> None:
+def notify_pages(schedule: Schedule) -> None:
     """Pages of the schedules look again."""
     outbox.hint(f"list:{schedule.workspace.name}:schedules")

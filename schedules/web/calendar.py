@@ -35,8 +35,8 @@ class EntryRow:
     at: str
     state: str
     # How many, and how they went, in words; empty for a single one.
-    many: str
-    said: str
+    count_text: str
+    summary: str
     is_coming: bool
 
 
@@ -126,11 +126,11 @@ def _day(text: str, today: date) -> date:
 def _row(entry: calendar.Entry, zone: ZoneInfo) -> EntryRow:
     words = dict(Run.Status.choices)
     if entry.is_coming:
-        said = ngettext("%(n)s time to come", "%(n)s times to come", entry.count) % {"n": entry.count}
+        summary = ngettext("%(n)s time to come", "%(n)s times to come", entry.count) % {"n": entry.count}
         if entry.is_more:
-            said = _("more than %(n)s times to come") % {"n": entry.count}
+            summary = _("more than %(n)s times to come") % {"n": entry.count}
     else:
-        said = ", ".join(f"{n} {str(words.get(state, state)).lower()}" for state, n in sorted(entry.states.items()))
-    many = f"{entry.count}{'+' if entry.is_more else ''}" if entry.count > 1 else ""
+        summary = ", ".join(f"{n} {str(words.get(state, state)).lower()}" for state, n in sorted(entry.states.items()))
+    count_text = f"{entry.count}{'+' if entry.is_more else ''}" if entry.count > 1 else ""
     at = f"{entry.at.astimezone(zone):%H:%M}"
-    return EntryRow(str(entry.schedule), entry.name, at, entry.state, many, said, entry.is_coming)
+    return EntryRow(str(entry.schedule), entry.name, at, entry.state, count_text, summary, entry.is_coming)

@@ -147,12 +147,12 @@ def _last(items: list[Schedule]) -> dict[UUID, list[Tick]]:
 
 
 # The states by which ticks without a run are shown.
-OF_TICK = {Tick.Status.QUEUED: "Queued", Tick.Status.SKIPPED: "Skipped", Tick.Status.FAILED: "Failed"}
+STATE_OF_TICK = {Tick.Status.QUEUED: "Queued", Tick.Status.SKIPPED: "Skipped", Tick.Status.FAILED: "Failed"}
 
 
 def _bar(tick: Tick) -> dict[str, Any]:
     run = tick.run
-    state = run.status if run is not None else OF_TICK.get(Tick.Status(tick.status), "NotStarted")
+    state = run.status if run is not None else STATE_OF_TICK.get(Tick.Status(tick.status), "NotStarted")
     seconds = (run.finished_at - run.started_at).total_seconds() if run and run.started_at and run.finished_at else 0
     return {
         "status": state,
@@ -193,7 +193,7 @@ def detail(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -
         ticks=[
             TickRow(
                 each,
-                stored_messages.said(each.reason),
+                stored_messages.localized(each.reason),
                 queries.late_by(each),
                 runs.get(each.run_id),  # type: ignore[arg-type]
                 *causes.get(each.cause, ("", "")),

@@ -226,7 +226,7 @@ def test_a_schedule_that_starts_nothing_is_told(scenario: Notified, receiver: Re
     )
     for _ in range(2):
         type(made).objects.filter(pk=made.pk).update(next_at=now() - timedelta(seconds=2))
-        firing.look()
+        firing.check_due()
         firing.fire_all()
     matching.match_all()
     alerts = list(Alert.objects.order_by("id"))
@@ -234,7 +234,7 @@ def test_a_schedule_that_starts_nothing_is_told(scenario: Notified, receiver: Re
     assert alerts and "still under way" in alerts[0].facts["why"]
     # The studio was away: what was not made up for is one tick of the schedule, and told as such.
     type(made).objects.filter(pk=made.pk).update(next_at=now() - timedelta(minutes=30), catch_up=0)
-    firing.look()
+    firing.check_due()
     matching.match_all()
     assert Alert.objects.count() > len(alerts) and "The studio was away" in Alert.objects.latest("id").facts["why"]
 

@@ -118,7 +118,7 @@ def test_three_runs_with_one_destination_each_read_their_own_value(bench):
     )
     assert said["compared_with"]["root"] == str(first.pk)
     assert said["compared_with"]["output"] == {"name": "o", "path": "f.txt", "change": "changed"}
-    assert stored_messages.said(said) == said["text"]
+    assert stored_messages.localized(said) == said["text"]
     page = in_portuguese(third, "write", "why")
     assert f"da execução #{first.number}" in page and "foi substituído entretanto" in page
     assert "was overwritten" not in page
@@ -154,7 +154,7 @@ def test_a_deleted_output_heals_itself_with_the_next_submit(bench, context, dest
     said = explanation(again)
     assert said["code"] == "output_gone" and "is no longer there" in said["text"]
     with translation.override("pt-pt"):
-        assert "já não existe" in stored_messages.said(said) and "no longer" not in stored_messages.said(said)
+        assert "já não existe" in stored_messages.localized(said) and "no longer" not in stored_messages.localized(said)
     bench.write()
     assert bench.read() == [("f.txt", "value 7")]
     third = bench.submit(7, destination=destination)
@@ -249,9 +249,9 @@ def test_a_resumed_run_adopts_only_what_is_still_there(bench, context):
     said = explanation(again)
     assert (said["code"], said["text"][:14]) == ("output_changed", "It runs again:")
     with translation.override("pt-pt"):
-        assert "o ficheiro `f.txt` foi" in stored_messages.said(said) and "overwritten" not in stored_messages.said(
+        assert "o ficheiro `f.txt` foi" in stored_messages.localized(
             said
-        )
+        ) and "overwritten" not in stored_messages.localized(said)
 
 
 def test_data_that_went_before_the_step_began_are_told_in_the_readers_language(bench, context):
@@ -294,7 +294,7 @@ def test_what_an_older_studio_or_an_agent_has_said_is_told_as_it_is():
         kept_before = {"message": "No data.", "said": {"code": "missing_data", "facts": {"path": "a", "name": "b"}}}
         assert stored_messages.error_text(kept_before) == "No data."
         without = {"code": "output_changed", "text": "Not reused: the output was overwritten."}
-        assert stored_messages.said(without) == without["text"] and stored_messages.error_text(None) == ""
+        assert stored_messages.localized(without) == without["text"] and stored_messages.error_text(None) == ""
 
 
 def test_the_dataset_of_a_reused_output_is_what_its_name_gives(bench, context):

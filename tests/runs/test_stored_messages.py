@@ -76,9 +76,9 @@ def test_what_differs_is_told_part_by_part_in_the_readers_language():
     found += [
         each.to_document() for each in fingerprint.compare_files({"a.py": "1", "b": "1"}, {"a.py": "2", "c": "1"})
     ]
-    assert [differences.said(each) for each in found] == [each["text"] for each in found]
+    assert [differences.localized(each) for each in found] == [each["text"] for each in found]
     with translation.override("pt-pt"):
-        said = [differences.said(each) for each in found]
+        said = [differences.localized(each) for each in found]
         assert not {each["text"] for each in found} & {*said} - {"`--lr` 0.1 → 0.2", "script a.py → b.py"}
     for expected in (
         "os ficheiros da pasta de origem mudaram", "script a.py → b.py", "`--lr` 0.1 → 0.2", "`--old` já não existe",
@@ -91,7 +91,7 @@ def test_what_differs_is_told_part_by_part_in_the_readers_language():
 
 def test_a_difference_that_another_studio_says_otherwise_is_told_as_it_is():
     with translation.override("pt-pt"):
-        assert differences.said({"part": "x", "name": "y", "text": "y is odd"}) == "y is odd"
+        assert differences.localized({"part": "x", "name": "y", "text": "y is odd"}) == "y is odd"
         assert differences.part_word("x") == "x" and differences.part_word("outputs") == "saídas"
 
 
@@ -111,11 +111,12 @@ def test_why_a_step_is_not_taken_over_is_told_in_the_readers_language():
         "compared_with": {"number": 3},
     }
     for each in (kept, unread, adopted):
-        assert stored_messages.said(each) == each["text"]
+        assert stored_messages.localized(each) == each["text"]
     with translation.override("pt-pt"):
-        assert stored_messages.said(kept).startswith("Falhou em #3. Desde então: `0.py` mudou, ")
-        assert stored_messages.said(kept).endswith(", e mais 2.")
+        assert stored_messages.localized(kept).startswith("Falhou em #3. Desde então: `0.py` mudou, ")
+        assert stored_messages.localized(kept).endswith(", e mais 2.")
         assert (
-            stored_messages.said(unread) == "Não reutilizado: não se sabe o que a entrada `a`b` contém sem a ler toda."
+            stored_messages.localized(unread)
+            == "Não reutilizado: não se sabe o que a entrada `a`b` contém sem a ler toda."
         )
-        assert "a entrada `x` contém não foi comparado" in stored_messages.said(adopted)
+        assert "a entrada `x` contém não foi comparado" in stored_messages.localized(adopted)

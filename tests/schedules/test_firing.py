@@ -50,7 +50,7 @@ def put_back(schedule: Schedule, **ago: float) -> None:
 
 def look(schedule: Schedule) -> None:
     """One look of the ticker, of the threads that it starts, and of the worker that it wakes."""
-    firing.look()
+    firing.check_due()
     looked_at()
     firing.fire_all()
 
@@ -81,7 +81,7 @@ def test_what_is_due_runs_once_with_its_parameters(scenario: RunScenario, pipeli
     assert run.trigger == {"kind": "schedule", "name": "often"} and run.published_pipeline_id == pipeline.pk
     made.refresh_from_db()
     assert made.run_count == 1 and made.next_at == tick.due_at + timedelta(minutes=1)
-    assert (1, firing.look) in duties.registered()
+    assert (1, firing.check_due) in duties.registered()
 
 
 def test_an_endpoint_runs_the_version_that_is_the_default_at_the_time(scenario: RunScenario, pipeline: Any) -> None:
@@ -106,7 +106,7 @@ def test_what_was_missed_is_made_up_for_as_far_as_is_said(
     assert statuses(made).count("fired") == fired and statuses(made).count("skipped") == skipped
     if skipped:
         why = Tick.objects.filter(status="skipped").latest("due_at").reason
-        assert "ticks before it" in stored_messages.said(why) and why["facts"]["count"] == 11 - fired - 1
+        assert "ticks before it" in stored_messages.localized(why) and why["facts"]["count"] == 11 - fired - 1
     made.refresh_from_db()
     assert made.next_at is not None and timedelta() < made.next_at - now() <= timedelta(minutes=1)
 
@@ -118,20 +118,20 @@ def test_a_studio_that_was_away_for_years_makes_up_for_the_newest(
     monkeypatch.setattr(ticks, "MOST_MISSED", 10)
     made = scheduled(scenario, pipeline, catch_up=catch_up)
     put_back(made, days=900, seconds=5)
-    firing.look()
+    firing.check_due()
     made.refresh_from_db()
     assert made.next_at is not None and made.next_at > now()
     made_of = list(Tick.objects.order_by("due_at"))
     assert [each.status for each in made_of] == ["skipped", *["due"] * ((catch_up or 10) + 1)]
     assert made_of[-1].due_at == made.next_at - timedelta(minutes=1) == made_of[-2].due_at + timedelta(minutes=1)
-    assert "at more than 10 ticks" in stored_messages.said(made_of[0].reason)
+    assert "at more than 10 ticks" in stored_messages.localized(made_of[0].reason)
 
 
 def test_what_was_due_before_the_end_is_not_lost_behind_it(scenario: RunScenario, pipeline: Any) -> None:
     made = scheduled(scenario, pipeline)
     put_back(made, days=9)
     Schedule.objects.update(end_at=now() - timedelta(days=8, hours=23))
-    firing.look()
+    firing.check_due()
     made.refresh_from_db()
     assert made.next_at is None and statuses(made) == ["skipped", "due"]
     assert Tick.objects.latest("due_at").due_at <= made.end_at  # type: ignore[operator]
@@ -168,7 +168,7 @@ def test_while_a_run_is_under_way(scenario: RunScenario, pipeline: Any, overlap:
         look(made)
     assert statuses(made) == expected
     if overlap == "skip":
-        assert f"Run #{first.number} of the schedule" in stored_messages.said(
+        assert f"Run #{first.number} of the schedule" in stored_messages.localized(
             Tick.objects.filter(status="skipped")[0].reason
         )
     end(first)
@@ -225,7 +225,7 @@ def test_the_newest_takes_the_place_of_the_run_that_is_under_way(scenario: RunSc
 
 def test_two_workers_fire_a_tick_once(scenario: RunScenario, pipeline: Any) -> None:
     made = scheduled(scenario, pipeline)
-    firing.look()
+    firing.check_due()
     tick = Tick.objects.select_related("schedule__workspace", "schedule__created_by").get()
     found: list[Run] = []
 
@@ -248,7 +248,7 @@ def test_two_workers_fire_a_tick_once(scenario: RunScenario, pipeline: Any) -> N
 
 def test_one_that_died_before_the_run_was_there_is_followed(scenario: RunScenario, pipeline: Any) -> None:
     made = scheduled(scenario, pipeline)
-    firing.look()
+    firing.check_due()
     Tick.objects.update(claimed_at=now() - timedelta(seconds=30))
     firing.fire([made.pk])
     assert statuses(made) == ["due"], "whoever has it may still be at it"
@@ -262,7 +262,7 @@ def test_what_cannot_run_says_why_and_the_next_is_tried(scenario: RunScenario, p
     scenario.cluster.delete()
     look(made)
     tick = Tick.objects.get()
-    assert tick.status == "failed" and "compute target 'cpu'" in stored_messages.said(tick.reason)
+    assert tick.status == "failed" and "compute target 'cpu'" in stored_messages.localized(tick.reason)
     made.refresh_from_db()
     assert made.status == "Active" and made.next_at is not None
 
@@ -272,7 +272,7 @@ def test_a_fault_is_tried_again_later_then_said_and_holds_up_nothing(
 ) -> None:
     made = scheduled(scenario, pipeline)
     put_back(made, seconds=5)
-    firing.look()
+    firing.check_due()
     bad = Tick.objects.get()
     start = firing.start
 
@@ -293,14 +293,16 @@ def test_a_fault_is_tried_again_later_then_said_and_holds_up_nothing(
         if number == 1:
             assert statuses(made) == ["due", "fired"], "the later one goes on"
     assert pauses[:4] == [10, 30, 90, 270] and firing._ready(now()) == []
-    assert bad.status == "failed" and "after 5 tries: ZeroDivisionError: no\ufffdpe" in stored_messages.said(bad.reason)
+    assert bad.status == "failed" and "after 5 tries: ZeroDivisionError: no\ufffdpe" in stored_messages.localized(
+        bad.reason
+    )
 
 
 def test_a_busy_studio_is_no_fault_of_a_tick(
     scenario: RunScenario, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = scheduled(scenario, pipeline)
-    firing.look()
+    firing.check_due()
     with monkeypatch.context() as patch:
         for error in (StudioBusy("busy"), OperationalError("away")) * 4:
             patch.setattr(firing, "start", Mock(side_effect=error))
@@ -315,18 +317,18 @@ def test_a_busy_studio_is_no_fault_of_a_tick(
 
 def test_a_tick_that_ends_the_studio_each_time_is_given_up(scenario: RunScenario, pipeline: Any) -> None:
     made = scheduled(scenario, pipeline)
-    firing.look()
+    firing.check_due()
     for _ in range(firing.MOST_TRIES):
         assert firing._claim([made.pk])
         Tick.objects.update(claimed_at=now() - firing.CLAIM - timedelta(seconds=1))
     firing.fire_all()
     tick = Tick.objects.get()
-    assert tick.status == "failed" and "ended 5 times" in stored_messages.said(tick.reason)
+    assert tick.status == "failed" and "ended 5 times" in stored_messages.localized(tick.reason)
 
 
 def test_a_claim_of_a_time_to_come_is_void(scenario: RunScenario, pipeline: Any) -> None:
     made = scheduled(scenario, pipeline)
-    firing.look()
+    firing.check_due()
     Tick.objects.update(claimed_at=now() + timedelta(hours=1))  # then clocks went back, and its worker died
     firing.fire_all()
     assert statuses(made) == ["fired"]
@@ -384,11 +386,11 @@ def test_jitter_puts_a_tick_off(scenario: RunScenario, pipeline: Any) -> None:
 
 def test_a_disabled_schedule_is_not_due(scenario: RunScenario, pipeline: Any) -> None:
     made = scheduled(scenario, pipeline)
-    firing.look()
+    firing.check_due()
     change(scenario.context, made, {"status": "Disabled"})
     firing.fire([made.pk])
     assert statuses(made) == ["skipped"] and Run.objects.count() == 0
-    firing.look()
+    firing.check_due()
     assert Tick.objects.count() == 1
 
 
@@ -434,10 +436,10 @@ def test_a_look_costs_the_same_however_many_schedules_there_are(scenario: RunSce
         for n in range(300)
     ]
     with CaptureQueriesContext(connection) as few:
-        firing.look()
+        firing.check_due()
     Schedule.objects.bulk_create(made)
     with CaptureQueriesContext(connection) as many:
-        firing.look()
+        firing.check_due()
     assert len(many) == len(few) <= 4
 
 
@@ -451,7 +453,7 @@ def test_a_year_of_ticks_is_not_read_each_second(scenario: RunScenario, pipeline
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE schedules_tick")
     with CaptureQueriesContext(connection) as asked:
-        firing.look()
+        firing.check_due()
         firing.fire([made.pk])
     asks = [
         each["sql"] for each in asked if each["sql"].startswith("SELECT") and 'FROM "schedules_tick"' in each["sql"]

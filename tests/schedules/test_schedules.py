@@ -170,7 +170,7 @@ def test_a_program_makes_finds_changes_and_follows_a_schedule(
     assert made.name == "often" and made.recurrence.frequency == "Minute"
     for _ in range(2):
         Row.objects.update(next_at=now())
-        firing.look()
+        firing.check_due()
         firing.fire([Row.objects.get().pk])
     runs = made.get_pipeline_runs()
     assert [run.id for run in runs] == [str(run.pk) for run in Run.objects.filter(parent=None).order_by("-id")]
@@ -246,7 +246,7 @@ def test_a_program_has_changes_of_a_datastore_start_runs(scenario: RunScenario, 
     assert made.data_path_parameter_name == "place" and made.recurrence is None
     put_file(scenario.context, "workspaceblobstore", "incoming/a.csv", io.BytesIO(b"1"), overwrite=True)
     Row.objects.update(next_at=now())
-    watching.look(Row.objects.get().pk)
+    watching.scan_schedule(Row.objects.get().pk)
     firing.fire([Row.objects.get().pk])
     (run,) = made.get_pipeline_runs()
     assert Run.objects.get(pk=run.id).parameters["place"] == {
@@ -312,7 +312,7 @@ def test_its_pages_make_change_show_and_delete_it(scenario: RunScenario, visitor
     row.refresh_from_db()
     assert row.timetable == {"cron": "0 4 * * *", "time_zone": "Europe/Lisbon"} and row.name == "by cron"
     Row.objects.update(next_at=now(), jitter=0)
-    firing.look()
+    firing.check_due()
     firing.fire([row.pk])
     run = Run.objects.get(parent=None)
     assert f"/w/lab/runs/{run.pk}/" in seen(visitor, f"{place}?part=schedule") and "schedule “by cron”" in seen(visitor, "runs/")  # fmt: skip
@@ -445,7 +445,7 @@ def test_a_workspace_goes_with_its_schedules(scenario: RunScenario, pipeline: An
     scenario.post(
         "schedules/", {"name": "x", "endpoint": endpoint, "timetable": {"frequency": "Minute", "interval": 1}}
     )
-    firing.look()
+    firing.check_due()
     firing.fire([Row.objects.get(name="x").pk])
     Run.objects.update(status="Completed")
     scenario.workspace.deleted_at = now()

@@ -176,7 +176,7 @@ def test_a_document_is_kept_as_it_is_meant() -> None:
         "frequency": " week", "interval": 2, "week_days": "friday", "hours": 3, "time_zone": "Europe/Lisbon",
         "start_time": "2030-07-01T00:00:30+05:00", "minutes": None,
     }  # fmt: skip
-    kept = timetable.plain(given)
+    kept = timetable.normalized(given)
     assert kept == {
         "frequency": "Week", "interval": 2, "week_days": ["Friday"], "hours": [3], "time_zone": "Europe/Lisbon",
         "start_time": "2030-06-30T20:00:30",

@@ -25,7 +25,7 @@ from runs.services.submission import publish
 from schedules import stored_messages, triggers
 from schedules.models import Schedule as Row
 from schedules.models import Tick
-from schedules.services import causes, firing
+from schedules.services import firing, trigger_events
 from schedules.services.schedules import change
 from tests.runs.conftest import RunScenario
 from tests.schedules.test_schedules import FORM, LATER, seen, visitor, ws
@@ -85,7 +85,7 @@ def test_the_end_of_a_run_starts_another_once(scenario: RunScenario, visitor: Cl
     assert ticks() == []
     ended(good, "Completed")
     assert ticks() == [("success", "due"), ("completion", "due")]
-    causes.run_moved(good, "Completed")
+    trigger_events.run_moved(good, "Completed")
     assert len(ticks()) == 2, "told twice, started once"
     ended(bad, "Failed"), ended(off, "Canceled"), ended(other, "Completed")
     assert ticks()[2:] == [("failure", "due"), ("completion", "due"), ("completion", "due")]
@@ -173,7 +173,7 @@ def test_a_loop_is_refused_by_name_and_one_that_nobody_sees_is_bounded(scenario:
         tick = Tick.objects.filter(schedule=made).latest("id")
         assert tick.depth == depth
         run = tick.run
-    assert tick.status == "skipped" and "a loop has no end" in stored_messages.said(tick.reason)
+    assert tick.status == "skipped" and "a loop has no end" in stored_messages.localized(tick.reason)
     assert Tick.objects.filter(schedule=made, status="fired").count() == triggers.MOST_DEPTH
 
 
@@ -188,7 +188,7 @@ def test_runs_that_steps_submit_hand_the_depth_on(scenario: RunScenario) -> None
     ended(below, "Completed")
     assert Tick.objects.latest("id").depth == 2
     Run.objects.filter(pk=below.pk).update(submitted_in=below.pk)
-    assert causes.depth_below(below.pk) == triggers.MOST_DEPTH + 1, "no circle of rows is followed for ever"
+    assert trigger_events.depth_below(below.pk) == triggers.MOST_DEPTH + 1, "no circle of rows is followed for ever"
 
 
 def test_what_cannot_be_a_trigger_says_why(scenario: RunScenario) -> None:

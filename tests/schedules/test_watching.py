@@ -167,13 +167,13 @@ def test_ten_thousand_files_are_looked_at_in_a_few_statements(scenario: RunScena
         (place.parent / f"{number}.csv").touch()
     Schedule.objects.update(next_at=now())
     with CaptureQueriesContext(connection) as asked:
-        watching.look(folder.schedule.pk)
+        watching.scan_schedule(folder.schedule.pk)
     assert Tick.objects.count() == 1 and len(asked) < 15
     assert len(Schedule.objects.get().seen) == 10_001
     assert len(folder.look()) == 1
     Schedule.objects.update(next_at=now())
     with CaptureQueriesContext(connection) as asked:
-        watching.look(folder.schedule.pk)
+        watching.scan_schedule(folder.schedule.pk)
     sent = "".join(each["sql"] for each in asked)
     assert '"seen"' not in sent and len(sent) < 8000, "where nothing has changed, the files stay in the database"
 
@@ -194,7 +194,7 @@ def test_a_store_that_hangs_holds_up_nothing_else(
     monkeypatch.setattr(watching, "SLOW_S", 0.0)
     Schedule.objects.update(next_at=now())
     for _ in range(3):
-        firing.look()
+        firing.check_due()
         firing.fire_all()
     assert statuses(beside) == ["fired"] and statuses(folder.schedule) == []
     assert sum(thread.name.startswith("watch ") for thread in threading.enumerate()) == 1
@@ -224,7 +224,7 @@ def test_a_look_that_was_overtaken_by_a_change_tells_nothing(
     folder.put("in/a.csv")
     monkeypatch.setattr(Root, "walk", overtaken)
     Schedule.objects.update(next_at=now())
-    watching.look(folder.schedule.pk)
+    watching.scan_schedule(folder.schedule.pk)
     folder.schedule.refresh_from_db()
     assert statuses(folder.schedule) == [] and folder.schedule.seen == {}
 

@@ -1,4 +1,4 @@
-"""Which data a run would read, and how much: each place is looked at once, which also tells what it is for reuse."""
+"""Which data a run would read, and how much: each place is inspected once, which also gives its identity for reuse."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Data:
         return asdict(self)
 
 
-def look(dry_run: DryRun, checked: Checked) -> dict[Key, Data]:
+def inspect_inputs(dry_run: DryRun, checked: Checked) -> dict[Key, Data]:
     """All that the graph reads from outside. What cannot be read is known without a size; its steps say why."""
     found: dict[Key, Data] = {}
     for each in (each for step in checked.graph.steps for each in step.inputs if each.step is None):

@@ -1,4 +1,4 @@
-"""A run that nobody has submitted, in memory only: what is known of the past is learned for all its steps at once."""
+"""A run in memory that is not submitted: earlier results that its steps may reuse are looked up for all of them at once."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from runs.models import Run, StepRun
 from runs.queries.graphs import ParsedGraph
 from runs.services.orchestration import adoption, fingerprints, reuse
 from runs.services.orchestration.run_state import RunState
-from runs.services.planning.history import written_last
+from runs.services.planning.history import last_written
 from runs.services.submission.checks import Checked
 
 REUSED, RUNS, UNKNOWN, FAILS, SKIPPED = "reused", "runs", "unknown", "fails", "skipped"
-# Of so many earlier runs the steps are tried as what a step may read, in one round.
-GUESSED = 8
+# In one round the outputs of so many earlier runs are tried as inputs of the steps.
+ROUND_OF_RUNS = 8
 Verdict = dict[str, Any]
 
 
 class DryRun(RunState):
-    """Asks the same questions of reuse as a run that goes on, by a number of queries that does not grow with its steps."""
+    """Decides on reuse as `advance()` does for a run, by a number of queries that does not grow with its steps."""
 
     def __init__(self, root: Run, checked: Checked, environments: Mapping[str, EnvironmentVersion | None]) -> None:
         self.root = root
@@ -40,22 +40,22 @@ class DryRun(RunState):
         self._siblings: dict[tuple[UUID, str], StepRun] = {}
         self._tried: set[UUID] = set()
         self._last: dict[str, StepRun] = {}
-        # What of the data outside cannot be read, and the steps that are lost by it.
+        # Data that cannot be read, and the steps that fail or are skipped for it.
         self.failures: dict[fingerprints.Key, StudioError] = {}
-        self.lost: set[str] = set()
+        self.unreachable: set[str] = set()
 
     # --- what is known ---
 
     def learn(self) -> None:
-        """Look up what any step may be compared with. Each round settles what hangs on the one before; earlier runs of the same
-        graph are tried first, so that there is mostly one."""
+        """Look up the earlier steps that any step may reuse. Each round decides on steps that read what the round before found;
+        earlier runs of the same graph are tried first, so that there is mostly one round."""
         adoption.learn(self, self.parsed.order)
-        hangs_together = any(each.step for step in self.parsed.graph.steps for each in step.inputs)
-        if hangs_together:
-            self._last = written_last(self.root.workspace, {step.name for step in self.parsed.graph.steps})
-        while asked := self._asked():
+        has_edges = any(each.step for step in self.parsed.graph.steps for each in step.inputs)
+        if has_edges:
+            self._last = last_written(self.root.workspace, {step.name for step in self.parsed.graph.steps})
+        while asked := self._unknown_fingerprints():
             reuse.learn_equals(self, asked)
-            if not hangs_together:
+            if not has_edges:
                 break
             self._learn_siblings()
         self.runs = {}
@@ -68,7 +68,7 @@ class DryRun(RunState):
         last = [row.snapshot_digest for row in self.namesakes.values() if row is not None]
         self.learn_manifests([each for each in last if each])
 
-    def _asked(self) -> set[str]:
+    def _unknown_fingerprints(self) -> set[str]:
         """The fingerprints that a walk through the graph comes across, and that were not looked up yet."""
         self.runs, asked = {}, set[str]()
         for node in self.parsed.order:
@@ -96,7 +96,7 @@ class DryRun(RunState):
                 yield node
 
     def _guess(self, node: str) -> StepRun | None:
-        """What the step wrote in the run in which those before it are found, else what it wrote last."""
+        """What the step wrote in the run in which the steps before it were found, else what it wrote last."""
         roots = (self.runs[each.step].root_id for each in self.spec(node).inputs if each.step in self.runs)
         for root in roots:
             if root is not None and (found := self._siblings.get((root, node))) is not None:
@@ -105,7 +105,7 @@ class DryRun(RunState):
 
     def _learn_siblings(self) -> None:
         roots = Counter(row.run.root_id for row in self.equals.values() if row is not None and row.output_digests)
-        new = [root for root, _ in roots.most_common() if root is not None and root not in self._tried][:GUESSED]
+        new = [root for root, _ in roots.most_common() if root is not None and root not in self._tried][:ROUND_OF_RUNS]
         if not new:
             return
         self._tried.update(new)
@@ -120,15 +120,15 @@ class DryRun(RunState):
         """The outcome of a step, knowing that of those before it, with the explanation that its run would keep."""
         outcome, explanation = self._verdict(node)
         if outcome in (FAILS, SKIPPED):
-            self.lost.add(node)
+            self.unreachable.add(node)
         return outcome, explanation
 
     def _verdict(self, node: str) -> tuple[str, Verdict]:
         step = self.spec(node)
         if (error := self._unreadable(step)) is not None:
             return FAILS, _explained(error.code, error.message)
-        if lost := sorted(self.parsed.needs[node] & self.lost):
-            facts = {"names": ", ".join(lost)}
+        if unreachable := sorted(self.parsed.needs[node] & self.unreachable):
+            facts = {"names": ", ".join(unreachable)}
             return SKIPPED, {**_explained("skipped", stored_messages.say("skipped", **facts)), "facts": facts}
         if not self._may_reuse(node):
             source = self.sources.get(node)
@@ -184,7 +184,7 @@ class DryRun(RunState):
 
 
 def is_built(version: EnvironmentVersion | None) -> bool:
-    """Whether the packages are known: by a build that is ready, or because they are the user's affair."""
+    """Whether the packages are known: by a build that is ready, or because users manage them."""
     if version is None:
         return True
     if version.build is not None:

@@ -15,8 +15,8 @@ from runs.models import Run, StepRun
 from runs.services.orchestration.reuse import newest_of
 from workspaces.models import Workspace
 
-# So many of the newest steps of a name are looked at, and so many of the newest builds.
-LOOKED_AT, GUESSED_FROM, BUILDS = 20, 3, 50
+# How many of the newest steps of a name count for its time and for what it wrote last, and how many of the newest builds.
+NEWEST, NEWEST_WRITERS, NEWEST_BUILDS = 20, 3, 50
 
 
 class History:
@@ -28,16 +28,16 @@ class History:
         # A sweep shares its name with its trials, and theirs are the newest.
         self._sweeps = {step.name for step in graph.steps if step.kind == "sweep"}
 
-    def learn(self, names: Collection[str]) -> None:
+    def load(self, names: Collection[str]) -> None:
         """Look up the steps of these names that ran and completed: one query, and one for sweeps."""
         missing = set(names) - self._seconds.keys()
         self._seconds.update({name: [] for name in missing})
         if plain := missing - self._sweeps:
-            self._read(newest_of(self.workspace.pk, plain, LOOKED_AT))
+            self._read(newest_of(self.workspace.pk, plain, NEWEST))
         if sweeps := missing & self._sweeps:
             turn = Window(RowNumber(), partition_by=F("name"), order_by=F("run_id").desc())
             rows = StepRun.objects.filter(workspace=self.workspace, name__in=sweeps).exclude(run__kind=Run.Kind.TRIAL)
-            newest = rows.annotate(turn=turn).filter(turn__lte=LOOKED_AT).values("run_id")
+            newest = rows.annotate(turn=turn).filter(turn__lte=NEWEST).values("run_id")
             self._read(StepRun.objects.filter(pk__in=newest))
 
     def _read(self, rows: QuerySet[StepRun]) -> None:
@@ -53,9 +53,9 @@ class History:
         return estimate(self._seconds[name])
 
 
-def written_last(workspace: Workspace, names: Collection[str]) -> dict[str, StepRun]:
+def last_written(workspace: Workspace, names: Collection[str]) -> dict[str, StepRun]:
     """By name what the newest step that completed wrote: one query. It only guesses, so that few are looked at."""
-    rows = newest_of(workspace.pk, names, GUESSED_FROM).filter(run__status=Run.Status.COMPLETED).order_by("run_id")
+    rows = newest_of(workspace.pk, names, NEWEST_WRITERS).filter(run__status=Run.Status.COMPLETED).order_by("run_id")
     found = rows.exclude(run__kind=Run.Kind.TRIAL).select_related("run")
     return {row.name: row for row in found.only("name", "node_id", "output_digests", "run__root") if row.output_digests}
 
@@ -66,7 +66,7 @@ class BuildHistory:
     def __init__(self) -> None:
         rows = EnvironmentBuild.objects.filter(status=EnvironmentBuild.Status.READY)
         self._seconds: dict[bool, list[float]] = {True: [], False: []}
-        newest = rows.order_by("-id").annotate(has_conda=Q(recipe__has_key="conda"))[:BUILDS]
+        newest = rows.order_by("-id").annotate(has_conda=Q(recipe__has_key="conda"))[:NEWEST_BUILDS]
         for started, finished, has_conda in newest.values_list("started_at", "finished_at", "has_conda"):
             if started is not None and finished is not None:
                 self._seconds[bool(has_conda)].append(max(0.0, (finished - started).total_seconds()))

@@ -20,10 +20,9 @@ from runs import differences, stored_messages
 from runs.critical_path import Span, critical_path
 from runs.estimates import Estimate, timeline
 from runs.models import Run
-from runs.services.planning import data, places
+from runs.services.planning import data, predicted_placement
 from runs.services.planning.dry_run import FAILS, RUNS, UNKNOWN, DryRun, Verdict, is_built
 from runs.services.planning.history import BuildHistory, History
-from runs.services.planning.places import Asked, Prospect, Prospects
 from runs.services.planning.plan import (
     ENVIRONMENT,
     LATER,
@@ -34,6 +33,7 @@ from runs.services.planning.plan import (
     PlannedEnvironment,
     PlannedStep,
 )
+from runs.services.planning.predicted_placement import PredictedPlacement, Predictions, StepToPlace
 from runs.services.scheduling import abilities
 from runs.services.submission import experiments
 from runs.services.submission.checks import Checked, check, environments, with_notes
@@ -61,7 +61,7 @@ def plan_run(
     """What `submit_run` would do with the same arguments; those that do not bear on it are taken and not used.
 
     `snapshots_to_come`, `datasets_to_come`: manifests of code, and by their ids definitions of datasets, that a program would
-    bring before it submits. Raises all that `submit_run` does.
+    upload before it submits. Raises all that `submit_run` does.
     """
     known, ids = references.Known(context.workspace), dict[str, str]()
     if datasets_to_come:
@@ -97,7 +97,7 @@ def _manifests(documents: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, st
 
 
 class _Planner:
-    """Puts together what the parts know."""
+    """Makes the plan of what data, reuse, history and placement give."""
 
     def __init__(
         self, context: WorkspaceContext, dry_run: DryRun, checked: Checked, versions: Versions, priority: int
@@ -111,7 +111,7 @@ class _Planner:
         return BuildHistory()
 
     def plan(self, warnings: Sequence[Kept]) -> Plan:
-        read = data.look(self.dry_run, self.checked)
+        read = data.inspect_inputs(self.dry_run, self.checked)
         self.dry_run.learn()
         order = self.dry_run.parsed.order
         with words.stored():
@@ -119,8 +119,8 @@ class _Planner:
         active = [self.dry_run.spec(node) for node in order if verdicts[node][0] in (RUNS, UNKNOWN)]
         waits = self._environments(active)
         starts = {step.id: self._start(step, verdicts) for step in active}
-        found = self._places(active, starts)
-        self.history.learn({step.name for step in active})
+        found = self._predict(active, starts)
+        self.history.load({step.name for step in active})
         estimates = {step.id: self.history.estimate(step.name) for step in active}
         spans = {name: self._timeline(name, estimates, waits, found) for name in ("low", "median", "high")}
         ends = {name: max((span.until for span in each.values()), default=0.0) for name, each in spans.items()}
@@ -171,25 +171,25 @@ class _Planner:
             return LATER
         return NOW if is_built(self.versions[step.id]) else ENVIRONMENT
 
-    def _asked(self, step: Step) -> Asked:
+    def _step_to_place(self, step: Step) -> StepToPlace:
         version = self.versions[step.id]
         needs = abilities.needs_of(step, version.definition if version else {})
-        return Asked(
+        return StepToPlace(
             step.id, self.checked.targets[(step.compute or "").lower()], needs, version.pk if version else None
         )
 
-    def _places(self, active: Sequence[Step], starts: Mapping[str, str]) -> Prospects:
-        asked = [self._asked(step) for step in active]
+    def _predict(self, active: Sequence[Step], starts: Mapping[str, str]) -> Predictions:
+        asked = [self._step_to_place(step) for step in active]
         starting = [each for each in asked if starts[each.node] == NOW]
         others = {each.kind: each for each in asked if starts[each.node] != NOW}
-        return places.foresee(self.context, starting, [*others.values()], self.priority)
+        return predicted_placement.predict(self.context, starting, [*others.values()], self.priority)
 
     def _timeline(
         self,
         which: str,
         estimates: Estimates,
         waits: Mapping[str, tuple[PlannedEnvironment, Estimate | None]],
-        found: Prospects,
+        found: Predictions,
     ) -> dict[str, Span]:
         order = self.dry_run.parsed.order
         if not estimates:  # all is reused, and takes nothing
@@ -201,7 +201,9 @@ class _Planner:
             seconds = waits[str(version.pk)][1] if version is not None else None
             ready[node] = getattr(seconds, which) if seconds is not None else 0.0
         targets = {node: self._target(node) for node in estimates}
-        return timeline({node: self.dry_run.parsed.needs[node] for node in order}, takes, targets, found.room, ready)
+        return timeline(
+            {node: self.dry_run.parsed.needs[node] for node in order}, takes, targets, found.most_at_once, ready
+        )
 
     def _path(self, estimates: Estimates, spans: Mapping[str, Span]) -> list[str]:
         path = critical_path(self.dry_run.parsed.needs, spans) if estimates else []
@@ -210,13 +212,15 @@ class _Planner:
     def _target(self, node: str) -> object:
         return self.checked.targets[(self.dry_run.spec(node).compute or "").lower()].pk
 
-    def _clusters(self, active: Sequence[Step], starts: Mapping[str, str], found: Prospects) -> list[PlannedCluster]:
+    def _clusters(self, active: Sequence[Step], starts: Mapping[str, str], found: Predictions) -> list[PlannedCluster]:
         rows: dict[str, list[Step]] = {}
         for step in active:
             rows.setdefault((step.compute or "").lower(), []).append(step)
         return [self._cluster(key, steps, starts, found) for key, steps in rows.items()]
 
-    def _cluster(self, key: str, steps: Sequence[Step], starts: Mapping[str, str], found: Prospects) -> PlannedCluster:
+    def _cluster(
+        self, key: str, steps: Sequence[Step], starts: Mapping[str, str], found: Predictions
+    ) -> PlannedCluster:
         target = self.checked.targets[key]
         placed = [self._place(step, starts, found) for step in steps]
         starting = [place for step, place in zip(steps, placed, strict=True) if starts[step.id] == NOW]
@@ -231,27 +235,27 @@ class _Planner:
             reasons=[{"code": each.code, "text": each.text, "facts": {**each.facts}} for each in reasons.values()],
         )
 
-    def _place(self, step: Step, starts: Mapping[str, str], found: Prospects) -> Prospect:
+    def _place(self, step: Step, starts: Mapping[str, str], found: Predictions) -> PredictedPlacement:
         """Of a step whose turn comes later: as another of its kind would be placed now."""
         if starts[step.id] == NOW:
             return found.now[step.id]
-        return found.later[self._asked(step).kind]
+        return found.later[self._step_to_place(step).kind]
 
     def _step(
-        self, step: Step, outcome: str, explanation: Verdict, starts: Mapping[str, str], found: Prospects,
+        self, step: Step, outcome: str, explanation: Verdict, starts: Mapping[str, str], found: Predictions,
         estimates: Estimates, spans: Mapping[str, Span],
     ) -> PlannedStep:  # fmt: skip
         version, span = self.versions[step.id], spans[step.id]
         start = starts.get(step.id)
-        place = self._place(step, starts, found) if start is not None else Prospect(None)
+        place = self._place(step, starts, found) if start is not None else PredictedPlacement(None)
         return PlannedStep(
             node=step.id,
             name=step.name,
             kind=step.kind,
             outcome=outcome,
             code=explanation["code"],
-            text=explanation["text"] if outcome == FAILS else stored_messages.said(explanation),
-            differences=[{**each, "text": differences.said(each)} for each in explanation["differences"]],
+            text=explanation["text"] if outcome == FAILS else stored_messages.localized(explanation),
+            differences=[{**each, "text": differences.localized(each)} for each in explanation["differences"]],
             compared_with=explanation["compared_with"],
             compute=self.checked.targets[(step.compute or "").lower()].name,
             environment=version.label if version else None,

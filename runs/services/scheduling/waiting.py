@@ -33,7 +33,7 @@ NAMED = 5
 
 def reasons_of(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
     """Why a step waits: what its row says, and what placement says now."""
-    stored = [{**each, "text": stored_messages.said(each)} for each in run.step.waiting]
+    stored = [{**each, "text": stored_messages.localized(each)} for each in run.step.waiting]
     if not tries:
         return stored or _steps_before(run)
     if tries[-1].status != Attempt.Status.QUEUED:

@@ -1,4 +1,4 @@
-"""Where steps that nobody has submitted would be placed now, and what they would wait for: the placement that places says it."""
+"""Where the steps of a plan would be placed now, and what they would wait for, by the function that places real steps."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Kind = tuple[UUID, Abilities]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A step that wants a place: on which cluster, what only some hosts can do, and its environment."""
+class StepToPlace:
+    """A step of a plan that would be placed: its cluster, what only some hosts can do, and its environment."""
 
     node: str
     target: ComputeTarget
@@ -41,7 +41,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Prospect:
+class PredictedPlacement:
     """The host on which a step would be placed now, or why it would wait."""
 
     host: str | None
@@ -49,23 +49,25 @@ class Prospect:
 
 
 @dataclass(frozen=True)
-class Prospects:
+class Predictions:
     """`now`: of the steps that start at once; `later`: of the others, as if it were their turn now, by kind of step.
 
-    `room`: how many steps a cluster runs at once at most, by the nodes that it may have and its hosts can carry.
+    `most_at_once`: how many steps a cluster runs at once at most, by the nodes that it may have and its hosts have room for.
     """
 
-    now: Mapping[str, Prospect]
-    later: Mapping[Kind, Prospect]
-    room: Mapping[UUID, int]
+    now: Mapping[str, PredictedPlacement]
+    later: Mapping[Kind, PredictedPlacement]
+    most_at_once: Mapping[UUID, int]
 
 
-def foresee(context: WorkspaceContext, starting: Sequence[Asked], others: Sequence[Asked], priority: int) -> Prospects:
+def predict(
+    context: WorkspaceContext, starting: Sequence[StepToPlace], others: Sequence[StepToPlace], priority: int
+) -> Predictions:
     """What the next round of placement would do with the steps that start, beside all that waits already; in a number of
     statements that does not depend on how many there are."""
     wanted = {each.target.pk for each in (*starting, *others)}
     if not wanted:
-        return Prospects({}, {}, {})
+        return Predictions({}, {}, {})
     waited_for = Exists(waiting().filter(compute_target=OuterRef("pk")))
     rows = cluster_state.targets_that(waited_for | Q(pk__in=wanted), lock=False)
     found = visible_to_workspace(cluster_state.read(rows, lock=False, all_hosts=True), context.workspace.pk)
@@ -78,26 +80,29 @@ def foresee(context: WorkspaceContext, starting: Sequence[Asked], others: Sequen
     held = held_by(needs, found)
     answer = placement.place(needs, found.clusters, found.slots, found.host_states, held, moment)
     hosts = {given.need: found.hosts[given.node.host].name for given in answer.given}
-    lines = {key: _line(key, mine.values(), found) for key in {n.cluster for n in mine.values() if n.id not in hosts}}
+    lines = {
+        key: _position_in_queue(key, mine.values(), found)
+        for key in {n.cluster for n in mine.values() if n.id not in hosts}
+    }
     placed = {
-        node: Prospect(hosts[need.id])
+        node: PredictedPlacement(hosts[need.id])
         if need.id in hosts
-        else Prospect(None, (*answer.reasons(need.id), *lines[need.cluster]))
+        else PredictedPlacement(None, (*answer.reasons(need.id), *lines[need.cluster]))
         for node, need in mine.items()
     }
-    later = {each.kind: _alone(each, priority, user, found) for each in others}
+    later = {each.kind: _predict_alone(each, priority, user, found) for each in others}
     free = FreeCapacity(found.clusters, [], found.host_states)
-    return Prospects(placed, later, {cluster.id: _room(cluster, free) for cluster in found.clusters})
+    return Predictions(placed, later, {cluster.id: _most_at_once(cluster, free) for cluster in found.clusters})
 
 
 def _request(
-    asked: Asked, priority: int, user: UUID | None, who: str, ready: Mapping[UUID, frozenset[UUID]]
+    asked: StepToPlace, priority: int, user: UUID | None, who: str, ready: Mapping[UUID, frozenset[UUID]]
 ) -> PlacementRequest:
-    liked = ready.get(asked.environment, frozenset()) if asked.environment else frozenset()
-    return PlacementRequest(uuid7(), asked.target.pk, priority, user, who, ready=liked, needs=asked.needs)
+    preferred = ready.get(asked.environment, frozenset()) if asked.environment else frozenset()
+    return PlacementRequest(uuid7(), asked.target.pk, priority, user, who, ready=preferred, needs=asked.needs)
 
 
-def _line(target: UUID, mine: Iterable[PlacementRequest], found: ClusterState) -> tuple[Reason, ...]:
+def _position_in_queue(target: UUID, mine: Iterable[PlacementRequest], found: ClusterState) -> tuple[Reason, ...]:
     """Where in the queue of the cluster the first of these steps would be."""
     own = [need for need in mine if need.cluster == target]
     line = [*whole_queue(target), *own]
@@ -108,19 +113,19 @@ def _line(target: UUID, mine: Iterable[PlacementRequest], found: ClusterState) -
     return (*fair_share(first, ordered, held), queued(first, ordered, cluster, None))
 
 
-def _alone(asked: Asked, priority: int, user: UUID | None, found: ClusterState) -> Prospect:
-    """What placement would say if nobody else waited."""
+def _predict_alone(asked: StepToPlace, priority: int, user: UUID | None, found: ClusterState) -> PredictedPlacement:
+    """Where it would be placed if no other step waited."""
     need = replace(_request(asked, priority, user, "", {}))
     answer = placement.place([need], found.clusters, found.slots, found.host_states)
     return (
-        Prospect(found.hosts[answer.given[0].node.host].name)
+        PredictedPlacement(found.hosts[answer.given[0].node.host].name)
         if answer.given
-        else Prospect(None, answer.reasons(need.id))
+        else PredictedPlacement(None, answer.reasons(need.id))
     )
 
 
-def _room(cluster: Cluster, free: FreeCapacity) -> int:
-    """Without a host nobody knows: then as many as it may have."""
+def _most_at_once(cluster: Cluster, free: FreeCapacity) -> int:
+    """How many steps run at once on a cluster; all its nodes where no host is known."""
     nodes = sum(_nodes_on(node.takes, host.has) for host, node in free.usable(cluster))
     return min(cluster.max_nodes, nodes) if nodes else cluster.max_nodes
 

@@ -1,7 +1,7 @@
-"""From what has happened to ticks: the end of a run, a new version of a dataset or a model.
+"""Ticks of triggers: at the end of a run, and at a new version of a dataset or a model.
 
-The tick is written in the transaction in which that happens: so nothing is missed, whoever dies, and each cause starts a schedule
-once.
+The tick is written in the transaction in which that happens: so none is missed where a process dies, and each cause starts a
+schedule once.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from runs.models import EndpointRun, Run
 from runs.services.orchestration.run_transaction import open_root
 from schedules import stored_messages, triggers
 from schedules.models import Schedule, Tick
-from schedules.services.ticks import Status, from_facts, jitter, tell, write
+from schedules.services.ticks import Status, from_facts, jitter, notify_pages, write
 from schedules.triggers import DATASET, ENDPOINT, MODEL, OUTCOMES, PIPELINE
 from workspaces.access import WorkspaceContext, maker_of
 from workspaces.models import Workspace
 
 
 def run_moved(row: Run, to: str, **_signal: object) -> None:
-    """A run has ended, perhaps: the schedules that wait for the end of a run of its pipeline, or of its endpoint."""
+    """A run has changed its status: if it has ended, start the schedules that wait for a run of its pipeline or endpoint."""
     if to not in Run.ENDS or row.published_pipeline_id is None or not row.is_root:
         return
     keys = [f"{PIPELINE}:{row.published_pipeline_id}"]
@@ -43,7 +43,7 @@ def dataset_made(context: WorkspaceContext, version: DatasetVersion) -> None:
 
 
 def dataset_moved(row: DatasetVersion, to: str, **_signal: object) -> None:
-    """A version can be used by now, perhaps."""
+    """A version has changed its status: if it can be used by now, start the schedules that wait for it."""
     if to == DatasetVersion.Status.READY and row.dataset_id is not None:
         _dataset(row, None)
 
@@ -91,7 +91,7 @@ def _start(waiting: list[Schedule], cause: str, facts: dict[str, Any], maker: UU
     ]  # fmt: skip
     write(ticks)
     for each in waiting:
-        tell(each)
+        notify_pages(each)
     later("schedules.fire")
 
 

@@ -112,13 +112,13 @@ def bare(base: Path, place: Path, program: str) -> tuple[float, str]:
 def driven(base: Path, place: Path, count: int) -> tuple[float, float]:
     """Seconds of the driver as an agent starts it, and of these those in which there were mini-batches to do."""
     ledger = base / "ledger.jsonl"
-    told = {
+    plan = {
         "settings": {"inputs": ["data"], "output": "rows", "mini_batch_size": 1, "process_count_per_node": PROCESSES},
         "folder": str(base / "tmp"),
         "ledger": str(ledger),
     }
     path = os.pathsep.join([str(ROOT / "sdk/duto/src"), str(ROOT / "sdk/azureml/src")])
-    own = {"PYTHONPATH": path, "DUTO_PARALLEL": json.dumps(told), "data": str(place), "rows": str(base / "rows")}
+    own = {"PYTHONPATH": path, "DUTO_PARALLEL": json.dumps(plan), "data": str(place), "rows": str(base / "rows")}
     began = time.monotonic()
     command = [sys.executable, "-m", "duto.parallel", "score.py"]
     subprocess.run(command, cwd=base, env={**clean_env(), **own}, check=True, stdout=subprocess.DEVNULL)

@@ -24,8 +24,8 @@ def plan(setting: Setting) -> Iterator[Sample]:
         document = graphs.chain(graphs.upload(warm.rest, graphs.NOTHING), steps, reuse=True)
         run = completed(warm, document)
         while True:
-            told = inside(warm.live, "plan_checks", run, str(earlier))
-            counts = [told[name] for name in ("reused", "checked", "changed")]
+            figures = inside(warm.live, "plan_checks", run, str(earlier))
+            counts = [figures[name] for name in ("reused", "checked", "changed")]
             if counts != [steps] * 3:
                 raise RuntimeError(
                     f"of {steps} steps {counts} are planned to be reused, are reused, and run when changed"
@@ -33,8 +33,8 @@ def plan(setting: Setting) -> Iterator[Sample]:
             began = time.monotonic()
             warm.rest.post("plan/", graphs.submission(document))
             more = {"rest_s": time.monotonic() - began}
-            more |= {name: told[name] for name in ("statements", "all_run_s", "lookups_s")}
-            yield Sample(told["plan_s"], told["check_s"], more)
+            more |= {name: figures[name] for name in ("statements", "all_run_s", "lookups_s")}
+            yield Sample(figures["plan_s"], figures["check_s"], more)
 
 
 def completed(warm: WarmStudio, document: dict[str, Any]) -> str:

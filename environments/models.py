@@ -30,7 +30,7 @@ class Environment(Row):
         return self.name
 
 
-class Spoken(Lifecycle):
+class LocalizedLifecycle(Lifecycle):
     """Columns of sentences, and by their names what those are made of."""
 
     message = models.TextField(blank=True)
@@ -49,7 +49,7 @@ class Spoken(Lifecycle):
         return stored_messages.localized({"text": self.reason, **(self.said.get("reason") or {})})
 
 
-class EnvironmentBuild(Spoken):
+class EnvironmentBuild(LocalizedLifecycle):
     """One resolution of a recipe to a lock. Equal recipes of any name share it, in the whole installation."""
 
     class Status(models.TextChoices):
@@ -135,7 +135,7 @@ class EnvironmentVersion(Row):
         return gettext("anonymous %(digest)s") % {"digest": self.digest[:8]}
 
 
-class Image(Spoken):
+class Image(LocalizedLifecycle):
     """An environment, or a base of one, as a container image on one host. The tag is a key of the cache, or stands for the
     fetch of a base image; the image's id is the truth."""
 

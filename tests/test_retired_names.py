@@ -24,6 +24,8 @@ MODULES = {
     "runs/services": (
         "board changes wishes fleet nodes lost silence departures retire sweep edit finish conda demolition founding below closing"
     ),
+    "runs/services/planning": "places",
+    "schedules/services": "causes",
     "runs/services/orchestration": "clusters children environment_builds",
     "runs/services/scheduling": "build_hosts image_builds",
     "runs/queries": "finding cluster_use",
@@ -42,6 +44,7 @@ NAMES = {
     "Room", "Line", "Need", "Slot", "Machine", "Place", "Wish", "Wishes", "Fleet", "Board", "Outrun", "House", "Bell", "Doorbell",
     "Told", "Shelf", "Making", "Round", "Rounds", "Teller", "Hands", "Workshop", "Walls", "Endings",
     "changing", "keep_going",
+    "Happening", "Spoken", "Prospect", "Prospects", "foresee", "look_around", "reaching_back", "follow_back",
     "Blow", "Blows", "all_of_them", "all_of_mine", "look_after", "furnish", "ring", "rung", "lend",
 }  # fmt: skip
 
@@ -60,7 +63,8 @@ def test_retired_modules_stay_away() -> None:
 WORDS = {
     "House": "WorkspaceScenario", "Lab": "RunScenario", "bell": "wakeup", "blow": "fault", "board": "run_state", "deed": "action",
     "deeds": "actions", "door": "client", "doorbell": "notify_address", "error_told": "localized_error", "house": "scenario",
-    "lab": "scenario", "message_told": "localized_message", "reason_told": "localized_reason", "rung": "woken",
+    "happening": "event", "is_told": "is_reported", "is_unspoken": "has_no_runtime", "lab": "scenario", "message_told": "localized_message", "reason_told": "localized_reason", "rung": "woken",
+    "told": "what it is: facts, answer, message, found",
     "unused_told": "localized_unused", "walled": "sandboxed", "warning_told": "localized_warning",
     "warnings_told": "localized_warnings", "wish": "what is asked or preferred", "wishes": "what is asked or preferred",
 }  # fmt: skip

@@ -39,7 +39,7 @@ def raised(data: bytes) -> bytes:
     return bytes(byte | STDERR_BIT for byte in data)
 
 
-def spoken(plan: dict[str, Any]) -> tuple[bytes, bytes]:
+def expected_output(plan: dict[str, Any]) -> tuple[bytes, bytes]:
     """All of stdout and all of stderr, as they are found in the log."""
     name = plan["name"]
     out = said(f"{name} out", plan["out"], plan["newline"])
@@ -92,7 +92,7 @@ def _talk(plan: dict[str, Any], attempt: str) -> None:
     from azureml.core import Run  # type: ignore[import-not-found]  # of the step's Python
 
     run = Run.get_context()
-    streams = [(1, spoken(plan)[0]), (2, spoken(plan)[1])]
+    streams = [(1, expected_output(plan)[0]), (2, expected_output(plan)[1])]
     rounds = max(1, plan["metrics"], *(1 + len(data) // (PIECE * 64) for _, data in streams))
     for turn in range(rounds):
         for number, data in streams:

@@ -195,7 +195,7 @@ def _own(data: bytes, document: dict[str, Any], *, whole: bool) -> bytes:
     if not data.startswith(BUILD_BEGINS):
         return data
     if whole:
-        return data[len(data) - sum(map(len, script.spoken(document))) :]
+        return data[len(data) - sum(map(len, script.expected_output(document))) :]
     _, end, own = data.rpartition(BUILD_ENDS)
     return own if end else b""
 
@@ -203,7 +203,7 @@ def _own(data: bytes, document: dict[str, Any], *, whole: bool) -> bytes:
 def _difference(data: bytes, document: dict[str, Any], *, whole: bool) -> str:
     bit = script.STDERR_BIT
     found = bytes(byte for byte in data if not byte & bit), bytes(byte for byte in data if byte & bit)
-    for stream, got, wanted in zip(("stdout", "stderr"), found, script.spoken(document), strict=True):
+    for stream, got, wanted in zip(("stdout", "stderr"), found, script.expected_output(document), strict=True):
         if got == wanted or (not whole and wanted.startswith(got)):
             continue
         same = next(

@@ -64,7 +64,7 @@ exchange.most = BODY_MAX  # type: ignore[attr-defined]
 def _first(request: HttpRequest) -> tuple[Host, Exchange, float, Answer]:
     """The host, what it says, how long it waits for work, and the answer for now: all in one turn of one thread."""
     host = host_of(request)
-    _require_spoken(request)
+    _require_version(request)
     reading = exchange_of(host, body_of(request, BODY_MAX) or b"{}")
     wait = within(reading.message.wait, MAX_WAIT)
     # Who waits looks for work once it listens, not before and again.
@@ -72,7 +72,7 @@ def _first(request: HttpRequest) -> tuple[Host, Exchange, float, Answer]:
     return host, reading.message, wait, answer
 
 
-def _require_spoken(request: HttpRequest) -> None:
+def _require_version(request: HttpRequest) -> None:
     """Raises Invalid for an agent of a version that this studio does not speak. One that names none speaks the first."""
     version = request.headers.get("X-Duto-Agent", "1").partition(" ")[0]
     if version not in SPOKEN:

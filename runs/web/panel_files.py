@@ -262,7 +262,7 @@ def command_of(spec: dict[str, Any], values: dict[str, Any]) -> str:
     # A sweep without a script is one of a command.
     is_line = kind.is_shell or (kind.has_script and not script)
     shown = with_values(given, values) if is_line else given
-    start = () if is_line else kind.spoken(script, spec.get("settings", {}))
+    start = () if is_line else kind.shown_command(script, spec.get("settings", {}))
     return " ".join([*start, *(argument(value, values) for value in shown)])
 
 

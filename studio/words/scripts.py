@@ -63,10 +63,10 @@ def _tokens(source: str, at: int, line: int, until: str = "") -> tuple[list[Toke
 
 
 def _last(found: list[Token]) -> str:
-    spoken = [token for token in found[-2:] if token.kind != "note"]
-    if not spoken:
+    last = [token for token in found[-2:] if token.kind != "note"]
+    if not last:
         return ""
-    return spoken[-1].text if spoken[-1].kind in ("mark", "word") else "a value"
+    return last[-1].text if last[-1].kind in ("mark", "word") else "a value"
 
 
 def _end_of_pattern(source: str, at: int) -> int:

@@ -25,7 +25,7 @@ class Scripted(threading.Event):
 
 
 def told(event: str, urgent: bool = False) -> Callable[[Exchange], None]:
-    return lambda exchange: exchange.tell(AttemptReport(event=event), urgent=urgent)
+    return lambda exchange: exchange.send_report(AttemptReport(event=event), urgent=urgent)
 
 
 def gathered(*actions: Callable[[Exchange], None]) -> tuple[Exchange, int]:

@@ -133,7 +133,7 @@ def exchange(client: Client) -> Iterator[Exchange]:
 
 def heard_of(exchange: Exchange, report: Finished) -> threading.Event:
     event = threading.Event()
-    exchange.tell(report, urgent=True, heard=event.set)
+    exchange.send_report(report, urgent=True, heard=event.set)
     return event
 
 
@@ -168,13 +168,13 @@ def test_claims_and_reports_outlive_what_the_host_cannot_tell(
 
 def test_what_is_no_json_is_refused_to_whoever_tells_it(exchange: Exchange) -> None:
     with pytest.raises(TypeError):
-        exchange.tell(finished("a", usage=object()))
+        exchange.send_report(finished("a", usage=object()))
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]
     with pytest.raises(RecursionError):
-        exchange.tell(finished("a", usage=nested))
-    exchange.tell(finished("b", message="half a pair: \udcff"))
+        exchange.send_report(finished("a", usage=nested))
+    exchange.send_report(finished("b", message="half a pair: \udcff"))
     assert [each.attempt for each in exchange._pending] == ["b"]
 
 
@@ -188,7 +188,7 @@ def test_a_report_that_the_studio_refuses_ends_its_own_attempt_alone(
 ) -> None:
     client.deaf = lambda report: refused(status) if report.get("artifacts") or report.get("detail") else None
     bad = heard_of(exchange, finished("bad", artifacts=[ArtifactEntry("a")]))
-    exchange.tell(AttemptReport(event="preparing", attempt="c", epoch=1, detail="bad"))
+    exchange.send_report(AttemptReport(event="preparing", attempt="c", epoch=1, detail="bad"))
     good = [heard_of(exchange, finished(name)) for name in ("a", "b")]
     exchange.start(WorkHandler())
     assert bad.wait(60) and all(each.wait(60) for each in good)
@@ -233,7 +233,7 @@ def test_a_fault_over_one_report_may_pass_but_does_not_last_for_ever(
 def test_a_large_report_travels_without_others() -> None:
     exchange = Exchange(None, HostFacts)  # type: ignore[arg-type]
     for name in "abc":
-        exchange.tell(finished(name, message="x" * (9 << 20)))
+        exchange.send_report(finished(name, message="x" * (9 << 20)))
     assert [each.attempt for each in exchange._batch()] == ["a"]
     assert QueuedReport.of(final_report("a", 1, foreign("y" * 9000))).data.count(b"y") < 9000
 
@@ -311,7 +311,7 @@ class AgentContext:
         if key.attempt == "bad":
             raise self.fault()
 
-    def tell(self, report: AnyReport, urgent: bool = False, heard: Any = None) -> None:
+    def send_report(self, report: AnyReport, urgent: bool = False, heard: Any = None) -> None:
         self.told.append(report)
 
 
@@ -367,7 +367,7 @@ def test_the_log_of_a_build_is_shipped_whatever_one_piece_raised(
     class Studio:
         client = None
 
-        def tell(self, *given: Any, **named: Any) -> None:
+        def send_report(self, *given: Any, **named: Any) -> None:
             """Nobody listens."""
 
     context = Studio()

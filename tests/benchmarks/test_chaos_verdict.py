@@ -26,7 +26,7 @@ def step(name: str, after: tuple[str, ...] = (), code: int = 0) -> StepPlan:
 
 
 def mixed(document: dict[str, Any], share: float = 1.0) -> bytes:
-    out, err = script.spoken(document)
+    out, err = script.expected_output(document)
     return err[: int(40 * share)] + out[: int(len(out) * share)] + err[int(40 * share) : int(len(err) * share)]
 
 
@@ -301,6 +301,6 @@ def test_faults_are_read_with_their_time() -> None:
 
 
 def test_what_a_step_says_can_be_taken_apart_again() -> None:
-    out, err = script.spoken(step("x").document)
+    out, err = script.expected_output(step("x").document)
     assert (len(out), len(err)) == (300, 200)
     assert max(out) < script.STDERR_BIT <= min(err)

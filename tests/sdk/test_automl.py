@@ -213,7 +213,7 @@ def test_a_step_in_the_graph() -> None:
     kind = KINDS["automl"]
     words = kind.starting("python", "", built.settings)
     assert words[:3] == ("python", "-m", "duto.automl") and json.loads(words[3]) == built.settings
-    assert kind.spoken("", built.settings) == ("python", "-m", "duto.automl")
+    assert kind.shown_command("", built.settings) == ("python", "-m", "duto.automl")
 
 
 def test_a_graph_of_somebody_elses_is_checked_as_well() -> None:

@@ -118,7 +118,7 @@ def test_a_script_of_synapse_is_a_step_with_its_settings() -> None:
     assert (written.mode, written.kind, written.destination) == ("mount", "file_dataset", "to")
     assert built.environment == {"name": PYSPARK, "version": None}
     assert graph_of(synapse(conf={"master": 1}))[0] == ["bad_settings"]
-    assert kinds.KINDS["spark"].spoken("a.py", {}) == ("spark-submit", "a.py")
+    assert kinds.KINDS["spark"].shown_command("a.py", {}) == ("spark-submit", "a.py")
 
 
 def test_a_script_of_databricks_gets_its_data_by_name() -> None:

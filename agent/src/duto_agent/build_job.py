@@ -41,7 +41,7 @@ class Build:
         self._reported_at = time.monotonic()
 
     def run(self) -> None:
-        self.context.tell(BuildReport(event="started", build=self.build), urgent=True)
+        self.context.send_report(BuildReport(event="started", build=self.build), urgent=True)
         shipper = start_loop("build-log", self._ship, self.shipped)
         try:
             report = self._begin_and_make()
@@ -52,7 +52,7 @@ class Build:
         finally:
             self.done.set()
         shipper.join()
-        self.context.tell(report, urgent=True)
+        self.context.send_report(report, urgent=True)
         log.info("build %s: %s %s", self.build, report.event, report.message or "")
         self.path.unlink(missing_ok=True)
 
@@ -114,7 +114,7 @@ class Build:
             last = self.done.is_set()
             if time.monotonic() - self._reported_at > RENEW_S:
                 self._reported_at = time.monotonic()
-                self.context.tell(BuildReport(event="started", build=self.build))
+                self.context.send_report(BuildReport(event="started", build=self.build))
             try:
                 while self.shipment.ship():
                     pause = backoff()

@@ -30,7 +30,7 @@ class AgentContext:
     transfers: Transfers
     builders: Executor
     sdk: Path
-    tell: SendReport
+    send_report: SendReport
     images: Images | None = None  # where steps run in containers
 
     def at(self, key: AttemptKey) -> str | None:

@@ -195,7 +195,7 @@ class Supervisor:
             self._forget(key)
         elif ended:
             message = said("end_not_taken", error=item.message or item.code)
-            self.context.tell(final_report(key.attempt, key.epoch, message), urgent=True)
+            self.context.send_report(final_report(key.attempt, key.epoch, message), urgent=True)
 
     def _drop(self, item: Drop) -> None:
         """The studio has everything, or wants nothing."""
@@ -228,7 +228,7 @@ class Supervisor:
                 log.exception("build %s stopped with a fault of the agent", build)
                 message = said("not_buildable", error=f"{type(error).__name__}: {error}"[:FAULT_MOST])
                 failed = BuildReport(event="failed", build=build, message=message)
-                succeeds(f"the end of build {build}", partial(self.context.tell, failed, True))
+                succeeds(f"the end of build {build}", partial(self.context.send_report, failed, True))
             finally:
                 with self._lock:
                     self._builds.discard(build)

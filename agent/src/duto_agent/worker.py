@@ -58,7 +58,7 @@ class Agent:
         # Shims of an earlier agent know the socket by this name.
         self.shim_notifications = ShimNotifications(self.home / "run" / "doorbell")
         self.containers = containers_of(
-            self.home, self.config.identity(), vars(self.config), self.shim_notifications.address, self._tell
+            self.home, self.config.identity(), vars(self.config), self.shim_notifications.address, self._send_report
         )
         store = Store(self.config.data_dir, self.config.store_marker)
         self.client = StudioClient(self.config.studio, self.config.key)
@@ -81,16 +81,16 @@ class Agent:
             transfers=Transfers(store, self.home / "cache" / "blobs", self.client),
             builders=ThreadPoolExecutor(BUILDS_AT_ONCE, thread_name_prefix="environment"),
             sdk=sdk_folder(self.home),
-            tell=self.exchange.tell,
+            send_report=self.exchange.send_report,
         )
         self.supervisor = Supervisor(self.context, self.home)
         facts.storage = self.supervisor.housekeeper
         self.sampler = Sampler(self.context.launcher, self.supervisor.devices, gpus)
         self.wakeup_worker = WakeupWorker(self.config.redis_url or "", self.config.name, self.exchange.wake)
 
-    def _tell(self, report: AnyReport, urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
+    def _send_report(self, report: AnyReport, urgent: bool = False, heard: Callable[[], None] | None = None) -> None:
         """Images are wired before there is anybody to tell."""
-        self.exchange.tell(report, urgent, heard)
+        self.exchange.send_report(report, urgent, heard)
 
     def _launcher(self, isolation: Isolation) -> Launcher:
         if self.containers is not None:
@@ -130,7 +130,7 @@ def containers_of(
     identity: Identity,
     given: Mapping[str, str | None],
     wakeup_worker: str | None,
-    tell: SendReport = discard,
+    send_report: SendReport = discard,
 ) -> Containers | None:
     """None for a host of processes, and where containers are taken only if the engine answers now, and it does not."""
     options = container_options(given)
@@ -138,7 +138,7 @@ def containers_of(
         return None
     from duto_agent.host.containers import Containers  # its library takes long to load; hosts of processes do without
 
-    found = Containers(home, identity, options, wakeup_worker, tell)
+    found = Containers(home, identity, options, wakeup_worker, send_report)
     return found if options.is_required or found.answers() else None
 
 

@@ -98,7 +98,7 @@ class _Carried:
         for row in rows:
             row.evaluated = decision.evaluated.get(row.number, row.evaluated)
             if row.number in decision.stop:
-                row.stopped = _told(self.settings, decision.stop[row.number])
+                row.stopped = _stop_reason(self.settings, decision.stop[row.number])
         Trial.objects.bulk_update(rows, ["evaluated", "stopped"])
 
     def _stop(self, stop: Mapping[int, Mapping[str, Any]]) -> None:
@@ -257,7 +257,7 @@ def _properties(root: Run, above: Run, step: Step) -> dict[str, str]:
     }
 
 
-def _told(settings: Settings, why: Mapping[str, Any]) -> dict[str, Any]:
+def _stop_reason(settings: Settings, why: Mapping[str, Any]) -> dict[str, Any]:
     """Why a trial is stopped as it is kept: numbers as the script logged them."""
     facts = {name: value for name, value in why.items() if name != "code"}
     for name in ("value", "best", "limit"):

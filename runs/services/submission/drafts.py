@@ -75,13 +75,13 @@ def problems_of(
     try:
         checked = check(context, asked["graph"], asked["parameters"], kind=draft.kind)
     except StudioError as refusal:
-        return _told(refusal)
+        return _problems_of(refusal)
     found = list(_problems_of_environments(context, checked))
     try:
         if not found:
             environments(context, checked, environment_versions.look)
     except StudioError as refusal:
-        return _told(refusal)
+        return _problems_of(refusal)
     return found
 
 
@@ -96,11 +96,11 @@ def _problems_of_environments(context: WorkspaceContext, checked: Checked) -> It
             try:
                 environment_versions.look(context.workspace, asked)
             except StudioError as refusal:
-                known[key] = _told(refusal)
+                known[key] = _problems_of(refusal)
         yield from ({**each, "step": step.id} for each in known.get(key, ()))
 
 
-def _told(refusal: StudioError) -> list[dict[str, Any]]:
+def _problems_of(refusal: StudioError) -> list[dict[str, Any]]:
     """The problems that a refusal tells of."""
     alone = {"code": refusal.code, "message": refusal.message, "step": refusal.facts.get("step")}
     problems = refusal.facts.get("problems") or [alone]

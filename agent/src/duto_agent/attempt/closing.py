@@ -13,7 +13,7 @@ from duto_agent.worded import Worded
 from duto_protocol.messages import Proof
 
 # A step that is over sooner is told by its verdict alone.
-TELL_AFTER_S = 0.5
+REPORT_AFTER_S = 0.5
 # What a canceled step left is still collected for so long.
 CANCELED_S = 5.0
 # However short the time of a script: its files get this much.
@@ -43,18 +43,18 @@ class ControlFlags:
 class Closing:
     """Its log and metrics are shipped, its files collected and uploaded; `check` is asked at each piece of that.
 
-    `limit` is the step's time limit in seconds: what follows its script may take as long again. `tell` says once that
-    the script is over, if that takes a while.
+    `limit` is the step's time limit in seconds: what follows its script may take as long again. `on_slow` is called once when
+    the script is over and its files take a while.
     """
 
     def __init__(
         self,
         flags: ControlFlags,
         limit: float | None,
-        tell: Callable[[], None],
+        on_slow: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._flags, self._tell, self._clock = flags, tell, clock
+        self._flags, self._on_slow, self._clock = flags, on_slow, clock
         self._begun = clock()
         self._limit = max(LEAST_S, limit) if limit else None
         self._cancel_by: float | None = None
@@ -65,9 +65,9 @@ class Closing:
         if self._flags.abandon:
             raise Abandoned
         moment = self._clock()
-        if not self._is_reported and moment - self._begun > TELL_AFTER_S:
+        if not self._is_reported and moment - self._begun > REPORT_AFTER_S:
             self._is_reported = True
-            self._tell()
+            self._on_slow()
         if self._flags.cancel_grace is not None:
             self._cancel_by = self._cancel_by or moment + CANCELED_S
             if moment > self._cancel_by:

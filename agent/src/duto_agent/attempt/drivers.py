@@ -29,7 +29,7 @@ def keeps_ledger(spec: LaunchSpec) -> bool:
 
 def variables(directory: Path, spec: LaunchSpec) -> dict[str, str]:
     """What the driver is told; nothing for a step without one."""
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "settings": spec.settings,
         "cores": max(1, int(spec.limits.cores)) if spec.limits.cores else os.cpu_count() or 1,
         "ledger": str(directory / LEDGER),
@@ -37,15 +37,15 @@ def variables(directory: Path, spec: LaunchSpec) -> dict[str, str]:
     if spec.kind == parallel.KIND:
         forms = {each.name: each.partition_format for each in spec.inputs if each.partition_format is not UNSET}
         earlier = [str(directory / EARLIER / plain_name(each.path)) for each in spec.ledgers]
-        told |= {"partition_formats": forms, "folder": str(directory / "tmp/parallel"), "earlier": earlier}
-        return {PARALLEL: json.dumps(told)}
+        facts |= {"partition_formats": forms, "folder": str(directory / "tmp/parallel"), "earlier": earlier}
+        return {PARALLEL: json.dumps(facts)}
     if spec.kind in spark.KINDS:
-        told |= {
+        facts |= {
             "master": spec.spark_master,
             "memory": spec.limits.memory or None,
             "folder": str(directory / "tmp/spark"),
         }
-        return {SPARK: json.dumps(told)}
+        return {SPARK: json.dumps(facts)}
     return {}
 
 

@@ -99,7 +99,7 @@ class Attempt:
         code, message = "studio_fault", said("agent_fault", error=f"{type(error).__name__}: {error}")
         if is_full(error) or isinstance(error, DiskFull):
             code, message = self._of_disk(error)
-        self.context.tell(final_report(self.key.attempt, self.key.epoch, message, code), urgent=True)
+        self.context.send_report(final_report(self.key.attempt, self.key.epoch, message, code), urgent=True)
 
     def cancel(self, grace_seconds: float) -> None:
         self.flags.cancel_grace = grace_seconds
@@ -139,7 +139,7 @@ class Attempt:
 
     def _prepare(self) -> None:
         """Stage, find the environment, launch; every failure becomes a cause with words."""
-        self.context.tell(self._event("preparing", detail="environment"))
+        self.context.send_report(self._event("preparing", detail="environment"))
         try:
             studio = self._tell_studio()
             bound = staging.stage(self.directory, self.spec, self.context.transfers)
@@ -242,7 +242,7 @@ class Attempt:
         if self.adopted:
             with contextlib.suppress(OSError):  # a full disk: then the address of before must do
                 self._tell_studio()
-        self.context.tell(self._event("started"))
+        self.context.send_report(self._event("started"))
 
     def _tell_studio(self) -> str:
         """Where the script finds the studio: it may have moved since the step began."""
@@ -338,7 +338,7 @@ class Attempt:
         return report
 
     def _tell_closing(self) -> None:
-        self.context.tell(self._event("collecting"))
+        self.context.send_report(self._event("collecting"))
 
     def _verdict(self, cause: Cause, probe: Probe, found: Collected | None) -> Finished:
         verdict = probe.verdict or {}
@@ -409,7 +409,7 @@ class Attempt:
 
     def _report(self, report: Finished) -> None:
         heard = threading.Event()
-        self.context.tell(report, urgent=True, heard=heard.set)
+        self.context.send_report(report, urgent=True, heard=heard.set)
         while not heard.wait(1.0):
             if self.flags.abandon:
                 raise Abandoned

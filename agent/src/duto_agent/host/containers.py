@@ -26,7 +26,12 @@ class Containers:
     """The launcher of containers with the images that they need."""
 
     def __init__(
-        self, home: Path, identity: Identity, options: ContainerOptions, notify_address: str | None, tell: SendReport
+        self,
+        home: Path,
+        identity: Identity,
+        options: ContainerOptions,
+        notify_address: str | None,
+        send_report: SendReport,
     ) -> None:
         self.engine = Engine(options.engine or SOCKET)
         installation, host = identity.installation, identity.host
@@ -34,7 +39,7 @@ class Containers:
             home / "attempts", self.engine, installation, host, identity.studio, notify_address, options.folders
         )
         labels = {"duto.installation": installation, "duto.host": host}
-        image_store = ImageStore(self.engine, labels, home / "images", ImageReporter(tell), options.build_cache)
+        image_store = ImageStore(self.engine, labels, home / "images", ImageReporter(send_report), options.build_cache)
         registry = Registry(self.engine, options.registry, installation) if options.registry else None
         self.images = Images(self.engine, options.base_image, image_store, labels, registry, options.conda_image)
         # What the engine last said of itself (docs/wire.md, `engine`); None until it has.

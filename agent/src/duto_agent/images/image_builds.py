@@ -115,14 +115,14 @@ class ImageBuild:
 class ImageReporter:
     """Reports of images (docs/wire.md). May be repeated; a studio that is away is owed one word of progress at most."""
 
-    def __init__(self, tell: SendReport) -> None:
-        self._tell = tell
+    def __init__(self, send_report: SendReport) -> None:
+        self._send_report = send_report
         self._lock = threading.Lock()
         self._owed: set[str] = set()
         self._latest: dict[str, ImageReport] = {}  # reports of progress that were not told yet
 
     def building(self, making: ImageBuild) -> None:
-        self._tell(structs.replace(_report("building", making), at=Moment.present()), urgent=True)
+        self._send_report(structs.replace(_report("building", making), at=Moment.present()), urgent=True)
 
     def progress(self, making: ImageBuild, done: int, total: int, text: str, unit: str = "steps") -> None:
         """Told at once, and then once a second what is new since; the last word is never lost."""
@@ -136,20 +136,20 @@ class ImageReporter:
 
     def ready(self, making: ImageBuild, image_id: str, size: int, fetched: bool = False) -> None:
         self._forget(making.tag)
-        self._tell(structs.replace(_report("ready", making), image_id=image_id, size=size, fetched=fetched))
+        self._send_report(structs.replace(_report("ready", making), image_id=image_id, size=size, fetched=fetched))
 
     def failed(self, making: ImageBuild, error: BaseException) -> None:
         self._forget(making.tag)
         message = words_of(error)
         words = message if len(message) <= MESSAGE_MOST else foreign(message[:MESSAGE_MOST])
-        self._tell(structs.replace(_report("failed", making), message=words), urgent=True)
+        self._send_report(structs.replace(_report("failed", making), message=words), urgent=True)
 
     def removed(self, tag: str, heard: Callable[[], None] | None = None) -> None:
-        self._tell(ImageReport(event="removed", image=tag), heard=heard)
+        self._send_report(ImageReport(event="removed", image=tag), heard=heard)
 
     def not_made(self, tag: str) -> None:
         """The answer to a cancel of what nobody makes here."""
-        self._tell(ImageReport(event="failed", image=tag, message=said("not_being_built")), urgent=True)
+        self._send_report(ImageReport(event="failed", image=tag, message=said("not_being_built")), urgent=True)
 
     def _go_on(self, tag: str) -> None:
         with self._lock:
@@ -157,7 +157,7 @@ class ImageReporter:
             if report is None:
                 self._owed.discard(tag)
                 return
-        self._tell(report, heard=lambda: self._rest(tag))
+        self._send_report(report, heard=lambda: self._rest(tag))
 
     def _rest(self, tag: str) -> None:
         timer = threading.Timer(PROGRESS_S, self._go_on, [tag])

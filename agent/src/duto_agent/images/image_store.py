@@ -131,7 +131,7 @@ class ImageStore:
         for each in self._mine():
             names = ours(each)
             if names and each["Id"] in layers:
-                self._tell(each, names[0])
+                self._report_ready(each, names[0])
                 item = self._item(names, own_bytes(each["Id"], layers, sizes), float(each["Created"]))
                 item["in_use"] = each["Id"] in used or moment - item["used"] < JUST_USED_S
                 found.append(item)
@@ -148,7 +148,7 @@ class ImageStore:
         names = ours(image)
         return (image.get("Labels") or {}).get(HOST) == self.labels[HOST] or any(self._mark(n).exists() for n in names)
 
-    def _tell(self, image: Facts, tag: str) -> None:
+    def _report_ready(self, image: Facts, tag: str) -> None:
         """With an agent's first look the studio hears of all images: a report may have gone with the last agent."""
         if not self._has_reported_all:
             making = ImageBuild(tag, made_of(image.get("Labels")), "")

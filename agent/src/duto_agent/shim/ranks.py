@@ -55,7 +55,7 @@ class Starter:
         self.folder, self.plan = folder, plan
         self.workers, self.servers = int(plan["processes"]), int(plan["parameter_servers"])
         self.is_mpi = plan["type"] == "mpi" and self.workers > 1
-        self.told = False
+        self.is_stopping = False
 
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self._note)
@@ -72,7 +72,7 @@ class Starter:
         leave(self.folder, [rank.record() for rank in ranks], failed.number if failed else None)
         if failed is not None:
             return end_like(failed.status)
-        return end_like(-signal.SIGTERM) if self.told else 0
+        return end_like(-signal.SIGTERM) if self.is_stopping else 0
 
     def _wait(self, ranks: list[Rank]) -> Rank | None:
         """Until all workers are done, or one rank has failed: that one."""
@@ -81,7 +81,7 @@ class Starter:
             wrong = [rank for rank in ended if rank.status != 0]
             if wrong:
                 return wrong[0]
-            if self.told or all(rank.status == 0 for rank in ranks[: self.workers]):
+            if self.is_stopping or all(rank.status == 0 for rank in ranks[: self.workers]):
                 return None
             time.sleep(LOOK_S)
 
@@ -90,13 +90,13 @@ class Starter:
         for rank in ranks:
             if rank.poll() is None:
                 rank.was_ended = True
-                rank.tell(signal.SIGTERM)
+                rank.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + float(self.plan["grace_seconds"])
         while any(rank.poll() is None for rank in ranks) and time.monotonic() < deadline:
             time.sleep(LOOK_S)
         for rank in ranks:
             if rank.poll() is None:
-                rank.tell(signal.SIGKILL)
+                rank.send_signal(signal.SIGKILL)
             rank.wait()
 
     def _by_mpirun(self) -> int:
@@ -113,7 +113,7 @@ class Starter:
         process = subprocess.Popen([program, "-n", str(self.workers), *me], env={**MPI, **os.environ})
         sent = False
         while process.poll() is None:
-            if self.told and not sent:
+            if self.is_stopping and not sent:
                 sent = True
                 process.send_signal(signal.SIGTERM)
             time.sleep(LOOK_S)
@@ -126,7 +126,7 @@ class Starter:
         return end_like(process.returncode)
 
     def _note(self, *_: Any) -> None:
-        self.told = True
+        self.is_stopping = True
 
 
 class Rank:
@@ -163,7 +163,7 @@ class Rank:
             self.process.wait()
             self.at = time.time()
 
-    def tell(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         try:
             os.killpg(self.process.pid, number)
         except OSError:
@@ -187,14 +187,14 @@ def one_of_mpi(folder: str, plan: dict[str, Any]) -> int:
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
     rank = Rank(folder, plan, number, plan["addresses"])
-    told = 0.0
+    stopping_since = 0.0
     while rank.poll() is None:
-        if ended and not told:
-            told = time.monotonic()
+        if ended and not stopping_since:
+            stopping_since = time.monotonic()
             rank.was_ended = True
-            rank.tell(signal.SIGTERM)
-        elif told and time.monotonic() - told > KILL_S:
-            rank.tell(signal.SIGKILL)
+            rank.send_signal(signal.SIGTERM)
+        elif stopping_since and time.monotonic() - stopping_since > KILL_S:
+            rank.send_signal(signal.SIGKILL)
         time.sleep(LOOK_S)
     write(os.path.join(folder, "ended-%d.json" % number), rank.record())
     return end_like(rank.status)
@@ -267,8 +267,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def leave(folder: str, records: list[dict[str, Any]], failed: int | None, **more: str) -> None:
-    told = [{name: each[name] for name in each if name != "at"} for each in records]
-    write(os.path.join(folder, ENDED), {"ranks": told, "failed": failed, **more})
+    kept = [{name: each[name] for name in each if name != "at"} for each in records]
+    write(os.path.join(folder, ENDED), {"ranks": kept, "failed": failed, **more})
 
 
 def write(path: str, value: Any) -> None:

@@ -135,13 +135,13 @@ class Step:
         if self.status is None or self.exit is None:
             return True
         try:
-            told = os.read(self.status, CHUNK)
+            report = os.read(self.status, CHUNK)
         except BlockingIOError:
-            told = b""
+            report = b""
         os.close(self.status)
         self.status = None
         is_ended = self.canceled or self.timed_out or bool(self.signals) or os.WIFSIGNALED(self.exit)
-        return is_ended or self.exit == 0 or b'"exit-code"' in told
+        return is_ended or self.exit == 0 or b'"exit-code"' in report
 
     def _forget_sandbox(self) -> None:
         """Nothing of the script has run: its sandbox is made once more."""

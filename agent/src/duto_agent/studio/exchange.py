@@ -95,7 +95,7 @@ def final_report(attempt: str, epoch: int, message: Said, cause: str = "studio_f
 
 
 class Exchange:
-    """Claims and reports. `tell` never blocks."""
+    """Claims and reports. `send_report` never blocks."""
 
     def __init__(self, client: StudioClient, facts: Callable[[], HostFacts]) -> None:
         self.client, self.facts = client, facts
@@ -117,7 +117,7 @@ class Exchange:
         self._news.set()
         self._urgent.set()
 
-    def tell(self, report: AnyReport, urgent: bool = False, heard: Heard | None = None) -> None:
+    def send_report(self, report: AnyReport, urgent: bool = False, heard: Heard | None = None) -> None:
         """Queue a report; `heard` is called once the studio has it.
 
         Raises TypeError, RecursionError for what cannot be said.

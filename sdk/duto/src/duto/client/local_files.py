@@ -68,11 +68,11 @@ def place_of(root: Union[str, Path], name: str) -> Path:
 
 
 def each_of(items: Iterable[Item], copy: Callable[[Item], Any], name: Callable[[Item], str] = str) -> None:
-    """Copy all of them; one that fails costs no other. Raises what `Failures.tell` does."""
+    """Copy all of them; one that fails costs no other. Raises what `Failures.raise_any` does."""
     failures = Failures()
     for item in items:
         failures.take(name(item), copy, item)
-    failures.tell()
+    failures.raise_any()
 
 
 class Failures:
@@ -108,7 +108,7 @@ class Failures:
             if self._unanswered == _UNANSWERED:
                 self._away = error
 
-    def tell(self) -> None:
+    def raise_any(self) -> None:
         """Raises `UserErrorException` that names those that failed, as the class that all of them are of where there is
         one; `StudioUnavailableException` where the studio is away."""
         if self._away is not None:

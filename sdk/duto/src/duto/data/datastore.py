@@ -496,7 +496,7 @@ def in_parallel(
 ) -> int:
     """Do the action for all items, several at once; what was skipped is told. The count of those that it was done for.
 
-    Raises `UserErrorException` that names those that failed when all others are done (`Failures.tell`).
+    Raises `UserErrorException` that names those that failed when all others are done (`Failures.raise_any`).
     """
     failures = Failures()
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
@@ -505,5 +505,5 @@ def in_parallel(
         kept = f", {done.count(False)} already there" if False in done else ""
         failed = f", {done.count(None)} not copied" if None in done else ""
         print(f"{verb} {counted(len(items), 'file')}: {done.count(True)} copied{kept}{failed}.")
-    failures.tell()
+    failures.raise_any()
     return done.count(True)

@@ -405,8 +405,8 @@ class Environment:
     def is_by_name(self) -> bool:
         """Whether it says no more than the name of a registered environment: one of the studio's own (`AzureML-…`), or
         any with a version. An addition of ours."""
-        is_told = self.name.startswith("AzureML-") or self.version is not None
-        return is_told and self._registered is None and self._asks_for_no_packages and not self.docker.is_image
+        has_known_name = self.name.startswith("AzureML-") or self.version is not None
+        return has_known_name and self._registered is None and self._asks_for_no_packages and not self.docker.is_image
 
     @property
     def _asks_for_no_packages(self) -> bool:
@@ -415,7 +415,7 @@ class Environment:
         return asks_for_nothing and not self.python.user_managed_dependencies
 
     @property
-    def is_unspoken(self) -> bool:
+    def has_no_runtime(self) -> bool:
         """Whether neither packages of Python nor an image nor a registered environment is asked for. An addition of ours."""
         is_registered = self._registered is not None or self.is_by_name
         return self._asks_for_no_packages and not self.docker.is_image and not is_registered

@@ -41,8 +41,8 @@ STUCK_S = 0.05
 LOOK_S = 0.001
 # Bytes of answers that a process may leave unheard before it waits, where the system lets it be so many.
 UNHEARD_MOST = 1 << 20
-# One that lasts this long is told as under way.
-TOLD_AFTER_S = 0.25
+# One that lasts this long is reported as under way.
+REPORTED_AFTER_S = 0.25
 TICK_S = 0.1
 # Bytes of lines that are taken over between two syncs.
 HELD_MOST = 1 << 23
@@ -75,7 +75,7 @@ class Hand:
     ready: bool = False
     queue: Deque[Tuple[int, int]] = field(default_factory=deque)
     since: float = 0.0
-    told: bool = False
+    is_reported: bool = False
     rest: bytes = b""
     written: Sequence[int] = (0, 0)
 
@@ -283,7 +283,7 @@ class Driver:
                     self._pending.appendleft(hand.queue.pop())
 
     def _begin_next(self, hand: Hand) -> None:
-        hand.since, hand.told = time.monotonic(), False
+        hand.since, hand.is_reported = time.monotonic(), False
 
     def _hear(self, hand: Hand) -> None:
         try:
@@ -372,8 +372,8 @@ class Driver:
                     "timeout",
                     f"run() took longer than {limit} seconds (run_invocation_timeout); its process was ended.",
                 )
-            elif lasted > TOLD_AFTER_S and not hand.told:
-                hand.told = True
+            elif lasted > REPORTED_AFTER_S and not hand.is_reported:
+                hand.is_reported = True
                 number, attempt = hand.queue[0]
                 self._note(line(BEGIN, n=number, w=hand.place.slot, t=attempt))
 
@@ -439,22 +439,22 @@ class Driver:
             return
         lines, self._lines = self._lines, []
         at, began = self._ledger.size, time.monotonic()
-        counts = any(isinstance(told, tuple) or told["e"] in (DONE, FAIL, END) for _, told in lines)
+        counts = any(isinstance(record, tuple) or record["e"] in (DONE, FAIL, END) for _, record in lines)
         self._ledger.add((raw for raw, _ in lines), counts)
         self._synced_at = time.monotonic()
         self._sync_s += 0.2 * (self._synced_at - began - self._sync_s) if counts else 0.0
-        for raw, told in lines:
+        for raw, record in lines:
             size = len(raw)
-            if isinstance(told, tuple):
-                self._where.setdefault(told[0], (at, size))
-                self.progress.take_done(*told)
-            elif told["e"] == ROWS:
+            if isinstance(record, tuple):
+                self._where.setdefault(record[0], (at, size))
+                self.progress.take_done(*record)
+            elif record["e"] == ROWS:
                 self._room -= size
-                self._pieces[told["n"]] = [*(self._pieces[told["n"]] if told["p"] else ()), (at, size)]
+                self._pieces[record["n"]] = [*(self._pieces[record["n"]] if record["p"] else ()), (at, size)]
             else:
-                if told["e"] == DONE:
-                    self._where.setdefault(told["n"], (at, size))
-                self.progress.take(told)
+                if record["e"] == DONE:
+                    self._where.setdefault(record["n"], (at, size))
+                self.progress.take(record)
             at += size
         self.reports.overview(self.progress)
 
@@ -464,7 +464,7 @@ class Driver:
         held = 0
         own = [self._ledger.path] if self._ledger.size else []
         for path in (*own, *earlier):
-            pieces: Dict[Any, List[Any]] = {}  # rows of what is not told as done yet
+            pieces: Dict[Any, List[Any]] = {}  # rows of what is not reported as done yet
             for _, _, record in placed(path):
                 number = record.get("n", -1)
                 if record.get("e") == ROWS and number not in found:

@@ -144,7 +144,9 @@ class _Worker:
             run = self._load()
         except BaseException as error:
             self._note.error("init failed: %s", error)
-            self._say(json.dumps({"e": INIT_FAILED, "x": _told(error), "log": self._tail((0, 0))}).encode() + b"\n")
+            self._say(
+                json.dumps({"e": INIT_FAILED, "x": _error_text(error), "log": self._tail((0, 0))}).encode() + b"\n"
+            )
             return 1
         self._say(json.dumps({"e": READY}).encode() + b"\n")
         while asked := os.read(self._hear, ASKED.size):
@@ -184,7 +186,7 @@ class _Worker:
             self._note.warning("mini-batch %d failed after %.3f s, try %d: %s", number, lasted, attempt, error)
             why = "no_result" if isinstance(error, NoResult) else "error"
             facts = {"n": number, "k": batch.key, "w": self.place.slot, "t": attempt, "i": batch.count}
-            return line(FAIL, **facts, s=lasted, why=why, x=_told(error), log=self._tail(at), final=False)
+            return line(FAIL, **facts, s=lasted, why=why, x=_error_text(error), log=self._tail(at), final=False)
         lasted = round(time.monotonic() - began, 5)
         counted = result.number if self.job.counts_results else max(batch.count, result.number)
         more: Dict[str, Any] = {"h": result.header} if result.header else {}
@@ -256,7 +258,7 @@ def _sizes() -> Tuple[int, int]:
     return os.fstat(1).st_size, os.fstat(2).st_size
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     if isinstance(error, NoResult):
         return str(error)
     # The frames of this module say nothing to whoever wrote the script.

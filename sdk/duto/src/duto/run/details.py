@@ -130,7 +130,7 @@ def _definition(step: Mapping[str, Any]) -> Dict[str, Any]:
             "arguments": [] if is_command else arguments,
             "target": step.get("compute"),
             "nodeCount": step.get("node_count", 1),
-            **_told(spread.get("type"), spread.get("processes"), spread.get("parameter_servers")),
+            **_framework(spread.get("type"), spread.get("processes"), spread.get("parameter_servers")),
             "maxRunDurationSeconds": step.get("timeout_seconds"),
             "environment": step.get("environment"),
             "useAbsolutePath": False,
@@ -143,7 +143,7 @@ def _definition(step: Mapping[str, Any]) -> Dict[str, Any]:
     )
 
 
-def _told(kind: Any, processes: Any, servers: Any) -> Dict[str, Any]:
+def _framework(kind: Any, processes: Any, servers: Any) -> Dict[str, Any]:
     """Azure's words for the processes of a step."""
     if kind == "tensorflow":
         counts = {"workerCount": processes, "parameterServerCount": servers}

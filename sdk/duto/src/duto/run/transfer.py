@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> str:
         with read.open("rb") as reading, written.open("wb") as writing:
             _copy(reading, writing, progress.moved)
         progress.ended()
-    progress.tell(True)
+    progress.print_progress(True)
     return ""
 
 
@@ -85,25 +85,25 @@ class Progress:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.files, self.size = len(entries), sum(size for _read, _written, size in entries)
         self.done_files, self.done = 0, 0
-        self.told = time.monotonic()
+        self.printed_at = time.monotonic()
         print(f"To copy: {counted(self.files, 'file')}, {size_text(self.size)}.", flush=True)
 
     def moved(self, size: int) -> None:
         """So many bytes more were copied."""
         self.done += size
-        self.tell()
+        self.print_progress()
 
     def ended(self) -> None:
         """A file is copied."""
         self.done_files += 1
-        self.tell()
+        self.print_progress()
 
-    def tell(self, at_once: bool = False) -> None:
+    def print_progress(self, at_once: bool = False) -> None:
         """Say how far it is, where that has not been said just now."""
         now = time.monotonic()
-        if not at_once and now - self.told < EVERY:
+        if not at_once and now - self.printed_at < EVERY:
             return
-        self.told = now
+        self.printed_at = now
         share = 100 * self.done // self.size if self.size else 100
         print(
             f"Copied {self.done_files} of {counted(self.files, 'file')}, {size_text(self.done)} of "

@@ -53,10 +53,10 @@ def look(run: Any) -> View:
         view.needs = _needs((run._document or {}).get("graph") or {})
     found = known(lambda: client.get(run._place + "metrics/", recursive=1 if is_pipeline else None))
     view.metrics = list((found or {}).get("metrics") or ())
-    spoken = _speaker(view)
-    if spoken is not None:
-        view.log_of = _name(spoken)
-        view.log = known(lambda: _tail(run._workspace, str(spoken["id"]))) or []
+    run_shown = _run_of_log(view)
+    if run_shown is not None:
+        view.log_of = _name(run_shown)
+        view.log = known(lambda: _tail(run._workspace, str(run_shown["id"]))) or []
     return view
 
 
@@ -71,7 +71,7 @@ def _needs(graph: Mapping[str, Any]) -> Dict[str, List[str]]:
     return found
 
 
-def _speaker(view: View) -> Optional[Mapping[str, Any]]:
+def _run_of_log(view: View) -> Optional[Mapping[str, Any]]:
     """Whose log is worth showing: the step that failed, else one at work, else the last one; a script's own."""
     if not view.steps:
         return view.facts if view.facts.get("kind") in ("step", "script") else None

@@ -108,8 +108,8 @@ def _spark() -> Tuple[Path, str]:
             "The environment of this step has no pyspark: name it among its packages (pip: pyspark==3.5.*), or leave the "
             "step's environment out for one that has it."
         )
-    told = re.search(r'__version__[^=\n]*= *["\']([^"\']+)', (place / "version.py").read_text(encoding="utf-8"))
-    return place, told[1] if told else "3.5"
+    match = re.search(r'__version__[^=\n]*= *["\']([^"\']+)', (place / "version.py").read_text(encoding="utf-8"))
+    return place, match[1] if match else "3.5"
 
 
 def _make_way(settings: Settings) -> None:

@@ -50,7 +50,7 @@ def _stages(path: Path, canceled_at: Optional[float]) -> Iterator[Facts]:
                 except ValueError:  # the last line of one that was killed
                     continue
                 app = str(event.get("App ID") or app)
-                for stage in _told(event):
+                for stage in _stages_of(event):
                     key = stage["id"], stage["t"]
                     found[key] = found.get(key, stage) if stage["s"] == PENDING else stage
     for key, stage in sorted(found.items()):
@@ -64,7 +64,7 @@ def _stages(path: Path, canceled_at: Optional[float]) -> Iterator[Facts]:
         yield {"app": app, **stage}
 
 
-def _told(event: Mapping[str, Any]) -> Iterator[Facts]:
+def _stages_of(event: Mapping[str, Any]) -> Iterator[Facts]:
     """The stages that an event tells of. A job names all that it may need, before they begin, and earlier ones of which it
     takes the result."""
     for info in (*event.get("Stage Infos", ()), *([event["Stage Info"]] if "Stage Info" in event else ())):

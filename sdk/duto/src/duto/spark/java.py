@@ -74,10 +74,10 @@ def versions_here(variables: Mapping[str, str], folders: Sequence[str] = FOLDERS
 def version_of(home: Path) -> Optional[int]:
     """The major version of a Java; None for what does not tell it."""
     try:
-        told = (home / "release").read_text(encoding="utf-8", errors="replace")
+        release = (home / "release").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        told = ""
-    found = _VERSION.search(told)
+        release = ""
+    found = _VERSION.search(release)
     if found is None:
         try:
             done = subprocess.run(

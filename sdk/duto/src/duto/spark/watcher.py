@@ -90,11 +90,11 @@ class Watcher:
             page = f"http://{self._host}:{port}/api/v1/applications"
             try:
                 for app in self._ask(page):
-                    told = self._ask(f"{page}/{app['id']}/environment")
-                    properties = dict(told["sparkProperties"])
+                    answer = self._ask(f"{page}/{app['id']}/environment")
+                    properties = dict(answer["sparkProperties"])
                     if properties.get(MARK) == self._mark:
                         self._page, self._app = page, str(app["id"])
-                        version = str(told.get("runtime", {}).get("sparkVersion") or _version(page, self._ask))
+                        version = str(answer.get("runtime", {}).get("sparkVersion") or _version(page, self._ask))
                         master = str(properties.get("spark.master", ""))
                         self._note(
                             APP, {"id": self._app, "name": str(app["name"]), "version": version, "master": master}
@@ -122,31 +122,31 @@ def _version(page: str, ask: Get) -> str:
     return str(ask(f"{page.rpartition('/')[0]}/version")["spark"])
 
 
-def _stage(app: str, told: Mapping[str, Any]) -> Dict[str, Any]:
+def _stage(app: str, answer: Mapping[str, Any]) -> Dict[str, Any]:
     return {
         "app": app,
-        "id": int(told["stageId"]),
-        "t": int(told.get("attemptId", 0)),
-        "name": str(told.get("name", "")),
-        "s": str(told["status"]),
-        **{key: int(told.get(name) or 0) for key, name in _REST.items()},
-        "b": _moment(told.get("submissionTime")),
-        "z": _moment(told.get("completionTime")),
-        "why": str(told.get("failureReason") or "")[:2000],
+        "id": int(answer["stageId"]),
+        "t": int(answer.get("attemptId", 0)),
+        "name": str(answer.get("name", "")),
+        "s": str(answer["status"]),
+        **{key: int(answer.get(name) or 0) for key, name in _REST.items()},
+        "b": _moment(answer.get("submissionTime")),
+        "z": _moment(answer.get("completionTime")),
+        "why": str(answer.get("failureReason") or "")[:2000],
     }
 
 
-def _executor(app: str, told: Mapping[str, Any]) -> Dict[str, Any]:
+def _executor(app: str, answer: Mapping[str, Any]) -> Dict[str, Any]:
     return {
         "app": app,
-        "id": str(told["id"]),
-        "host": str(told.get("hostPort", "")),
-        "alive": bool(told.get("isActive", True)),
-        "cores": int(told.get("totalCores") or 0),
-        "a": int(told.get("activeTasks") or 0),
-        "d": int(told.get("completedTasks") or 0),
-        "f": int(told.get("failedTasks") or 0),
-        "mem": int(told.get("maxMemory") or 0),
+        "id": str(answer["id"]),
+        "host": str(answer.get("hostPort", "")),
+        "alive": bool(answer.get("isActive", True)),
+        "cores": int(answer.get("totalCores") or 0),
+        "a": int(answer.get("activeTasks") or 0),
+        "d": int(answer.get("completedTasks") or 0),
+        "f": int(answer.get("failedTasks") or 0),
+        "mem": int(answer.get("maxMemory") or 0),
     }
 
 

@@ -99,7 +99,7 @@ class Kind:
         """
         return () if self.is_shell else self._filled(self.start, python, script, settings)
 
-    def spoken(self, script: str, settings: Mapping[str, Any]) -> Tuple[str, ...]:
+    def shown_command(self, script: str, settings: Mapping[str, Any]) -> Tuple[str, ...]:
         """The words before the step's arguments, as people are shown them.
 
         Args:

@@ -39,7 +39,7 @@ RULES: Dict[str, Tuple[Pattern[str], str]] = {
 }
 
 # What people call a kind, where that is another word.
-_SPOKEN = {"port": "input or output", "compute": "compute target"}
+_NOUNS = {"port": "input or output", "compute": "compute target"}
 
 
 def is_name(kind: str, name: object) -> bool:
@@ -53,6 +53,6 @@ def check_name(kind: str, name: object) -> str:
     """The name itself. Raises `SpecError` with code `bad_name` that says what is allowed."""
     if is_name(kind, name):
         return str(name)
-    spoken = _SPOKEN.get(kind, kind)
-    article = "an" if spoken[0] in "aeiou" else "a"
-    raise refuse("bad_name", f"{name!r:.80} cannot name {article} {spoken}: use {RULES[kind][1]}.")
+    noun = _NOUNS.get(kind, kind)
+    article = "an" if noun[0] in "aeiou" else "a"
+    raise refuse("bad_name", f"{name!r:.80} cannot name {article} {noun}: use {RULES[kind][1]}.")

@@ -270,9 +270,9 @@ class DatabricksStep(SparkStep):
 
     def _named(self) -> Iterator[Any]:
         """Each input and output that the arguments do not name already, as `--<name> <path>`."""
-        told = [each for each in self._arguments if not isinstance(each, (str, int, float))]
+        named = [each for each in self._arguments if not isinstance(each, (str, int, float))]
         for item in [*self._inputs, *self._outputs]:
-            if any(item is each for each in told):
+            if any(item is each for each in named):
                 continue
             root = ports.output_root(item)
             written = root is not None and any(root is each for each in self.out_roots)

@@ -117,7 +117,7 @@ def _with_r(given: Optional[RunConfiguration], more: Mapping[str, Optional[List[
     too."""
     made = RunConfiguration() if given is None else copy.copy(given)
     made.environment = copy.deepcopy(made.environment)
-    if made.environment.is_unspoken:  # no Python is needed to run R
+    if made.environment.has_no_runtime:  # no Python is needed to run R
         made.environment.python.user_managed_dependencies = True
     section = made.environment.r = made.environment.r or RSection()
     for name, packages in more.items():

@@ -132,11 +132,11 @@ def label(settings: Settings, labels: Any) -> Any:
         raise Unfit(f"The column {name!r} holds {int(endless.sum())} infinite labels: leave these rows out.")
     if numbers.nunique() < 2:
         raise Unfit(f"The column {name!r} holds one number alone: {numbers.iloc[0]:g}.")
-    _told(settings, numbers)
+    _require_metric(settings, numbers)
     return numbers
 
 
-def _told(settings: Settings, labels: Any) -> None:
+def _require_metric(settings: Settings, labels: Any) -> None:
     """Raises `Unfit` where no trial could have the primary metric."""
     least = labels.min() if settings.y_min is None else settings.y_min
     if "log_error" in settings.primary_metric and min(least, labels.min()) < 0:

@@ -80,7 +80,7 @@ class Forecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a p
         Returns:
             A number a row.
         """
-        return self._forecast(self._prepared(features), None)
+        return self._forecast(self._checked_frame(features), None)
 
     def forecast(self, X_pred: Any = None, y_pred: Any = None, **kwargs: Any) -> Tuple[Any, Any]:
         """Forecasts, as Azure ML's models give them.
@@ -100,7 +100,7 @@ class Forecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a p
         """
         if kwargs:
             raise TypeError(f"forecast takes X_pred and y_pred, and not {', '.join(kwargs)}.")
-        frame = self._prepared(X_pred)
+        frame = self._checked_frame(X_pred)
         known = None if y_pred is None else numpy.asarray(y_pred, dtype=float).ravel()
         if known is not None and len(known) != len(frame):
             raise ValueError(
@@ -119,7 +119,7 @@ class Forecaster(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # of a p
         """How many rows back it looks."""
         return max([0, *self.lags, self.window or 0])
 
-    def _prepared(self, features: Any) -> Any:
+    def _checked_frame(self, features: Any) -> Any:
         """The columns that it was fitted on, also where times or series are the frame's index. Raises `ValueError` where one is
         missing, and for rows that do not lie behind those that it knows the past of."""
         if features is None:

@@ -78,10 +78,10 @@ def test_an_old_python_is_told_what_is_needed() -> None:
     source = (ROOT / "manage.py").read_text()
     ast.parse(source, feature_version=(3, 8))
     old = "import sys; sys.version_info = (3, 8, 0, 'final', 0); exec(open('manage.py').read())"
-    told = subprocess.run([sys.executable, "-c", old], cwd=ROOT, env=clean_env(), capture_output=True, text=True)
-    assert told.returncode == 1
-    assert "Duto needs Python 3.11" in told.stderr and "this is 3.8" in told.stderr
-    assert "Traceback" not in told.stderr
+    done = subprocess.run([sys.executable, "-c", old], cwd=ROOT, env=clean_env(), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Duto needs Python 3.11" in done.stderr and "this is 3.8" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_python_without_pip_is_told_which_package_brings_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,14 +12,14 @@ from core.hooks import Hook, Provider
 
 
 def test_a_hook_tells_each_receiver_once_in_order() -> None:
-    told: list[str] = []
+    calls: list[str] = []
     hook: Hook[[str], None] = Hook()
 
     def first(text: str) -> None:
-        told.append(f"first {text}")
+        calls.append(f"first {text}")
 
     def second(text: str) -> None:
-        told.append(f"second {text}")
+        calls.append(f"second {text}")
 
     hook("nobody hears")
     for receiver in (first, second, first):
@@ -27,7 +27,7 @@ def test_a_hook_tells_each_receiver_once_in_order() -> None:
     hook("both hear")
     hook.unregister(first)
     hook("one hears")
-    assert told == ["first both hear", "second both hear", "second one hears"]
+    assert calls == ["first both hear", "second both hear", "second one hears"]
 
 
 def test_a_question_has_one_answer() -> None:

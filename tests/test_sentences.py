@@ -77,8 +77,8 @@ def said_plainly(source: str, errors: set[str]) -> list[str]:
 def test_an_agent_says_nothing_to_people_that_has_no_code() -> None:
     errors = worded()
     assert {"BuildFailed", "DataMissing", "LaunchFailed", "DiskFull", "EngineAway"} <= errors
-    told_plainly = {path.name: said_plainly(path.read_text(), errors) for path in SOURCES}
-    assert {name: texts for name, texts in told_plainly.items() if texts} == {}
+    plain_texts = {path.name: said_plainly(path.read_text(), errors) for path in SOURCES}
+    assert {name: texts for name, texts in plain_texts.items() if texts} == {}
 
 
 @pytest.mark.parametrize(

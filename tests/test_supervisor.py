@@ -66,8 +66,8 @@ def test_a_part_that_dies_of_a_full_disk_is_started_again_until_there_is_room(su
 
     looked(supervisor, died_often)
     assert not supervisor.stopping and not supervisor.failed and not supervisor.is_state_written
-    told = " ".join(supervisor.said)  # type: ignore[attr-defined]
-    assert told.count("No space left on device") == 1 and told.count("Make room there") == 1
+    found = " ".join(supervisor.said)  # type: ignore[attr-defined]
+    assert found.count("No space left on device") == 1 and found.count("Make room there") == 1
     others.unlink()
     supervisor.parts["worker"].command = ["sleep", "600"]
     looked(supervisor, lambda: supervisor.parts["worker"].is_up and supervisor.is_state_written)

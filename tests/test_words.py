@@ -69,8 +69,8 @@ def test_a_script_says_nothing_that_cannot_be_translated(path: Path) -> None:
 def test_a_script_that_says_something_plainly_is_found(source: str) -> None:
     try:
         assert said_plainly(source)
-    except ValueError as told:
-        assert "plain string" in str(told)
+    except ValueError as error:
+        assert "plain string" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_words_are_collected_from_python_templates_and_scripts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "expected"),
     [
         (lambda: list(collect.of_python("_(name)", "a.py")), "a.py:1: _"),
         (lambda: list(scripts.messages("t(`a ${b}`)", "a.js")), "a.js:1: t"),
@@ -126,8 +126,8 @@ def test_words_are_collected_from_python_templates_and_scripts() -> None:
         (lambda: po.read('msgid "a"\nmsgstr "b"\n'), "names no Language"),
     ],
 )
-def test_what_cannot_be_collected_is_told_with_its_place(wrong: Callable[[], object], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_be_collected_is_told_with_its_place(wrong: Callable[[], object], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
         wrong()
 
 

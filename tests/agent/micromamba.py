@@ -166,8 +166,8 @@ class Shop:
         for each, packages in self.packages.items():
             place = self.folder / each
             place.mkdir(parents=True, exist_ok=True)
-            told = {"info": {"subdir": each}, "packages": packages, "packages.conda": {}, "repodata_version": 1}
-            (place / "repodata.json").write_text(json.dumps(told))
+            facts = {"info": {"subdir": each}, "packages": packages, "packages.conda": {}, "repodata_version": 1}
+            (place / "repodata.json").write_text(json.dumps(facts))
         (self.folder / subdir / file).write_bytes(data)
 
 

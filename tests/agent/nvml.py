@@ -35,9 +35,9 @@ class StandIn:
             raise RuntimeError("GPU is lost")
         return dict(RECORDED[what][index % len(RECORDED[what])])
 
-    def _named(self, told: dict[str, Any], index: int) -> dict[str, Any]:
+    def _named(self, expected: dict[str, Any], index: int) -> dict[str, Any]:
         """A device beyond the recorded ones is another card of the same kind."""
         if index < len(RECORDED["devices"]):
-            return told
-        numbered = {"index": index} if "index" in told else {}
-        return {**told, **numbered, "uuid": f"{told['uuid'][:-2]}{index:02x}"}
+            return expected
+        numbered = {"index": index} if "index" in expected else {}
+        return {**expected, **numbered, "uuid": f"{expected['uuid'][:-2]}{index:02x}"}

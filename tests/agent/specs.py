@@ -9,12 +9,12 @@ from duto_protocol.reading import of_document
 
 
 def step_of(document: dict[str, Any]) -> LaunchSpec:
-    told = of_document(document, LaunchSpec)
-    assert told.ignored == []
-    return told.message
+    message = of_document(document, LaunchSpec)
+    assert message.ignored == []
+    return message.message
 
 
 def build_of(document: dict[str, Any]) -> BuildSpec:
-    told = of_document(document, BuildSpec)
-    assert told.ignored == []
-    return told.message
+    message = of_document(document, BuildSpec)
+    assert message.ignored == []
+    return message.message

@@ -203,9 +203,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 def ignored_of(body: bytes) -> list[str]:
     """What is not understood of an exchange."""
-    told = read(body, Exchange)
-    reports, wrong = reports_of(told.message)
-    return [*told.ignored, *wrong, *(path for each in reports for path in each.ignored)]
+    found = read(body, Exchange)
+    reports, wrong = reports_of(found.message)
+    return [*found.ignored, *wrong, *(path for each in reports for path in each.ignored)]
 
 
 def unsaid(report: dict[str, Any]) -> list[str]:

@@ -114,8 +114,8 @@ open('outputs/note.txt', 'w').write('kept')
     assert bytes(studio.logs[key.attempt]) == f"hello ['{place}', '7'] 3\n".encode()
     assert (report["exit_code"], report["cause"], report["log_size"]) == (0, None, len(studio.logs[key.attempt]))
     assert bytes(studio.spools[key.attempt]) == b'{"seq":1}\n{"seq":2}\n' and report["spool_size"] == 20
-    (told,) = report["outputs"]
-    assert told["is_directory"] and [file["path"] for file in told["files"]] == ["deep/m.json"]
+    (found,) = report["outputs"]
+    assert found["is_directory"] and [file["path"] for file in found["files"]] == ["deep/m.json"]
     assert [file["path"] for file in report["artifacts"]] == ["outputs/note.txt"]
     assert studio.uploads["output/model/deep/m.json"] == b"{}"
     assert studio.uploads["artifact/outputs/note.txt"] == b"kept"

@@ -136,8 +136,8 @@ def nothing_done(log: str, allowed: Collection[str] = ()) -> dict[str, str]:
 
 def nobody_let_in(found: dict[str, str]) -> None:
     """Broker and studio were reached, and said no."""
-    told = [came for name, came in found.items() if name.startswith("broker: ")]
-    assert len(told) > 15 and all("NOAUTH" in came or "WRONGPASS" in came for came in told), told
+    answer = [came for name, came in found.items() if name.startswith("broker: ")]
+    assert len(answer) > 15 and all("NOAUTH" in came or "WRONGPASS" in came for came in answer), answer
     asked = [came for name, came in found.items() if name.startswith("web: ")]
     assert len(asked) > 20 and set(asked) <= {"refused 401", "refused 403", "refused 404"}, asked
 

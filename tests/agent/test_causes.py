@@ -85,5 +85,5 @@ def test_a_step_that_ended_well_is_warned_of_children_that_were_killed(verdict: 
 )  # fmt: skip
 def test_a_module_of_the_snapshot_is_no_matter_of_packages(files: list[str], missing: str, words: str) -> None:
     spec = {"script": "deep/step.py", "snapshot": {"files": [{"path": path} for path in files]}}
-    told = cause_of(failed(f"ModuleNotFoundError: No module named '{missing}'"), step_of(spec), BOUND).message
-    assert words in told and ("add it to its packages" in told) == ("environment has no" in told)
+    text = cause_of(failed(f"ModuleNotFoundError: No module named '{missing}'"), step_of(spec), BOUND).message
+    assert words in text and ("add it to its packages" in text) == ("environment has no" in text)

@@ -114,8 +114,8 @@ print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url + '/
         assert bytes(studio.spools[key.attempt]) == b'{"seq":1}\n'
         assert studio.uploads["output/model/m"] == b"model" and studio.uploads["artifact/outputs/note.txt"] == b"kept"
         until(lambda: not host.directory(key).exists())
-        told = studio.exchanges[-1]["host"]
-        assert told["launcher"] == "docker" and told["facts"]["engine"]["version"]
+        found = studio.exchanges[-1]["host"]
+        assert found["launcher"] == "docker" and found["facts"]["engine"]["version"]
 
     def test_a_step_has_a_home_of_its_own_on_the_disk_which_goes_with_it(self, host: Host, studio: Studio) -> None:
         code = """

@@ -245,15 +245,15 @@ for name in ("launch.json", "work", "outputs"):
     def test_a_container_that_ended_before_it_began_is_made_anew_and_runs_once(
         self, boxes: Boxes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        create, inspect, told = boxes.engine.create, boxes.engine.inspect, []
+        create, inspect, answer = boxes.engine.create, boxes.engine.inspect, []
 
         def there_already(name: str, config: dict[str, Any]) -> bool:
-            return create(name, config) and (bool(told) or config["Labels"]["duto.kind"] != "step")
+            return create(name, config) and (bool(answer) or config["Labels"]["duto.kind"] != "step")
 
         def first_never_run(name: str) -> dict[str, Any] | None:
             found = inspect(name)
-            if found and found["Config"]["Labels"]["duto.kind"] == "step" and not told:
-                told.append(found["Id"])
+            if found and found["Config"]["Labels"]["duto.kind"] == "step" and not answer:
+                answer.append(found["Id"])
                 found["State"] |= {"Status": "exited", "ExitCode": 255}
             return found
 
@@ -264,7 +264,7 @@ for name in ("launch.json", "work", "outputs"):
         probe = boxes.wait(launch.key)
         assert probe.verdict is not None and probe.verdict["exit_code"] == 0
         assert (launch.cwd / "ran").read_text() == "x"
-        assert told and boxes.engine.inspect(told[0]) is None
+        assert answer and boxes.engine.inspect(answer[0]) is None
 
     @pytest.mark.parametrize("is_begun", [True, False])
     @pytest.mark.parametrize("words", ["task 01ab: already exists", "id already in use"])
@@ -374,16 +374,16 @@ ENDS_ITS_SHIM = """
 import ctypes, json, os, resource, signal, time
 libc, shim = ctypes.CDLL(None, use_errno=True), os.getppid()
 assert shim == 1
-def told(action):
+def attempt(action):
     try:
         open("tried", "a").write("done " if action() else "refused ")
     except OSError:
         open("tried", "a").write("refused ")
-told(lambda: libc.ptrace(16, shim, None, None) == 0)
-told(lambda: open("/proc/1/environ").read())
-told(lambda: open("/proc/1/mem", "r+b"))
+attempt(lambda: libc.ptrace(16, shim, None, None) == 0)
+attempt(lambda: open("/proc/1/environ").read())
+attempt(lambda: open("/proc/1/mem", "r+b"))
 os.kill(shim, signal.SIGSTOP), os.kill(shim, signal.SIGKILL)
-told(lambda: open("/proc/1/stat").read().rpartition(")")[2].split()[0] in "TtZ")
+attempt(lambda: open("/proc/1/stat").read().rpartition(")")[2].split()[0] in "TtZ")
 open("../shim/status.json", "w").write(json.dumps({"exit_code": 0}))
 resource.prlimit(shim, resource.RLIMIT_CPU, (0, 0))
 time.sleep(60)

@@ -124,14 +124,14 @@ def test_the_nearest_python_serves_with_a_warning(asked: str, version: str, warn
 
 def test_a_build_in_another_python_says_so_and_its_failure_too(environments: Environments, tmp_path: Path) -> None:
     context: Any = SimpleNamespace(environments=environments, images=None, client=None)
-    told = f"Python 2.7 is not on this host; Python {environments.pythons.choose('2.7').python.version} is used."
+    found = f"Python 2.7 is not on this host; Python {environments.pythons.choose('2.7').python.version} is used."
     made = Build("one", build_of({"python": "2.7", "packages": ["six==1.17.0"]}), context, tmp_path)._make()
-    assert made.warnings == [told] and made.lock == LOCK
-    assert told in (tmp_path / "one.log").read_text()
+    assert made.warnings == [found] and made.lock == LOCK
+    assert found in (tmp_path / "one.log").read_text()
     old = Build("two", build_of({"python": "2.7", "packages": ["six==99"]}), context, tmp_path)
-    with pytest.raises(BuildFailed, match=f"six==99.*{re.escape(told)}"):
+    with pytest.raises(BuildFailed, match=f"six==99.*{re.escape(found)}"):
         old._make()
-    assert old.warnings == [told]
+    assert old.warnings == [found]
 
 
 def test_constraints_bound_what_is_needed_and_install_nothing(environments: Environments) -> None:
@@ -224,9 +224,9 @@ def test_mlflow_itself_says_once_that_its_logs_do_not_reach_the_run(environments
     for place in ((), ("mlruns",), ((tmp_path / "elsewhere").as_uri(),)):
         folder = tmp_path / f"tmp-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
-        told = f"It goes to {place[0]}." if place else "stays in the step's own folder"
+        found = f"It goes to {place[0]}." if place else "stays in the step's own folder"
         uri = (folder / "mlflow").as_uri()
-        assert told in ran(CLIENT_ALONE, *place, TMPDIR=str(folder), MLFLOW_TRACKING_URI=uri), "a client alone"
+        assert found in ran(CLIENT_ALONE, *place, TMPDIR=str(folder), MLFLOW_TRACKING_URI=uri), "a client alone"
     nowhere = {"DUTO_SPOOL": "/no/spool", "TMPDIR": str(tmp_path)}
     assert "by MLflow" in ran(FLUENT, **nowhere), "whatever goes wrong with it, the script goes on"
 

@@ -24,7 +24,7 @@ class Scripted(threading.Event):
         return self.is_set()
 
 
-def told(event: str, urgent: bool = False) -> Callable[[Exchange], None]:
+def sending(event: str, urgent: bool = False) -> Callable[[Exchange], None]:
     return lambda exchange: exchange.send_report(AttemptReport(event=event), urgent=urgent)
 
 
@@ -39,22 +39,22 @@ def gathered(*actions: Callable[[Exchange], None]) -> tuple[Exchange, int]:
 
 
 def test_the_start_of_a_short_step_waits_for_its_end() -> None:
-    exchange, waits = gathered(told("preparing"), told("started"), told("finished", urgent=True))
+    exchange, waits = gathered(sending("preparing"), sending("started"), sending("finished", urgent=True))
     assert (len(exchange._pending), waits) == (3, 2)
 
 
 def test_a_report_after_which_nothing_comes_waits_once() -> None:
-    exchange, waits = gathered(told("started"))
+    exchange, waits = gathered(sending("started"))
     assert (len(exchange._pending), waits) == (1, 1)
 
 
 def test_what_is_urgent_waits_for_nothing() -> None:
-    exchange, waits = gathered(told("finished", urgent=True))
+    exchange, waits = gathered(sending("finished", urgent=True))
     assert (len(exchange._pending), waits) == (1, 0)
 
 
 def test_where_there_is_always_another_one_none_waits_for_ever(monkeypatch: Any) -> None:
     ticks = iter(range(1000))
     monkeypatch.setattr("duto_agent.studio.exchange.time.monotonic", lambda: next(ticks) * LINGER_S)
-    _, waits = gathered(*[told("started")] * 100)
+    _, waits = gathered(*[sending("started")] * 100)
     assert waits <= LINGER_MOST_S / LINGER_S + 1

@@ -16,12 +16,12 @@ from tests.agent.nvml import RECORDED, StandIn
 
 def test_devices_and_their_readings_are_told_to_the_studio(tmp_path: Path) -> None:
     facts = HostFacts(tmp_path, Pythons(), None, Gpus(StandIn), Isolation(bwrap=False, cgroup=None))
-    told = builtins_of(facts.message())
-    assert told["gpus"] == RECORDED["devices"]
-    sample = told["facts"]["sample"]
+    text = builtins_of(facts.message())
+    assert text["gpus"] == RECORDED["devices"]
+    sample = text["facts"]["sample"]
     assert sample["gpus"] == RECORDED["readings"]
-    assert 0 <= sample["cpu"] <= 1 and 0 < sample["memory"] <= told["memory"] * 64
-    assert told["facts"]["disk_total"] >= told["disk_free"]
+    assert 0 <= sample["cpu"] <= 1 and 0 < sample["memory"] <= text["memory"] * 64
+    assert text["facts"]["disk_total"] >= text["disk_free"]
     assert (
         builtins_of(facts.message())["facts"]["sample"] == sample
     )  # measured every few seconds, however often it is told

@@ -101,9 +101,9 @@ class TestOnAnEngine:
         mine.engine.create(f"{mine.labels['duto.installation']}-held", container)
         mine.keeper.scan(time.time())
         assert mine.keys() == {old, young, held}, "without a policy everything stays, and what others made is not told"
-        told_of = {item.key: item for item in storage_report(mine.keeper.storage).images or ()}
-        assert [told_of[each].in_use for each in (old, young, held)] == [False, False, True]
-        assert 0 < (told_of[old].bytes or 0) < 1 << 20, "the base is not given back with it"
+        reports = {item.key: item for item in storage_report(mine.keeper.storage).images or ()}
+        assert [reports[each].in_use for each in (old, young, held)] == [False, False, True]
+        assert 0 < (reports[old].bytes or 0) < 1 << 20, "the base is not given back with it"
 
         mine.keeper.policy = Keep(images=30)
         mine.keeper.scan(time.time())
@@ -151,28 +151,28 @@ class TestOnAnEngine:
     def test_the_studio_hears_of_what_stands_and_of_what_others_have_removed(self, hosts: tuple[Host, Host]) -> None:
         mine, _ = hosts
         heard: list[Any] = []
-        told_of: list[tuple[str, str]] = []
+        reports: list[tuple[str, str]] = []
 
         def tell(report: AnyReport, urgent: bool = False, **more: Any) -> None:
             assert isinstance(report, ImageReport)
-            told_of.append((report.event, report.image))
+            reports.append((report.event, report.image))
             heard.append((report, more.get("heard")))
 
         _, name = mine.build()
         mine.image_store.reporter = ImageReporter(tell)
         mine.keeper.scan(time.time())
-        assert told_of == [("ready", name)], "a new agent tells of all that it finds"
+        assert reports == [("ready", name)], "a new agent tells of all that it finds"
         assert heard[0][0].recipe["dockerfile"].startswith(name.partition(":")[2])
         mine.engine.remove_image(name)
         mine.keeper.scan(time.time())
-        assert len(told_of) == 1, "it was used a moment ago and may just be made anew"
+        assert len(reports) == 1, "it was used a moment ago and may just be made anew"
         for _ in range(2):
             mine.used(name, 1)
             mine.keeper.scan(time.time())
-        assert told_of[1:] == [("removed", name)] * 2, "until the studio has heard it"
+        assert reports[1:] == [("removed", name)] * 2, "until the studio has heard it"
         heard[-1][1]()
         mine.keeper.scan(time.time())
-        assert len(told_of) == 3
+        assert len(reports) == 3
 
     def test_an_engine_that_is_away_does_not_make_images_unknown(self, hosts: tuple[Host, Host]) -> None:
         mine, _ = hosts

@@ -37,9 +37,9 @@ class TestHost:
         ready = studio.wait("ready", tag, 120)
         assert ready["size"] > 1 << 20 and ready["image_id"].startswith("sha256:")
         assert ready["attempt"] == key.attempt and ready["recipe"] == {"dockerfile": digest(text)}
-        told = [each["progress"] for each in studio.reports if each.get("image") == tag and each.get("progress")]
-        assert told and all(0 <= each["done"] <= each["total"] for each in told)
-        assert any("RUN echo" in each["text"] for each in told)
+        found = [each["progress"] for each in studio.reports if each.get("image") == tag and each.get("progress")]
+        assert found and all(0 <= each["done"] <= each["total"] for each in found)
+        assert any("RUN echo" in each["text"] for each in found)
         assert studio.wait("finished", key.attempt, 60)["exit_code"] == 0
 
     def test_a_canceled_build_ends_at_once_for_all_steps_that_wait_for_it(
@@ -105,19 +105,19 @@ def test_a_cancel_that_comes_before_the_build_has_begun_ends_it_as_it_begins() -
 
 def test_a_studio_that_is_away_is_owed_one_word_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("duto_agent.images.image_builds.PROGRESS_S", 0)
-    told: list[tuple[Any, Any]] = []
-    reporter = ImageReporter(lambda report, urgent=False, heard=None: told.append((report, heard)))
+    calls: list[tuple[Any, Any]] = []
+    reporter = ImageReporter(lambda report, urgent=False, heard=None: calls.append((report, heard)))
     for done in range(3):
         reporter.progress(MAKING, done, 4, "x")
-    assert [report.progress.done for report, _ in told] == [0]
-    told[0][1]()
-    until(lambda: len(told) == 2)
-    assert told[1][0].progress.done == 2, "and hears the last one, once it is back"
+    assert [report.progress.done for report, _ in calls] == [0]
+    calls[0][1]()
+    until(lambda: len(calls) == 2)
+    assert calls[1][0].progress.done == 2, "and hears the last one, once it is back"
     reporter.progress(MAKING, 3, 4, "x")
     reporter.ready(MAKING, "sha256:1", 1)
-    told[1][1]()
+    calls[1][1]()
     time.sleep(0.05)
-    assert [report.event for report, _ in told] == ["building", "building", "ready"], "what is over is not told of"
+    assert [report.event for report, _ in calls] == ["building", "building", "ready"], "what is over is not told of"
 
 
 def test_the_steps_of_a_build_are_counted_from_its_trace() -> None:

@@ -163,13 +163,13 @@ def clock() -> Iterator[Clock]:
 
 
 def test_what_takes_a_while_is_told_once(clock: Clock) -> None:
-    told: list[int] = []
-    closing = Closing(ControlFlags(), None, lambda: told.append(1), clock)
+    calls: list[int] = []
+    closing = Closing(ControlFlags(), None, lambda: calls.append(1), clock)
     closing.check()
-    assert told == []
+    assert calls == []
     for clock.now in (100.6, 101.0, 10_000.0):
         closing.check()
-    assert told == [1]
+    assert calls == [1]
 
 
 def test_a_cancel_leaves_a_moment_for_what_is_there(clock: Clock) -> None:

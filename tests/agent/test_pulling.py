@@ -103,11 +103,11 @@ def spec(name: str) -> dict[str, Any]:
     return {"container": {"base_image": name}, "environment": {"user_managed": True}}
 
 
-def told(host: Host, tag: str) -> list[dict[str, Any]]:
-    return [each for each in all_told(host) if each["image"] == tag]
+def reports_of(host: Host, tag: str) -> list[dict[str, Any]]:
+    return [each for each in all_reports(host) if each["image"] == tag]
 
 
-def all_told(host: Host) -> list[dict[str, Any]]:
+def all_reports(host: Host) -> list[dict[str, Any]]:
     """As it goes over the wire."""
     return [builtins_of(each) for each in host.events]
 
@@ -125,7 +125,7 @@ def ends_of_two(host: Host, wanted: dict[str, Any], name: str) -> list[str]:
     asking = [threading.Thread(target=ask) for _ in range(2)]
     for each in asking:
         each.start()
-    until(lambda: any((each.get("progress") or {}).get("done") for each in told(host, tag_of(name))))
+    until(lambda: any((each.get("progress") or {}).get("done") for each in reports_of(host, tag_of(name))))
     host.images.cancel(tag_of(name), "ana")
     for each in asking:
         each.join(60)
@@ -142,7 +142,7 @@ class TestEngine:
         name = f"{registry.place}/{pushed}"
         image = host.images.ensure(step_of(spec(name)), host.said.append, "a")
         assert image.name == (host.engine.inspect_image(name) or {})["Id"]
-        events = told(host, tag_of(name))
+        events = reports_of(host, tag_of(name))
         begin, *middle, end = events
         assert (begin["event"], begin["recipe"], begin["attempt"]) == ("building", {"image": name}, "a")
         assert begin["at"] and end["event"] == "ready"
@@ -158,7 +158,7 @@ class TestEngine:
         assert len(host.events) == before
         host.engine.remove_image(name)
         host.keeper.scan(time.time() + 99)
-        assert all_told(host)[before:] == [{"image": tag_of(name), "event": "removed"}]
+        assert all_reports(host)[before:] == [{"image": tag_of(name), "event": "removed"}]
         assert list(host.image_store.folder.iterdir()) == []
 
     def test_a_cancel_ends_the_fetch_for_all_who_wait_for_it(self, host: Host, pushed: str, registry: Slow) -> None:
@@ -166,7 +166,7 @@ class TestEngine:
         name = f"{registry.place}/{pushed}"
         ends = ends_of_two(host, spec(name), name)
         assert ends == [f"The fetch of the base image '{name}' was canceled by ana."] * 2
-        assert [each["message"] for each in told(host, tag_of(name)) if each["event"] == "failed"] == ends[:1]
+        assert [each["message"] for each in reports_of(host, tag_of(name)) if each["event"] == "failed"] == ends[:1]
         assert registry.cut.wait(60), "the engine has hung up"
         assert registry.sent < SIZE
         assert host.engine.image(name) is None
@@ -196,7 +196,7 @@ class TestEngine:
             assert host.images.ensure(step_of(one), host.said.append, "b")
         finally:
             host.engine.remove_image(f"duto/base:{version}")
-        events = all_told(host)
+        events = all_reports(host)
         kinds = [each["event"] for each in events]
         assert kinds[0] == "building" and kinds[-1] == "ready" and events[-1]["fetched"] is True
         seen = [each["progress"] for each in events if each.get("progress")]

@@ -91,8 +91,8 @@ def test_what_one_host_has_built_the_other_fetches_and_removes_by_its_own_policy
     assert two.last() == (tag, True) and not any("Building" in line for line in two.said)
     one.keeper.scan(time.time())
     two.keeper.scan(time.time())
-    (told,) = two.keeper.storage["images"]
-    assert told["key"] == tag
+    (found,) = two.keeper.storage["images"]
+    assert found["key"] == tag
     stamp = next(two.image_store.folder.glob("*.used"))
     os.utime(stamp, (time.time() - 9 * DAY_S,) * 2)
     two.keeper.policy = Keep(images=3)

@@ -55,8 +55,8 @@ def test_an_error_of_r_is_told_in_its_own_words(steps: Steps) -> None:
 
 
 def test_a_driver_says_in_its_last_line_why_it_could_not(steps: Steps) -> None:
-    for told in ("cannot run", "has failed"):
-        probe, _ = steps.run(f"import sys; print('a log'); sys.exit('This step {told}: a column is missing.')")
+    for each in ("cannot run", "has failed"):
+        probe, _ = steps.run(f"import sys; print('a log'); sys.exit('This step {each}: a column is missing.')")
         assert probe.verdict is not None
         assert probe.verdict["traceback"] == {"file": None, "line": None, "text": "a column is missing."}
 

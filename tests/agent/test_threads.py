@@ -88,7 +88,7 @@ class Client:
     """The studio as the exchange sees it: `deaf` says for which reports it fails, and how."""
 
     def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.reports: list[dict[str, Any]] = []
         self.deaf: Callable[[dict[str, Any]], BaseException | None] = lambda report: None
         self.answers: list[Any] = []
         self.faults: list[BaseException] = []
@@ -100,7 +100,7 @@ class Client:
         for each in known:
             if (error := self.deaf(each)) is not None:
                 raise error
-        self.told += known
+        self.reports += known
         if wait and not self.answers:
             threading.Event().wait(0.005)
         return self.answers.pop(0) if wait and self.answers else Answer()
@@ -163,7 +163,7 @@ def test_claims_and_reports_outlive_what_the_host_cannot_tell(
     exchange.start(handler)
     assert heard_of(exchange, finished("a")).wait(60)
     assert heard_of(exchange, finished("b")).wait(60)
-    assert [each["attempt"] for each in client.told] == ["a", "b"]
+    assert [each["attempt"] for each in client.reports] == ["a", "b"]
 
 
 def test_what_is_no_json_is_refused_to_whoever_tells_it(exchange: Exchange) -> None:
@@ -192,10 +192,10 @@ def test_a_report_that_the_studio_refuses_ends_its_own_attempt_alone(
     good = [heard_of(exchange, finished(name)) for name in ("a", "b")]
     exchange.start(WorkHandler())
     assert bad.wait(60) and all(each.wait(60) for each in good)
-    told = {each["attempt"]: each for each in client.told}
-    assert set(told) == {"a", "b", "bad"} and told["a"]["exit_code"] == 0
-    assert (told["bad"]["cause"], told["bad"]["exit_code"]) == ("studio_fault", None)
-    assert f"{status} too_large Send less." in told["bad"]["message"]
+    facts = {each["attempt"]: each for each in client.reports}
+    assert set(facts) == {"a", "b", "bad"} and facts["a"]["exit_code"] == 0
+    assert (facts["bad"]["cause"], facts["bad"]["exit_code"]) == ("studio_fault", None)
+    assert f"{status} too_large Send less." in facts["bad"]["message"]
 
 
 def test_a_studio_that_fails_at_everything_ends_no_attempt(exchange: Exchange, client: Client) -> None:
@@ -203,7 +203,7 @@ def test_a_studio_that_fails_at_everything_ends_no_attempt(exchange: Exchange, c
     events = [heard_of(exchange, finished(name)) for name in "abc"]
     exchange.start(WorkHandler())
     assert all(each.wait(60) for each in events)
-    assert all(each["exit_code"] == 0 for each in client.told)
+    assert all(each["exit_code"] == 0 for each in client.reports)
 
 
 def test_a_fault_over_one_report_may_pass_but_does_not_last_for_ever(
@@ -226,8 +226,8 @@ def test_a_fault_over_one_report_may_pass_but_does_not_last_for_ever(
     assert passing.wait(60) and not lasting.is_set()
     monkeypatch.setattr("duto_agent.studio.exchange.PATIENCE_S", 0.0)
     assert lasting.wait(60)
-    told = {each["attempt"]: each for each in client.told}
-    assert told["passing"]["exit_code"] == 0 and told["lasting"]["cause"] == "studio_fault"
+    facts = {each["attempt"]: each for each in client.reports}
+    assert facts["passing"]["exit_code"] == 0 and facts["lasting"]["cause"] == "studio_fault"
 
 
 def test_a_large_report_travels_without_others() -> None:
@@ -296,7 +296,7 @@ class AgentContext:
     """As much of the agent as a supervisor needs to take attempts up and to put them away."""
 
     def __init__(self, attempts: Path) -> None:
-        self.launcher, self.images, self.told = self, None, []  # type: ignore[var-annotated]
+        self.launcher, self.images, self.reports = self, None, []  # type: ignore[var-annotated]
         self.attempts, self.client, self.fault = attempts, None, ValueError
         self.cleaned: list[str] = []
 
@@ -312,7 +312,7 @@ class AgentContext:
             raise self.fault()
 
     def send_report(self, report: AnyReport, urgent: bool = False, heard: Any = None) -> None:
-        self.told.append(report)
+        self.reports.append(report)
 
 
 @ALL
@@ -339,9 +339,9 @@ def test_an_attempt_that_stops_with_any_fault_is_told_and_others_go_on(
     work = {"type": "attempt", "epoch": 1, "spec": {}}
     answer = {"work": [{"type": "attempt"}, "?", {**work, "attempt": "a"}, {**work, "attempt": "b"}]}
     supervisor.take(of_document(answer, Answer).message)
-    until(lambda: len(context.told) == 2)
-    assert {each.attempt for each in context.told} == {"a", "b"}
-    assert all(type(fault()).__name__ in each.message for each in context.told)
+    until(lambda: len(context.reports) == 2)
+    assert {each.attempt for each in context.reports} == {"a", "b"}
+    assert all(type(fault()).__name__ in each.message for each in context.reports)
     assert supervisor.holding() == []
     supervisor._pool.shutdown()  # type: ignore[attr-defined]
 
@@ -352,9 +352,9 @@ def test_an_end_that_the_studio_refuses_twice_is_let_go(tmp_path: Path) -> None:
     supervisor._reported.add(key)
     item = {"attempt": "a", "epoch": 1, "code": "studio_fault", "message": "OSError: too long"}
     supervisor.take(of_document({"refused": [item]}, Answer).message)
-    assert "OSError: too long" in context.told[-1].message and supervisor.holding()
+    assert "OSError: too long" in context.reports[-1].message and supervisor.holding()
     supervisor.take(of_document({"refused": [item]}, Answer).message)
-    assert len(context.told) == 1 and supervisor.holding() == []
+    assert len(context.reports) == 1 and supervisor.holding() == []
     until(lambda: context.cleaned == ["a"])
 
 

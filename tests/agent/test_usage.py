@@ -129,8 +129,8 @@ def test_devices_are_told_of_the_steps_that_hold_them(steps: Steps) -> None:
     sampler.round(0)
     sampler.round(1)
     reading = RECORDED["readings"][1]
-    told = {"uuid": SECOND, "utilization": reading["utilization"], "memory": reading["memory"]}
-    assert sampler.lines(key)[0]["gpus"] == [told]
+    facts = {"uuid": SECOND, "utilization": reading["utilization"], "memory": reading["memory"]}
+    assert sampler.lines(key)[0]["gpus"] == [facts]
 
 
 def test_the_memory_of_a_device_is_that_of_the_step_where_the_driver_names_processes() -> None:

@@ -116,9 +116,9 @@ def test_an_old_version_that_cannot_be_installed_names_the_environment_that_serv
     other = said("other_python", asked="3.6", used="3.11.7")
     choice = Choice(Python("/usr/bin/python3", "3.11.7"), other)
     log = "× Failed to download and build `scikit-learn==0.22.1`"
-    told = _explained(explain(log), choice)
-    assert told.startswith("The package 'scikit-learn==0.22.1' could not be installed. Python 3.6 is not on this host")
-    assert told.endswith(f"the curated environment '{SKLEARN}' (Python 3.11, {HEADLINES[SKLEARN]}).")
+    found = _explained(explain(log), choice)
+    assert found.startswith("The package 'scikit-learn==0.22.1' could not be installed. Python 3.6 is not on this host")
+    assert found.endswith(f"the curated environment '{SKLEARN}' (Python 3.11, {HEADLINES[SKLEARN]}).")
     assert _explained(said("not_installed", name="own==1"), Choice(choice.python)) == said(
         "not_installed", name="own==1"
     )
@@ -126,6 +126,6 @@ def test_an_old_version_that_cannot_be_installed_names_the_environment_that_serv
     log = """error: No solution found when resolving dependencies
   cause: Because tensorflow>=1.12.0,<=1.12.3 has no wheels with a matching Python ABI tag (e.g., `cp311`)
          And because you require tensorflow==1.12.*, we can conclude that your requirements are unsatisfiable."""
-    told = _explained(explain(log), choice)
-    assert told.startswith("The packages do not fit together: Because tensorflow>=1.12.0,<=1.12.3 has no wheels")
-    assert f"an old tensorflow there is the curated environment '{TENSORFLOW}'" in told
+    found = _explained(explain(log), choice)
+    assert found.startswith("The packages do not fit together: Because tensorflow>=1.12.0,<=1.12.3 has no wheels")
+    assert f"an old tensorflow there is the curated environment '{TENSORFLOW}'" in found

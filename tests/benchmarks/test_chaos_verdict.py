@@ -130,14 +130,14 @@ def test_facts_that_are_as_planned_deviate_nowhere() -> None:
 
 
 def row(kind: str, place: int, /, **changes: Any) -> Callable[[Facts], None]:
-    return lambda told: told.rows[kind][place].update(changes)
+    return lambda found: found.rows[kind][place].update(changes)
 
 
 def log(change: Callable[[bytes], bytes]) -> Callable[[Facts], None]:
-    def lie(told: Facts) -> None:
+    def lie(found: Facts) -> None:
         key = "try-b-1"
-        told.logs[key] = change(told.logs[key])
-        told.rows["attempts"][2]["log_size"] = len(told.logs[key])
+        found.logs[key] = change(found.logs[key])
+        found.rows["attempts"][2]["log_size"] = len(found.logs[key])
 
     return lie
 
@@ -157,11 +157,11 @@ def test_the_log_of_a_build_is_told_apart_from_what_the_step_itself_says() -> No
         (begun, "lost", True),
         (ready + own[1:40], "lost", False),
     ):
-        told = facts()
-        told.plans = [RunPlan("one", True, (built,))]
-        told.rows["attempts"] = [attempt(built, 1, status, log_size=len(log_))]
-        told.logs = {f"try-{built.name}-1": log_}
-        assert (list(CHECKS["logs_are_whole"](told)) == []) is good, (log_[:80], status)
+        found = facts()
+        found.plans = [RunPlan("one", True, (built,))]
+        found.rows["attempts"] = [attempt(built, 1, status, log_size=len(log_))]
+        found.logs = {f"try-{built.name}-1": log_}
+        assert (list(CHECKS["logs_are_whole"](found)) == []) is good, (log_[:80], status)
 
 
 def test_a_few_of_the_steps_in_containers_bring_a_dockerfile() -> None:
@@ -176,62 +176,62 @@ def test_a_few_of_the_steps_in_containers_bring_a_dockerfile() -> None:
 
 
 LIES: list[tuple[str, Callable[[Facts], Any]]] = [
-    ("every_run_is_there_once", lambda told: told.rows["runs"].append({**told.rows["runs"][0], "id": "x", "version": 0})),
+    ("every_run_is_there_once", lambda found: found.rows["runs"].append({**found.rows["runs"][0], "id": "x", "version": 0})),
     ("every_run_is_there_once", row("runs", 0, display_name="other")),
     ("nothing_is_open", row("runs", 0, status="Running")),
     ("nothing_is_open", row("steps", 2, status="Queued")),
     ("nothing_is_open", row("attempts", 1, status="running")),
     ("every_end_is_the_right_one", row("steps", 1, status="Completed")),
     ("every_end_is_the_right_one", row("runs", 0, status="Completed")),
-    ("every_end_is_the_right_one", lambda told: told.rows["steps"].pop()),
+    ("every_end_is_the_right_one", lambda found: found.rows["steps"].pop()),
     ("exit_codes_are_as_planned", row("attempts", 2, exit_code=1)),
     ("exit_codes_are_as_planned", row("attempts", 1, exit_code=None)),
     ("attempts_follow_one_another", row("attempts", 1, number=3)),
     ("attempts_follow_one_another", row("attempts", 0, status="failed")),
     ("a_loss_has_a_reason", row("attempts", 0, host__name="here")),
-    ("a_loss_has_a_reason", lambda told: told.injected.pop(0)),
-    ("a_loss_has_a_reason", lambda told: setattr(told.injected[0], "kind", "kill far")),
-    ("effects_happen_once", lambda told: told.effects.append(told.effects[0])),
-    ("effects_happen_once", lambda told: told.effects.pop()),
-    ("effects_happen_once", lambda told: told.effects.append({**told.effects[0], "epoch": 2})),
-    ("every_tick_fires_once", lambda told: told.rows["ticks"].pop(0)),
-    ("every_tick_fires_once", lambda told: told.rows["ticks"].pop()),
-    ("every_tick_fires_once", lambda told: told.rows["ticks"].append(told.rows["ticks"][0])),
-    ("every_tick_fires_once", lambda told: told.rows["ticks"].append(told.rows["ticks"][3])),
+    ("a_loss_has_a_reason", lambda found: found.injected.pop(0)),
+    ("a_loss_has_a_reason", lambda found: setattr(found.injected[0], "kind", "kill far")),
+    ("effects_happen_once", lambda found: found.effects.append(found.effects[0])),
+    ("effects_happen_once", lambda found: found.effects.pop()),
+    ("effects_happen_once", lambda found: found.effects.append({**found.effects[0], "epoch": 2})),
+    ("every_tick_fires_once", lambda found: found.rows["ticks"].pop(0)),
+    ("every_tick_fires_once", lambda found: found.rows["ticks"].pop()),
+    ("every_tick_fires_once", lambda found: found.rows["ticks"].append(found.rows["ticks"][0])),
+    ("every_tick_fires_once", lambda found: found.rows["ticks"].append(found.rows["ticks"][3])),
     ("every_tick_fires_once", row("ticks", 0, status="skipped")),
     ("every_tick_fires_once", row("ticks", 0, run_id=None)),
     ("every_tick_fires_once", row("ticks", 1, run_id="r0")),
     ("every_tick_fires_once", row("ticks", 1, due_at="2026-01-01T00:01:01+00:00")),
     ("every_tick_fires_once", row("ticks", 3, cause="run:r0")),
-    ("every_tick_fires_once", lambda told: told.rows["runs"].append({**told.rows["runs"][1], "id": "r9"})),
+    ("every_tick_fires_once", lambda found: found.rows["runs"].append({**found.rows["runs"][1], "id": "r9"})),
     ("logs_are_whole", log(lambda data: data[:-1])),
     ("logs_are_whole", log(lambda data: data + data[-1:])),
     ("logs_are_whole", log(lambda data: data[1:] + data[:1])),
-    ("logs_are_whole", lambda told: told.logs.update({"try-a-1": b"1" + told.logs["try-a-1"][1:]})),
+    ("logs_are_whole", lambda found: found.logs.update({"try-a-1": b"1" + found.logs["try-a-1"][1:]})),
     ("logs_are_whole", row("attempts", 1, log_size=1)),
-    ("metrics_are_whole", lambda told: told.rows["metrics"].pop()),
-    ("metrics_are_whole", lambda told: told.rows["metrics"].append(told.rows["metrics"][-1])),
+    ("metrics_are_whole", lambda found: found.rows["metrics"].pop()),
+    ("metrics_are_whole", lambda found: found.rows["metrics"].append(found.rows["metrics"][-1])),
     ("metrics_are_whole", row("metrics", 0, value=7.0)),
     ("metrics_are_whole", row("metrics", 0, name="count-of-nobody")),
-    ("outputs_are_whole", lambda told: told.rows["outputs"].pop()),
-    ("outputs_are_whole", lambda told: told.rows["outputs"][0]["files"][0].update(digest="0")),
+    ("outputs_are_whole", lambda found: found.rows["outputs"].pop()),
+    ("outputs_are_whole", lambda found: found.rows["outputs"][0]["files"][0].update(digest="0")),
     ("no_slot_is_held", row("nodes", 0, status="running")),
-    ("events_have_no_gap", lambda told: told.rows["events"].pop(0)),
+    ("events_have_no_gap", lambda found: found.rows["events"].pop(0)),
     ("events_have_no_gap", row("runs", 0, version=4)),
-    ("events_have_no_gap", lambda told: told.rows.update(undelivered=1)),
-    ("nothing_is_left_on_the_hosts", lambda told: told.processes.append("7 of x")),
-    ("nothing_is_left_on_the_hosts", lambda told: told.folders.append("far: x-1")),
-    ("nothing_is_left_on_the_hosts", lambda told: told.containers.append("isle: step x-1")),
+    ("events_have_no_gap", lambda found: found.rows.update(undelivered=1)),
+    ("nothing_is_left_on_the_hosts", lambda found: found.processes.append("7 of x")),
+    ("nothing_is_left_on_the_hosts", lambda found: found.folders.append("far: x-1")),
+    ("nothing_is_left_on_the_hosts", lambda found: found.containers.append("isle: step x-1")),
     ("steps_run_where_they_were_meant_to", row("attempts", 1, host__name="dock")),
-    ("the_web_has_no_fault_of_its_own", lambda told: told.faults.append((1767225600.0 + 20, "Internal Server Error: /"))),
+    ("the_web_has_no_fault_of_its_own", lambda found: found.faults.append((1767225600.0 + 20, "Internal Server Error: /"))),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "lie"), LIES)
 def test_a_check_finds_its_lie(name: str, lie: Callable[[Facts], Any]) -> None:
-    told = copy.deepcopy(facts())
-    lie(told)
-    assert name in {found.check for found in judge(told)}
+    answer = copy.deepcopy(facts())
+    lie(answer)
+    assert name in {found.check for found in judge(answer)}
 
 
 def test_every_check_has_a_lie() -> None:
@@ -239,25 +239,25 @@ def test_every_check_has_a_lie() -> None:
 
 
 def test_a_fault_while_the_database_was_away_is_none() -> None:
-    told = facts()
-    told.faults = [(1767225600.0 + 51, "Internal Server Error: /")]
-    assert judge(told) == []
+    found = facts()
+    found.faults = [(1767225600.0 + 51, "Internal Server Error: /")]
+    assert judge(found) == []
 
 
 def test_a_web_that_stood_still_learns_late_that_its_database_was_away() -> None:
-    told = facts()
-    told.faults = [(1767225600.0 + 66, "Internal Server Error: /")]
-    assert len(judge(told)) == 1
-    told.injected.append(Fault(2, "stop web", 1767225600.0 + 53, 1767225600.0 + 65))
-    assert len(judge(told)) == 1
-    told.injected[2].began -= 2
-    assert judge(told) == []
+    found = facts()
+    found.faults = [(1767225600.0 + 66, "Internal Server Error: /")]
+    assert len(judge(found)) == 1
+    found.injected.append(Fault(2, "stop web", 1767225600.0 + 53, 1767225600.0 + 65))
+    assert len(judge(found)) == 1
+    found.injected[2].began -= 2
+    assert judge(found) == []
 
 
 def test_a_killed_shim_is_a_reason_for_a_loss() -> None:
-    told = facts()
-    told.injected[0] = Fault(0, "kill shim", attempt="try-a-1-1")
-    assert judge(told) == []
+    found = facts()
+    found.injected[0] = Fault(0, "kill shim", attempt="try-a-1-1")
+    assert judge(found) == []
 
 
 def test_a_failure_leaves_open_how_its_siblings_end_and_only_theirs() -> None:

@@ -33,8 +33,8 @@ WHOLE: dict[str, Any] = {
 
 def read(document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The columns, and the paths of what was ignored."""
-    told = reading.read(json.dumps(document).encode(), HostFacts)
-    return host_report.columns_of(told.message), told.ignored
+    message = reading.read(json.dumps(document).encode(), HostFacts)
+    return host_report.columns_of(message.message), message.ignored
 
 
 def test_what_is_told_well_is_kept_whole() -> None:

@@ -59,16 +59,16 @@ def test_the_page_hears_of_the_first_word_and_of_the_one_after_a_silence(
     scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = enrol(invite(scenario)).json()["key"]
-    told: list[str] = []
-    monkeypatch.setattr("core.outbox.hint", told.append)
+    calls: list[str] = []
+    monkeypatch.setattr("core.outbox.hint", calls.append)
     speak(key)
-    assert told == ["list:lab:compute"]
+    assert calls == ["list:lab:compute"]
     Host.objects.update(last_seen_at=now() - timedelta(seconds=20))
     speak(key)
-    assert told == ["list:lab:compute"]
+    assert calls == ["list:lab:compute"]
     Host.objects.update(last_seen_at=now() - timedelta(seconds=90), workspace=None)
     speak(key)
-    assert told == ["list:lab:compute", "list:lab:compute"]
+    assert calls == ["list:lab:compute", "list:lab:compute"]
 
 
 def test_neither_token_nor_key_is_kept(scenario: WorkspaceScenario) -> None:

@@ -205,9 +205,12 @@ def test_the_warning_names_all_that_is_short() -> None:
     for part in ("2 GPU (it has none)", "8 cores (it has 2)", "64 GiB of memory"):
         assert part in kept["text"]
     with translation.override("pt-pt"):
-        told = stored_messages.localized(kept)
+        message = stored_messages.localized(kept)
     assert (
-        "2 GPU (não tem nenhuma)" in told and "8 núcleos (tem 2)" in told and "asks" not in told and " and " not in told
+        "2 GPU (não tem nenhuma)" in message
+        and "8 núcleos (tem 2)" in message
+        and "asks" not in message
+        and " and " not in message
     )
 
 

@@ -28,7 +28,7 @@ TOLD = {"cpu": 0.5, "memory": 7, "disk_free": 60, "gpus": []}
 
 def drawn(*rows: tuple[float, dict[str, Any]], whole: rules.Whole | None = None) -> dict[Any, dict[int, float]]:
     """Known values by minute before the end of the hour, by series and device."""
-    moments = [(UNTIL - timedelta(seconds=before), told) for before, told in rows]
+    moments = [(UNTIL - timedelta(seconds=before), answer) for before, answer in rows]
     found = rules.series(moments, whole or rules.Whole(4, 100), UNTIL, HOUR)
     assert all(len(each.points) == 61 for each in found)
     return {
@@ -92,10 +92,10 @@ def test_of_many_words_one_sample_is_kept_and_most_cost_nothing(host: Host) -> N
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.sqlite
-@pytest.mark.parametrize(("told", "kept"), [(TOLD, [TOLD]), (None, []), ({}, []), ("x", []), (7, []), ([1], [])])
-def test_a_word_is_kept_if_it_holds_a_sample(host: Host, told: Any, kept: list[Any]) -> None:
+@pytest.mark.parametrize(("expected", "kept"), [(TOLD, [TOLD]), (None, []), ({}, []), ("x", []), (7, []), ([1], [])])
+def test_a_word_is_kept_if_it_holds_a_sample(host: Host, expected: Any, kept: list[Any]) -> None:
     Host.objects.update(last_seen_at=None)  # or its word would come too soon after the last to be written down
-    body = {"host": {"facts": {"sample": told}}, "reports": [], "want": 0, "wait": 0}
+    body = {"host": {"facts": {"sample": expected}}, "reports": [], "want": 0, "wait": 0}
     client = Client(headers={"Authorization": "Bearer k"})
     answer = client.post("/agent/v1/exchange", json.dumps(body), content_type="application/json")
     assert answer.status_code == 200
@@ -123,9 +123,9 @@ def test_what_is_older_than_two_days_goes(host: Host) -> None:
 def test_what_a_host_uses_is_told_by_rest(scenario: WorkspaceScenario, host: Host) -> None:
     card = {"uuid": "GPU-1", "index": 0, "name": "card", "memory": 10}
     Host.objects.update(gpus=[card], facts={"disk_total": 100})
-    told = {**TOLD, "gpus": [{"uuid": "GPU-1", "utilization": 0.9, "memory": 3, "temperature": 50}]}
+    facts = {**TOLD, "gpus": [{"uuid": "GPU-1", "utilization": 0.9, "memory": 3, "temperature": 50}]}
     for minutes in (1, 50, 200):
-        HostSample.objects.create(host=host, at=now() - timedelta(minutes=minutes), data=told)
+        HostSample.objects.create(host=host, at=now() - timedelta(minutes=minutes), data=facts)
     hour = scenario.api.get("hosts/beta/usage/").json()
     assert (hour["host"], hour["span_seconds"], hour["cores"], hour["disk_total"]) == ("beta", 60, 4, 100)
     assert hour["devices"] == [card]
@@ -138,7 +138,7 @@ def test_what_a_host_uses_is_told_by_rest(scenario: WorkspaceScenario, host: Hos
     assert sum(value is not None for _, value in day["series"][0]["points"]) == 3
     few = scenario.api.queries("hosts/beta/usage/?window=day")
     for minutes in range(3, 90, 3):
-        HostSample.objects.create(host=host, at=now() - timedelta(minutes=minutes), data=told)
+        HostSample.objects.create(host=host, at=now() - timedelta(minutes=minutes), data=facts)
     assert scenario.api.queries("hosts/beta/usage/?window=day") == few
 
 

@@ -67,17 +67,20 @@ def busy_at(words: str) -> Iterator[None]:
         yield
 
 
-def told(answer: Any) -> tuple[int, str]:
+def busy_answer(answer: Any) -> tuple[int, str]:
     assert int(answer["Retry-After"]) >= 1
     return answer.status_code, answer.json()["error"]["code"]
 
 
 def test_rest_and_agents_are_told_to_come_again(scenario: WorkspaceScenario) -> None:
     with busy_at('INSERT INTO "workspaces_'):
-        assert told(scenario.api.post("tokens/", {"name": "laptop"})) == (503, "busy")
+        assert busy_answer(scenario.api.post("tokens/", {"name": "laptop"})) == (503, "busy")
     agent = Client(headers={"Authorization": "Bearer x"})
     with busy_at("compute_host"):
-        assert told(agent.put(f"/agent/v1/attempts/{scenario.workspace.pk}/1/log?offset=0", b"x")) == (503, "busy")
+        assert busy_answer(agent.put(f"/agent/v1/attempts/{scenario.workspace.pk}/1/log?offset=0", b"x")) == (
+            503,
+            "busy",
+        )
 
 
 def test_a_page_says_that_the_studio_is_busy(scenario: WorkspaceScenario) -> None:
@@ -95,4 +98,4 @@ def test_rest_is_told_so_also_where_the_session_is_read(scenario: WorkspaceScena
     client.force_login(scenario.owner, backend="django.contrib.auth.backends.ModelBackend")
     for words in ("django_session", "workspaces_user"):
         with busy_at(words):
-            assert told(client.get("/api/v1/me/")) == (503, "busy"), words
+            assert busy_answer(client.get("/api/v1/me/")) == (503, "busy"), words

@@ -105,7 +105,7 @@ def saved(
     return save(scenario.context, name, kind, {"sources": [{"url": url}]}, **more)
 
 
-def told(version: DatasetVersion) -> dict[str, str]:
+def error_of(version: DatasetVersion) -> dict[str, str]:
     assert version.error is not None
     return dict(version.error)
 
@@ -183,8 +183,8 @@ def test_a_run_is_refused_until_its_data_are_here(scenario: WorkspaceScenario, s
 
 def test_what_cannot_be_fetched_is_failed_with_words_and_takes_no_name(scenario: WorkspaceScenario, site: str) -> None:
     bad = fetched(saved(scenario, f"{site}/gone"))
-    assert (bad.status, told(bad)["code"]) == ("failed", "not_fetched")
-    assert "it answers 404" in told(bad)["message"]
+    assert (bad.status, error_of(bad)["code"]) == ("failed", "not_fetched")
+    assert "it answers 404" in error_of(bad)["message"]
     refused = scenario.api.get(f"dataset-versions/{bad.pk}/preview/")
     assert code(refused) == (422, "not_fetched") and "answers 404" in str(refused.json())
     # The same name, another address, even another kind: as if the first had been refused at once.
@@ -201,8 +201,8 @@ def test_a_table_that_is_none_is_failed_and_tried_again_when_it_is_saved_again(
 ) -> None:
     Site.body = b'a,b\n1,"2\n'
     version = fetched(saved(scenario, f"{site}/data.csv"))
-    assert (version.status, told(version)["code"]) == ("failed", "not_a_table")
-    assert "line 2 is never closed" in told(version)["message"]
+    assert (version.status, error_of(version)["code"]) == ("failed", "not_a_table")
+    assert "line 2 is never closed" in error_of(version)["message"]
     Site.body = b"a,b\n1,2\n3,4\n"
     again = saved(scenario, f"{site}/data.csv")
     assert (again.pk, again.status) == (version.pk, "fetching")
@@ -215,7 +215,7 @@ def test_a_copy_stays_in_use_when_the_web_can_no_longer_be_asked(scenario: Works
     before = dataset_files.identity(version)
     Site.is_gone = True
     version = fetched(saved(scenario, f"{site}/data.csv"))
-    assert version.status == "ready" and "answers 404" in told(version)["message"]
+    assert version.status == "ready" and "answers 404" in error_of(version)["message"]
     assert dataset_files.identity(version) == before
     Site.is_gone = False
     assert fetched(saved(scenario, f"{site}/data.csv")).error is None
@@ -279,7 +279,7 @@ def test_a_fault_of_the_studio_is_tried_again_and_ends_in_words(
         with pytest.raises(OSError, match="No space"):
             fetching.fetch(version.pk)
     version = fetched(version)
-    assert version.status == "failed" and "tried 5 times" in told(version)["message"]
+    assert version.status == "failed" and "tried 5 times" in error_of(version)["message"]
 
 
 def test_no_more_are_fetched_at_once_than_leave_room_for_runs(

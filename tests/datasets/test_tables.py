@@ -96,13 +96,13 @@ def reference(files: list[list[list[str]]]) -> tuple[list[tuple[str, str]], list
 
 def column_of(texts: list[str | None]) -> tuple[str, list[Any]]:
     words = {"", "NA", "NaN", "null"}
-    told = [text for text in texts if text is not None and text.strip() not in words]
+    found = [text for text in texts if text is not None and text.strip() not in words]
     for kind, turn in (("long", whole), ("float", number), ("bool", truth), ("datetime", moment)):
         try:
-            known = {text: turn(text) for text in told}
+            known = {text: turn(text) for text in found}
         except ValueError:
             continue
-        lossy = kind == "float" and any(text.strip().isdigit() and int(text) > 2**53 for text in told)
+        lossy = kind == "float" and any(text.strip().isdigit() and int(text) > 2**53 for text in found)
         if known and not lossy:
             return kind, [None if text is None else known.get(text) for text in texts]
     return "string", [None if text is None or text == "NaN" or not text.strip() else text for text in texts]
@@ -177,16 +177,16 @@ def test_every_door_gives_what_the_reference_gives(scenario: WorkspaceScenario, 
     shown = scenario.api.get(at + "preview/").json()
     assert [(each["name"], each["type"]) for each in shown["columns"]] == columns
     assert shown["rows"] == rows
-    told = list(csv.reader(io.StringIO(content(scenario.api.get(at + "content/")).decode(), newline="")))
-    assert told[0] == [name for name, _ in columns]
-    assert told[1:] == [["" if cell is None else str(cell) for cell in row] for row in rows]
+    found = list(csv.reader(io.StringIO(content(scenario.api.get(at + "content/")).decode(), newline="")))
+    assert found[0] == [name for name, _ in columns]
+    assert found[1:] == [["" if cell is None else str(cell) for cell in row] for row in rows]
     local = [source_of(each.name, each) for each in sorted(place.iterdir())]
     for frame in (read_frame(Remote(scenario, version)), read_local(local, version.definition)):
         names, cells = of_frame(frame)
         assert (names, cells) == ([name for name, _ in columns], rows)
         assert all(
-            TYPES[str(kind)] in (told_, "float", "string")
-            for kind, (_, told_) in zip(frame.dtypes, columns, strict=True)
+            TYPES[str(kind)] in (given, "float", "string")
+            for kind, (_, given) in zip(frame.dtypes, columns, strict=True)
         )
 
 
@@ -351,17 +351,17 @@ def question(version: DatasetVersion, found: Any, **more: Any) -> tables.Questio
 
 
 def refused(action: Callable[[], object]) -> StudioError:
-    with pytest.raises(StudioError) as told:
+    with pytest.raises(StudioError) as refusal:
         action()
-    return told.value
+    return refusal.value
 
 
 def test_what_takes_too_long_is_ended_and_told(scenario: WorkspaceScenario) -> None:
     version = table(scenario)
     with pipe(version) as waits:
-        told = refused(lambda: tables.look(question(version, waits, seconds=1)))
-    assert (told.status, told.code) == (422, "table_too_slow")
-    assert "longer than 1.0 s" in told.message
+        found = refused(lambda: tables.look(question(version, waits, seconds=1)))
+    assert (found.status, found.code) == (422, "table_too_slow")
+    assert "longer than 1.0 s" in found.message
     assert not children()
 
 
@@ -398,8 +398,8 @@ def children() -> list[psutil.Process]:
 def test_memory_is_bounded_and_the_studio_lives(scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "MEMORY", 80 << 20)
     scenario.put("wide.json", "{" + ",".join(f'"k{n}": {n}' for n in range(900_000)) + "}\n")
-    told = refused(lambda: tables.look(tables.Question(scenario.workspace, files_of(save(scenario.context, None, "file", source("wide.json"))), {"format": {"type": "json_lines"}})))  # fmt: skip
-    assert told.code == "table_too_large" and "more than 80 MiB of memory" in told.message
+    found = refused(lambda: tables.look(tables.Question(scenario.workspace, files_of(save(scenario.context, None, "file", source("wide.json"))), {"format": {"type": "json_lines"}})))  # fmt: skip
+    assert found.code == "table_too_large" and "more than 80 MiB of memory" in found.message
     monkeypatch.undo()
     assert table(scenario).profile is not None
 
@@ -468,17 +468,22 @@ def test_a_large_table_is_looked_through_by_a_worker(scenario: WorkspaceScenario
     at = f"dataset-versions/{version.pk}/"
     assert scenario.api.get(at).json()["status"] == "fetching"
     fetching.fetch(version.pk)
-    told = scenario.api.get(at).json()
-    assert (told["status"], told["error"], told["progress"], told["file_count"]) == ("ready", None, None, 1)
-    assert told["columns"] == [{"name": "a", "type": "long"}, {"name": "b", "type": "string"}]
+    document = scenario.api.get(at).json()
+    assert (document["status"], document["error"], document["progress"], document["file_count"]) == (
+        "ready",
+        None,
+        None,
+        1,
+    )
+    assert document["columns"] == [{"name": "a", "type": "long"}, {"name": "b", "type": "string"}]
     assert save(scenario.context, "t", "tabular", source("t.csv")).status == "ready"
     scenario.put("t.csv", "a,b\n1,2\n3,4\n")
     assert save(scenario.context, "t", "tabular", source("t.csv")).status == "fetching"
     assert scenario.api.get(at + "preview/").json()["rows"] == [[1, 2], [3, 4]]
     scenario.put("t.csv", 'a,b\n1,"2\n3,4\n')
     fetching.fetch(version.pk)
-    told = scenario.api.get(at).json()
-    assert told["status"] == "ready" and "never closed" in told["error"]["message"]
+    document = scenario.api.get(at).json()
+    assert document["status"] == "ready" and "never closed" in document["error"]["message"]
 
 
 NO_TABLES = [
@@ -557,9 +562,9 @@ def test_looking_through_shows_how_far_it_is_and_can_be_canceled(
 
     monkeypatch.setattr(tables, "look", look)
     fetching.fetch(version.pk)
-    told = scenario.api.get(at).json()
+    document = scenario.api.get(at).json()
     assert seen == [[5, 12]]
-    assert (told["status"], told["error"]["code"], told["progress"]) == ("failed", "canceled", None)
+    assert (document["status"], document["error"]["code"], document["progress"]) == ("failed", "canceled", None)
     assert code(scenario.api.post(at + "cancel/")) == (409, "not_fetching")
     monkeypatch.undo()
     fetching.ask(get_version(scenario.workspace, version.pk))

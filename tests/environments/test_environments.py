@@ -83,8 +83,8 @@ def test_a_reference_finds_its_version_or_says_which_there_are(scenario: Workspa
 def test_what_is_not_used_is_kept_with_a_definition_and_makes_no_other_of_it(scenario: WorkspaceScenario) -> None:
     unused = ["'--pre' is not used: the studio has a package index of its own."]
     plain = environment_versions.resolve(scenario.workspace, definition("pandas", name="p"))
-    told = environment_versions.resolve(scenario.workspace, definition("pandas", name="q", unused=unused))
-    assert (plain.digest, plain.build_id) == (told.digest, told.build_id)
+    found = environment_versions.resolve(scenario.workspace, definition("pandas", name="q", unused=unused))
+    assert (plain.digest, plain.build_id) == (found.digest, found.build_id)
     bound = environment_versions.resolve(scenario.workspace, definition("pandas", constraints=["numpy<2"]))
     assert bound.build is not None and bound.build_id != plain.build_id
     assert spec_of(environment_builds.build_work(bound.build)).constraints == ["numpy<2"]
@@ -92,15 +92,15 @@ def test_what_is_not_used_is_kept_with_a_definition_and_makes_no_other_of_it(sce
     browser.force_login(scenario.owner)
     page = browser.get(reverse("environments:environment", args=["lab", "q"]))
     assert unused[0] in html.unescape(content(page).decode())
-    assert environment_versions.warnings_of(told) == unused and environment_versions.warnings_of(plain) == []
+    assert environment_versions.warnings_of(found) == unused and environment_versions.warnings_of(plain) == []
 
 
 def test_what_is_not_used_is_told_in_the_language_of_the_reader(scenario: WorkspaceScenario) -> None:
-    told = definition_of("q", recipe(pip=["pandas", "--pre"], python="3.11"))
-    assert told["python"]["said"] == {UNUSED: {"code": "option_unused", "facts": {"option": "--pre"}}}
+    found = definition_of("q", recipe(pip=["pandas", "--pre"], python="3.11"))
+    assert found["python"]["said"] == {UNUSED: {"code": "option_unused", "facts": {"option": "--pre"}}}
     odd = {UNUSED: {"code": "option_unused", "facts": {"option": "--pre", "more": "x" * 999}}, "more": "x"}
-    version = environment_versions.resolve(scenario.workspace, {**told, "python": {**told["python"], "said": odd}})
-    assert version.definition["python"] == told["python"]
+    version = environment_versions.resolve(scenario.workspace, {**found, "python": {**found["python"], "said": odd}})
+    assert version.definition["python"] == found["python"]
     plain = environment_versions.resolve(scenario.workspace, definition("pandas", name="p"))
     assert (plain.digest, plain.build_id) == (version.digest, version.build_id)
     browser = Client(headers={"accept-language": "pt-PT"})
@@ -167,11 +167,11 @@ def test_only_the_host_that_holds_a_build_is_heard(scenario: WorkspaceScenario) 
     assert build is not None
     holder, liar = host(), host()
     ready = {"build": str(build.pk), "event": "ready", "lock": "pandas==2\n", "python": "3.11.7"}
-    for told in (ready, {**ready, "event": "failed"}, {**ready, "event": "started"}):
-        assert environment_builds.report_build(liar, build_report_of(told)) is None, "nobody holds it yet"
+    for each in (ready, {**ready, "event": "failed"}, {**ready, "event": "started"}):
+        assert environment_builds.report_build(liar, build_report_of(each)) is None, "nobody holds it yet"
     environment_builds.take_builds(holder)
-    for told in (ready, {**ready, "event": "failed"}):
-        assert environment_builds.report_build(liar, build_report_of(told)) is None
+    for each in (ready, {**ready, "event": "failed"}):
+        assert environment_builds.report_build(liar, build_report_of(each)) is None
     build.refresh_from_db()
     assert (build.status, build.lock, build.host_id) == ("building", "", holder.pk)
     assert environment_builds.report_build(holder, build_report_of(ready)) is not None
@@ -203,8 +203,8 @@ def test_a_lock_that_cannot_be_what_was_asked_for_fails_the_build(
     build = environment_versions.resolve(scenario.workspace, definition(*packages)).build
     agent = host()
     assert build is not None and environment_builds.take_builds(agent)
-    told = {"build": str(build.pk), "event": "ready", "lock": lock, "python": "3.11.7"}
-    ended = environment_builds.report_build(agent, build_report_of(told))
+    facts = {"build": str(build.pk), "event": "ready", "lock": lock, "python": "3.11.7"}
+    ended = environment_builds.report_build(agent, build_report_of(facts))
     assert ended is not None and (ended.status, ended.lock, ended.lock_digest) == ("failed", "", "")
     assert "is not taken" in ended.message
 
@@ -274,9 +274,9 @@ def test_a_failed_build_says_why_and_the_next_use_tries_again(scenario: Workspac
     first, agent = version.build, host()
     assert first is not None
     environment_builds.take_builds(agent)
-    told = {"build": str(first.pk), "event": "failed", "message": "There is no package 'no-such-package'."}
-    assert environment_builds.report_build(host(), build_report_of(told)) is None
-    ended = environment_builds.report_build(agent, build_report_of(told))
+    facts = {"build": str(first.pk), "event": "failed", "message": "There is no package 'no-such-package'."}
+    assert environment_builds.report_build(host(), build_report_of(facts)) is None
+    ended = environment_builds.report_build(agent, build_report_of(facts))
     assert ended is not None and "no-such-package" in ended.message
     again = environment_versions.resolve(scenario.workspace, definition("no-such-package")).build
     assert again is not None and again.pk != first.pk and again.status == "queued"

@@ -17,23 +17,23 @@ pytestmark = [pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def told() -> list[str]:
+def lines() -> list[str]:
     """What the run said."""
     return []
 
 
 @pytest.fixture(scope="module")
-def outcome(told: list[str]) -> Outcome:
+def outcome(lines: list[str]) -> Outcome:
     seed = random.randrange(SEEDS)
-    told.append(f"python3 manage.py bench chaos --steps {STEPS} --kills {len(KINDS + BOX_KINDS)} --seed {seed}")
-    found = run(seed, STEPS, None, told.append, is_short=True)
-    print("\n".join(told))
+    lines.append(f"python3 manage.py bench chaos --steps {STEPS} --kills {len(KINDS + BOX_KINDS)} --seed {seed}")
+    found = run(seed, STEPS, None, lines.append, is_short=True)
+    print("\n".join(lines))
     return found
 
 
-def test_every_part_is_hurt_once_and_every_promise_holds(outcome: Outcome, told: list[str]) -> None:
-    assert outcome.deviations == [], "\n".join(told)
-    assert len(outcome.facts.injected) >= len(KINDS) * 2 // 3, "\n".join(told)
+def test_every_part_is_hurt_once_and_every_promise_holds(outcome: Outcome, lines: list[str]) -> None:
+    assert outcome.deviations == [], "\n".join(lines)
+    assert len(outcome.facts.injected) >= len(KINDS) * 2 // 3, "\n".join(lines)
     ends = {attempt["status"] for attempt in outcome.facts.rows["attempts"]}
     assert {"completed", "failed"} <= ends
     assert {attempt["host__name"] for attempt in outcome.facts.rows["attempts"]} > {"far"}

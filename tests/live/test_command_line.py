@@ -148,8 +148,8 @@ def test_trigger_starts_a_published_pipeline_with_its_parameters(shell: Shell) -
     graph = shell.studio.graph({"told": GOOD}, arguments=[{"parameter": "rounds"}])
     graph["parameters"] = [{"name": "rounds", "type": "int", "default": 3}]
     one = shell.studio.post("pipelines/", {"name": "nightly", "graph": graph, "version": "1"})
-    told = shell.says("trigger", "nightly", "-p", "rounds=7", "--experiment", "Shell", "--wait")
-    assert "good ['7']" in told and f"{shell.studio.url}/w/main/runs/" in told
+    found = shell.says("trigger", "nightly", "-p", "rounds=7", "--experiment", "Shell", "--wait")
+    assert "good ['7']" in found and f"{shell.studio.url}/w/main/runs/" in found
     started = shell.knows("trigger", one["id"], "--wait")
     assert (started["status"], started["parameters"]) == ("Completed", {"rounds": 3})
     assert "whole number" in shell.says("trigger", "nightly", "-p", "rounds=many", code=1)

@@ -56,7 +56,7 @@ def test_code_inputs_outputs_and_artifacts_travel_through_the_api(far_studio: St
         each for each in far_studio.get(f"runs/{step['id']}/artifacts/")["items"] if each["path"] == "outputs/note.txt"
     )
     assert kept["size"] == 4
-    (told,) = far_studio.get(f"runs/{step['id']}/outputs/")["items"]
-    assert (told["path"], told["file_count"]) == (f"azureml/{step['id']}/data", 1)
+    (items,) = far_studio.get(f"runs/{step['id']}/outputs/")["items"]
+    assert (items["path"], items["file_count"]) == (f"azureml/{step['id']}/data", 1)
     # Where bytes wait that did not come by the shared disk: it was used, and is empty again.
     assert list((far_studio.data_dir / "staging").iterdir()) == []

@@ -198,8 +198,8 @@ def test_no_body_names_what_belongs_to_another_workspace(world: World) -> None:
     assert state_of(world.site.workspace) == before
     assert len(asked) > 215
     # What lab has uploaded is not there for others: its bytes are not handed out for their digest.
-    told = bob.ask(bob.token, "post", "/api/v1/workspaces/elsewhere/blobs/missing/", {"digests": [ids["blob"]]})
-    assert told.json()["missing"] == [ids["blob"]]
+    found = bob.ask(bob.token, "post", "/api/v1/workspaces/elsewhere/blobs/missing/", {"digests": [ids["blob"]]})
+    assert found.json()["missing"] == [ids["blob"]]
 
 
 def topics(world: World) -> dict[str, list[str]]:

@@ -183,9 +183,9 @@ def test_a_deleted_workspace_ends_its_pages_tokens_and_hosts_at_once_while_its_a
 
 def call(page: Page, method: str, path: str, body: Any) -> Any:
     """What REST answers the person who is signed in here."""
-    status, told = page.evaluate(CALL, [method, path, body])
-    assert status in (200, 201), told
-    return told
+    status, found = page.evaluate(CALL, [method, path, body])
+    assert status in (200, 201), found
+    return found
 
 
 def enrolled(studio: Studio, workspace: str, name: str, headers: dict[str, str]) -> str:

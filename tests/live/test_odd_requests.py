@@ -186,15 +186,15 @@ def test_no_odd_request_is_a_fault(world: World) -> None:
         for method, path, body, kind, headers in Draw(world, address).requests():
             count += 1
             answer = ask(client, method, path, body, kind, headers)
-            told = f"{method.upper()} {path[:300]} [{kind}] {headers or ''} {body[:300]!r} gave {answer.status_code}"
+            found = f"{method.upper()} {path[:300]} [{kind}] {headers or ''} {body[:300]!r} gave {answer.status_code}"
             if answer.status_code >= 500:
                 failed.append(
-                    f"{told}: {type(getattr(answer, 'exc_info', (None, None))[1] if answer.exc_info else None)} {answer.exc_info[1] if answer.exc_info else ''}"[
+                    f"{found}: {type(getattr(answer, 'exc_info', (None, None))[1] if answer.exc_info else None)} {answer.exc_info[1] if answer.exc_info else ''}"[
                         :900
                     ]
                 )
             elif answer.status_code >= 400 and (address.is_api or is_agents) and not is_document(answer, method):
-                failed.append(f"{told}, which is no error document: {answer.content[:80]!r}")
+                failed.append(f"{found}, which is no error document: {answer.content[:80]!r}")
     assert count > 200
     assert not failed, f"{len(failed)} of {count}:\n" + "\n".join(failed)
 

@@ -111,8 +111,8 @@ def test_the_surface_that_programs_use(live_studio: Studio, tmp_path: Path) -> N
     token = live_studio.manage("token", "--role", "contributor").split()[-1]
     done = live_studio.program(folder, "program.py", token=token)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
-    told = [line.removeprefix("ok: ") for line in done.stdout.splitlines() if line.startswith("ok: ")]
-    assert told == [
+    found = [line.removeprefix("ok: ") for line in done.stdout.splitlines() if line.startswith("ok: ")]
+    assert found == [
         "workspace",
         "datastores",
         "datasets",

@@ -77,9 +77,9 @@ def test_an_answer_that_knows_less_than_the_page_takes_nothing_back(stage: Studi
     expect(train).to_have_attribute("data-state", "Canceled", timeout=SLOW_MS)
     [(route, answer)] = answers
     assert '"Running"' in answer.text()
-    with page.expect_response(asked) as told:
+    with page.expect_response(asked) as caught:
         route.fulfill(response=answer)
-    told.value.finished()
+    caught.value.finished()
     page.wait_for_timeout(500)
     expect(train).to_have_attribute("data-state", "Canceled")
     expect(page.locator("#run-counts").get_by_role("img", name="1 canceled")).to_be_visible()

@@ -218,7 +218,7 @@ class World:
         endpoint = site.get("endpoints/").json()["items"][0]["id"]
         draft = site.get("drafts/").json()["items"][0]["id"]
         step_file = snapshot.files[0]["digest"]
-        told = {
+        facts = {
             "rule": str(Rule.objects.get(owner=None).pk),
             "channel": str(Channel.objects.order_by("id")[0].pk),
             "mute": str(Mute.objects.get().pk),
@@ -236,8 +236,8 @@ class World:
             ("pipelines/", "id", pipeline), ("pipelines/", "pipeline_id", pipeline), ("PipelineSubmit/", "id", pipeline), ("blobs/", "digest", step_file),
             ("drafts/", "id", draft), ("drafts/", "draft_id", draft), ("steps/", "place", "0"),
             ("backfills/", "backfill", backfill), ("backfill/", "backfill_id", backfill), ("schedules/", "id", schedule), ("schedules/", "schedule_id", schedule),
-            ("rules/", "id", told["rule"]), ("rules/", "rule_id", told["rule"]), ("channels/", "id", told["channel"]), ("channels/", "channel_id", told["channel"]),
-            ("mutes/", "id", told["mute"]), ("mutes/", "mute_id", told["mute"]), ("deliveries/", "id", told["delivery"]), ("deliveries/", "delivery_id", told["delivery"]),
+            ("rules/", "id", facts["rule"]), ("rules/", "rule_id", facts["rule"]), ("channels/", "id", facts["channel"]), ("channels/", "channel_id", facts["channel"]),
+            ("mutes/", "id", facts["mute"]), ("mutes/", "mute_id", facts["mute"]), ("deliveries/", "id", facts["delivery"]), ("deliveries/", "delivery_id", facts["delivery"]),
             ("notifications/", "token", "no-such-link"), ("endpoints/", "id", endpoint), ("endpoints/", "endpoint_id", endpoint), ("PipelineEndpointSubmit/Id/", "id", endpoint), ("PipelineEndpointSubmit/", "version", "0"),
             ("snapshots/", "digest", snapshot.digest), ("models/files/", "version_id", str(version.pk)), ("compare-code/", "other", str(self.filled.pk)),
             ("models/files/", "path", "m.json"), ("", "path", "deep/a.json"), ("start/", "secret", "no-such-secret"), ("forms/", "secret", "no-such-secret"), ("reset/key/", "uidb36", "abc"), ("accounts/", "key", "abc"), ("attempts/", "attempt", str(uuid4())), ("", "epoch", "1"), ("", "transfer", "blob/x"),

@@ -36,15 +36,15 @@ def test_a_failure_is_told_to_a_webhook_that_can_verify_it(scenario: Notified, r
     scenario.send()
     (call,) = receiver.calls
     # By the library that receivers use.
-    told = Webhook(key).verify(call.body, call.headers)
-    assert (told["type"], told["data"]["count"], told["data"]["workspace"]) == ("run.failed", 1, "lab")
-    (alert,) = told["data"]["alerts"]
+    found = Webhook(key).verify(call.body, call.headers)
+    assert (found["type"], found["data"]["count"], found["data"]["workspace"]) == ("run.failed", 1, "lab")
+    (alert,) = found["data"]["alerts"]
     assert alert["title"] == "nightly #1 failed at the step train"
     assert (
         alert["why"] == "Your script (exit code 1): ValueError: Input contains NaN." and alert["where"] == "step.py:7"
     )
     assert alert["run"]["id"] == str(run.pk) and urlsplit(alert["url"]).path == f"/w/lab/runs/{run.pk}/"
-    assert alert["since"] and told["id"] == call.headers["webhook-id"]
+    assert alert["since"] and found["id"] == call.headers["webhook-id"]
     with pytest.raises(WebhookVerificationError):
         Webhook(key).verify(call.body.replace(b"failed", b"filled"), call.headers)
     assert key.encode() not in bytes(Channel.objects.get().sealed or b"") and base64.b64decode(key[6:])

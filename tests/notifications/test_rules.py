@@ -30,7 +30,7 @@ from workspaces.services import members
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 
-def told(event: str = "") -> list[str]:
+def titles(event: str = "") -> list[str]:
     """Titles of what is told, in the order in which it happened."""
     rows = Alert.objects.order_by("id")
     return [each.facts["title"] for each in (rows.filter(event=event) if event else rows)]
@@ -52,7 +52,7 @@ def test_failing_and_recovered_are_told_with_since_when(scenario: Notified, rece
     begin = now() - timedelta(hours=3)
     scenario.ends("Completed", at=begin)
     matching.match_all()
-    assert not told()
+    assert not titles()
     for hour in (1, 2):
         scenario.ends("Failed", at=begin + timedelta(hours=hour))
         matching.match_all()
@@ -61,7 +61,7 @@ def test_failing_and_recovered_are_told_with_since_when(scenario: Notified, rece
     scenario.ends("Completed")
     matching.match_all()
     facts = [each.facts for each in Alert.objects.order_by("id")]
-    assert told() == [
+    assert titles() == [
         "Palmer experiment #2 failed at the step train",
         "Palmer experiment #3 failed at the step train",
         "Palmer experiment #4 completed after 2 failures",
@@ -178,7 +178,7 @@ def test_a_run_is_late_by_its_history_or_by_a_given_time(scenario: Notified, rec
     begin = now() - timedelta(hours=9)
     running = scenario.pipeline("train", started_at=now() - timedelta(minutes=12))
     watching.watch()
-    assert not told()  # too few runs before it have a usual time
+    assert not titles()  # too few runs before it have a usual time
     for number in range(20):
         root = scenario.pipeline("train", status="Completed", started_at=begin)
         took = timedelta(minutes=30 if number == 19 else 10)
@@ -202,7 +202,7 @@ def test_a_step_that_waits_is_told_with_what_keeps_it(scenario: Notified, receiv
     attempt = scenario.attempt(scenario.step(root, "train"), 1, "queued", queued_at=now() - timedelta(minutes=4))
     type(attempt).objects.update(host=None)
     watching.watch()
-    assert not told()
+    assert not titles()
     type(attempt).objects.update(queued_at=now() - timedelta(minutes=6))
     type(scenario.host).objects.update(drained_at=now())
     for _ in range(2):
@@ -230,7 +230,7 @@ def test_a_schedule_that_starts_nothing_is_told(scenario: Notified, receiver: Re
         firing.fire_all()
     matching.match_all()
     alerts = list(Alert.objects.order_by("id"))
-    assert told() == ["The schedule often was skipped"] * Tick.objects.filter(status="skipped").count()
+    assert titles() == ["The schedule often was skipped"] * Tick.objects.filter(status="skipped").count()
     assert alerts and "still under way" in alerts[0].facts["why"]
     # The studio was away: what was not made up for is one tick of the schedule, and told as such.
     type(made).objects.filter(pk=made.pk).update(next_at=now() - timedelta(minutes=30), catch_up=0)

@@ -158,7 +158,7 @@ def test_what_became_of_a_version_is_told_by_its_document_and_its_page(
 
     monkeypatch.setattr(Root, "open", counted)
 
-    def told() -> tuple[str, str]:
+    def state_and_banner() -> tuple[str, str]:
         opened.clear()
         page = person.get("/w/lab/models/named/m/").content.decode()
         found = re.search(r'<div class="banner [^>]*>.*?<span>(.*?)</span>', page, re.DOTALL)
@@ -166,19 +166,19 @@ def test_what_became_of_a_version_is_told_by_its_document_and_its_page(
         assert scenario.api.patch("models/m/versions/1/", {"tags": {}}).json()["state"] == state
         return state, found[1].strip() if found else ""
 
-    assert told() == ("kept", "") and opened == []
+    assert state_and_banner() == ("kept", "") and opened == []
     store.write(f"{version.prefix}/a", io.BytesIO(b"a" * 10))
-    assert told() == ("kept", "") and set(opened) == {"a"}
+    assert state_and_banner() == ("kept", "") and set(opened) == {"a"}
     store.write(f"{version.prefix}/b", io.BytesIO(b"B" * 10))
-    state, text = told()
+    state, text = state_and_banner()
     assert state == "changed" and "overwritten" in text
     monkeypatch.setattr(queries, "MOST_BYTES", 9)
-    state, text = told()
+    state, text = state_and_banner()
     assert state == "touched" and "written anew" in text and opened == []
     store.write(f"{version.prefix}/c", io.BytesIO(b"c"))
-    assert told()[0] == "changed"
+    assert state_and_banner()[0] == "changed"
     store.remove(f"{version.prefix}/c")
-    state, text = told()
+    state, text = state_and_banner()
     assert state == "gone" and "deleted" in text
     assert "state" not in scenario.api.get("models/").json()["items"][0], "a list looks at no file"
 

@@ -63,7 +63,7 @@ def real(world: World, path: str) -> dict[str, str]:
     return found
 
 
-def told(case: Any, response: Any, failure: Exception) -> str:
+def sample_of(case: Any, response: Any, failure: Exception) -> str:
     body = getattr(case, "body", None)
     sent = f"{case.method} {case.formatted_path} ?{case.query} {str(body)[:300]}"
     return (
@@ -108,7 +108,7 @@ def test_requests_drawn_from_the_document_are_answered_as_it_says(world: World) 
         for failure in found:
             key = f"{case.operation.label} {type(failure).__name__} {str(failure)[:40].splitlines()[0]} {response.status_code}"
             wrong[key] += 1
-            samples.setdefault(key, told(case, response, failure))
+            samples.setdefault(key, sample_of(case, response, failure))
 
     for result in schema.get_all_operations():
         operation = result.ok()

@@ -22,11 +22,11 @@ def record(scenario: RunScenario, *names: str) -> dict[str, Host]:
     """Hosts as their agents once told of themselves, heard of just now."""
     scenario.host.delete()
     made = {}
-    for told in RECORDED:
-        if told["name"] in names:
-            facts = {**told["facts"], "sample": {**told["facts"]["sample"], "at": iso(now())}}
-            made[told["name"]] = Host.objects.create(
-                **{**told, "facts": facts}, key_digest=digest_of(told["name"]), last_seen_at=now()
+    for each in RECORDED:
+        if each["name"] in names:
+            facts = {**each["facts"], "sample": {**each["facts"]["sample"], "at": iso(now())}}
+            made[each["name"]] = Host.objects.create(
+                **{**each, "facts": facts}, key_digest=digest_of(each["name"]), last_seen_at=now()
             )
     return made
 

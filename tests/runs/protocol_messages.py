@@ -13,8 +13,8 @@ from runs.agents import exchange
 
 def answer_to(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     """The answer of an exchange, as its agent reads it."""
-    told = exchange.exchange_of(host, json.dumps(document).encode())
-    return dict(json.loads(written(exchange.answer_to(host, told))))
+    reading = exchange.exchange_of(host, json.dumps(document).encode())
+    return dict(json.loads(written(exchange.answer_to(host, reading))))
 
 
 def facts_of(document: dict[str, Any]) -> HostFacts:

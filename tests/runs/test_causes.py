@@ -62,7 +62,7 @@ def test_every_step_comes_to_an_end(cause: str | None, retries: int | None) -> N
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"),
+    ("expected", "kept"),
     [
         (GOOD, GOOD),
         ({**GOOD, "container": "removed", "more": 1}, {**GOOD, "container": "removed"}),
@@ -80,9 +80,9 @@ def test_every_step_comes_to_an_end(cause: str | None, retries: int | None) -> N
         (None, None),
     ],
 )
-def test_a_proof_is_kept_as_far_as_it_can_be_read(told: Any, kept: Any) -> None:
+def test_a_proof_is_kept_as_far_as_it_can_be_read(expected: Any, kept: Any) -> None:
     try:
-        reported = of_document(told, Proof).message
+        reported = of_document(expected, Proof).message
     except NotUnderstood:
         assert kept is None
     else:
@@ -122,8 +122,8 @@ def test_every_cause_fits_its_column_and_has_a_word_of_its_own_and_an_icon() -> 
 
 def test_the_page_of_reliability_says_what_the_table_says() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", PAGE.read_text(), re.MULTILINE)
-    told = {code: (word.strip(), retries.strip(), heeds.strip()) for code, word, retries, heeds in rows}
-    assert told == {
+    facts = {code: (word.strip(), retries.strip(), heeds.strip()) for code, word, retries, heeds in rows}
+    assert facts == {
         code: (str(cause.word), str(cause.retries or "–"), "yes" if cause.heeds else "no")
         for code, cause in CAUSES.items()
     }

@@ -170,8 +170,8 @@ def test_a_step_that_says_that_it_failed_has_failed(
     agent_scenario: RunScenario, context: WorkspaceContext, agent: Agent, cluster: Any
 ) -> None:
     root, work, step = started(context, agent, "a -> b")
-    told = agent_scenario.post(f"runs/{step.pk}/fail/", {"message": "only 3 rows", "code": "TooFew"})
-    assert (told.status_code, told.json()["status"]) == (200, "Running")  # its script goes on
+    answer = agent_scenario.post(f"runs/{step.pk}/fail/", {"message": "only 3 rows", "code": "TooFew"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "Running")  # its script goes on
     agent.finish(work)
     found = look(agent_scenario, str(step.pk))
     assert (found["status"], found["error"]["cause"], found["error"]["message"]) == (

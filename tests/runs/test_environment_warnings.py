@@ -35,9 +35,9 @@ def test_another_python_is_a_warning_of_each_step_and_once_of_the_run(context: W
     assert warnings(run) == {"a": [OTHER, UNUSED], "b": []}, "as soon as it is known"
     (work,) = agent.finish(work, warnings=["The script ended without writing its output 'x'."])["work"]
     agent.finish(work)
-    told = warnings(run)
-    assert told["a"] == [OTHER, UNUSED, "The script ended without writing its output 'x'."]
-    assert told["b"] == [OTHER, UNUSED]
+    problems = warnings(run)
+    assert problems["a"] == [OTHER, UNUSED, "The script ended without writing its output 'x'."]
+    assert problems["b"] == [OTHER, UNUSED]
     run.refresh_from_db()
     assert (run.status, run.warnings) == ("Completed", [OTHER, UNUSED])
     assert run.root_id == run.pk
@@ -69,10 +69,10 @@ def test_what_stands_in_for_one_of_azures_is_told_at_the_submit_and_by_the_step(
 ) -> None:
     azures = {"name": "AzureML-sklearn-0.24-ubuntu18.04-py37-cpu", "version": "5"}
     run = submit_chain(context, "a -> b", step={"environment": azures})
-    (told,) = run.warnings
-    assert "takes its place: 'AzureML-sklearn-1.2' (Python 3.11, numpy 1.23.5" in told["text"]
-    assert told["code"] == "curated_instead"
+    (found,) = run.warnings
+    assert "takes its place: 'AzureML-sklearn-1.2' (Python 3.11, numpy 1.23.5" in found["text"]
+    assert found["code"] == "curated_instead"
     assert built(agent, lock=curated.locks()["AzureML-sklearn-1.2"]["3.11"])
-    assert warnings(run)["a"] == [told]
+    assert warnings(run)["a"] == [found]
     run.refresh_from_db()
-    assert run.warnings == [told]
+    assert run.warnings == [found]

@@ -249,8 +249,8 @@ def test_whatever_one_report_raises_costs_no_other(context, cluster, agent, monk
         finish(attempt, report)
 
     monkeypatch.setattr(reports.finishing, "finish", failing)
-    told = [{"attempt": each["attempt"], "epoch": 1, "event": "finished", "exit_code": 0} for each in (first, second)]
-    (refused,) = agent.say(*told)["refused"]
+    found = [{"attempt": each["attempt"], "epoch": 1, "event": "finished", "exit_code": 0} for each in (first, second)]
+    (refused,) = agent.say(*found)["refused"]
     assert (refused["attempt"], refused["code"]) == (first["attempt"], "studio_fault")
     assert refused["message"].startswith(type(fault).__name__)
     other.refresh_from_db()

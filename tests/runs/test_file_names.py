@@ -39,9 +39,9 @@ def left(attempt: Attempt) -> dict[str, Any]:
             place.write_bytes(name)
         digest = hashlib.sha256(name).hexdigest()
         files.append({"path": spelled(os.fsdecode(name)), "size": len(name), "digest": digest})
-    told = [{**each, "path": f"outputs/{each['path']}"} for each in files]
+    found = [{**each, "path": f"outputs/{each['path']}"} for each in files]
     return {
-        "left_at": at, "artifacts": told,
+        "left_at": at, "artifacts": found,
         "outputs": [{"name": "model", "is_directory": True, "files": files, "missing": False}],
     }  # fmt: skip
 
@@ -107,9 +107,9 @@ def test_the_next_step_is_told_all_of_them(scenario: Any, kept: Attempt) -> None
     step = kept.run.step
     step.output_digests = {"model": {"datastore": "workspaceblobstore", "path": f"azureml/{kept.run_id}/model"}}
     step.save()
-    told = SpecOf(kept)._input(Input(name="raw", step="train", output="model"))
-    assert [each.path for each in told.files] == TEXTS
-    for each in told.files:
+    found = SpecOf(kept)._input(Input(name="raw", step="train", output="model"))
+    assert [each.path for each in found.files] == TEXTS
+    for each in found.files:
         got = scenario.agent.get(quote(each.get or ""))
         assert got.status_code == 200 and spelled(os.fsdecode(got.getvalue())) == each.path
 
@@ -181,13 +181,13 @@ def test_many_files_are_taken_in_slices_and_listed_in_pages(
 ) -> None:
     attempt = attempt_with(scenario)
     at = f"agent/attempts/{attempt.pk}-1"
-    told = []
+    calls = []
     for number in range(2500):
         path = f"outputs/{number // 1000}/{number}.txt"
         place = data_dir() / at / "work" / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("x")
-        told.append({"path": path, "size": 1, "digest": ""})
+        calls.append({"path": path, "size": 1, "digest": ""})
     made: list[int] = []
     whole = Artifact.objects.bulk_create
 
@@ -197,7 +197,7 @@ def test_many_files_are_taken_in_slices_and_listed_in_pages(
 
     monkeypatch.setattr(type(Artifact.objects), "bulk_create", lambda self, rows, **more: counting(rows, **more))
     with django_assert_max_num_queries(40):
-        assert artifacts.adopt(attempt, verdict_of({"left_at": at, "artifacts": told})) == []
+        assert artifacts.adopt(attempt, verdict_of({"left_at": at, "artifacts": calls})) == []
     assert made == [1000, 1000, 500]
     assert Artifact.objects.filter(path__startswith="outputs/").count() == 2500
     assert len(scenario.get(f"runs/{attempt.run_id}/artifacts/?limit=50").json()["items"]) == 50

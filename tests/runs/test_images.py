@@ -250,9 +250,11 @@ def test_a_build_for_which_another_workspace_waits_is_not_canceled_and_its_failu
     images.tell("failed", message="canceled by ana, who builds secret.example")
     assert "ana" in images.scenario.get(f"images/{row.pk}/").json()["message"]
     Image.objects.update(attempt_id=uuid7())
-    told = stranger.get(f"{base}{row.pk}/").json()
+    document = stranger.get(f"{base}{row.pk}/").json()
     assert (
-        "ana" not in str(told) and "secret" not in str(told) and told["message"].startswith("It was built for another")
+        "ana" not in str(document)
+        and "secret" not in str(document)
+        and document["message"].startswith("It was built for another")
     )
 
 
@@ -345,14 +347,14 @@ def test_a_page_with_many_images_asks_as_often_as_one_with_one(site: Site) -> No
     assert site.queries(path) == first
 
 
-@pytest.mark.parametrize(("base_tag", "told"), [("duto/base:of-another-workspace", False), ("", True)])
-def test_a_reason_tells_of_no_base_but_the_workspaces_own(images: Images, base_tag: str, told: bool) -> None:
+@pytest.mark.parametrize(("base_tag", "expected"), [("duto/base:of-another-workspace", False), ("", True)])
+def test_a_reason_tells_of_no_base_but_the_workspaces_own(images: Images, base_tag: str, expected: bool) -> None:
     host = images.scenario.host
     recipe = {**RECIPE, "base": f"sha256:{'fe' * 32}"}
     Image.objects.create(
         host_id=host.pk, host_name=host.name, tag="duto/env:before", lock_digest=LOCK, base_tag=base_tag, recipe=recipe, status="ready"
     )  # fmt: skip
-    assert ("fefe" in images.begin().reason) is told
+    assert ("fefe" in images.begin().reason) is expected
 
 
 def test_a_new_lock_of_an_environment_is_the_reason_of_a_new_image(images: Images) -> None:

@@ -134,5 +134,5 @@ def test_the_spec_names_the_key_that_a_path_means(context: Any, agent: Agent) ->
     from runs.models import Attempt
 
     attempt = Attempt.objects.select_related("run__root", "run__workspace", "run__step").get(pk=work["attempt"])
-    told = SpecOf(attempt)._place(InputSpec("raw"), STORE, "raw/./one.csv")
-    assert told.is_file and (told.direct or "").endswith("/raw/one.csv")
+    found = SpecOf(attempt)._place(InputSpec("raw"), STORE, "raw/./one.csv")
+    assert found.is_file and (found.direct or "").endswith("/raw/one.csv")

@@ -69,8 +69,8 @@ class Bench:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
             listed.append({"path": name, "size": len(text), "digest": hashlib.sha256(text.encode()).hexdigest()})
-        told = [{"name": "o", "is_directory": True, "files": listed, "missing": False}]
-        answer = self.agent.finish(work, left_at=at, outputs=told)
+        found = [{"name": "o", "is_directory": True, "files": listed, "missing": False}]
+        answer = self.agent.finish(work, left_at=at, outputs=found)
         self.work = answer["work"]
         return answer
 

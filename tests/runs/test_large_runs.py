@@ -153,7 +153,7 @@ def test_a_submit_that_is_killed_is_removed_within_minutes(
     if connection.vendor == "sqlite":
         pytest.skip("the database of these tests is in the memory of one process")
     graph = wide(scenario)
-    told, tell = os.pipe()
+    found, tell = os.pipe()
     connection.close()  # not to be shared with the child
     child = os.fork()
     if not child:
@@ -161,7 +161,7 @@ def test_a_submit_that_is_killed_is_removed_within_minutes(
         submit_run(scenario.context, experiment="Large", graph=graph)
         os._exit(0)
     try:
-        assert os.read(told, 1) == b"."
+        assert os.read(found, 1) == b"."
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -425,14 +425,14 @@ def test_no_garbage_is_looked_for_in_the_middle_of_a_slice(
 def test_others_write_between_the_slices(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second writer, with a connection of its own, while a large run is submitted and canceled."""
     monkeypatch.setattr(slices, "PAUSE_S", 0.12)
-    told: list[int] = []
+    calls: list[int] = []
     over = threading.Event()
 
     def write() -> None:
         try:
             while not over.wait(0.01):
-                told.append(
-                    scenario.patch("experiments/Palmer experiment/", {"description": f"{len(told)}"}).status_code
+                calls.append(
+                    scenario.patch("experiments/Palmer experiment/", {"description": f"{len(calls)}"}).status_code
                 )
         finally:
             connection.close()
@@ -441,11 +441,11 @@ def test_others_write_between_the_slices(scenario: RunScenario, monkeypatch: pyt
     other.start()
     try:
         root = submit_run(scenario.context, experiment="Large", graph=wide(scenario))
-        during = len(told)
+        during = len(calls)
         cancel_run(scenario.context, root)
         progress.advance(root.pk)
     finally:
         over.set()
         other.join(60)
-    assert set(told) == {200} and 0 < during < len(told)
+    assert set(calls) == {200} and 0 < during < len(calls)
     assert states(root) == {"Canceled"}

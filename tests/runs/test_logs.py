@@ -182,12 +182,12 @@ async def test_errors_are_counted_over_the_whole_log_as_its_bytes_arrive(scenari
         return (await asyncio.wait_for(layer.receive(channel), 5))["frame"]["errors"]
 
     parts = (b"ERROR one\nfine\n" + b"x" * 100_000 + b"\n", b"fine\nER", b"ROR two\nERROR with no end")
-    size, told = 0, []
+    size, result = 0, []
     for part in parts:
         size = await sync_to_async(logs.append)(attempt, size, part)
-        told.append(await said())
+        result.append(await said())
     answer = await sync_to_async(scenario.get)(f"runs/{attempt.run_id}/log/", offset=-10)
-    assert (told, answer["X-Log-Errors"]) == ([1, 1, 2], "2")
+    assert (result, answer["X-Log-Errors"]) == ([1, 1, 2], "2")
     await sync_to_async(logs.seal)(attempt)
     assert await said() == 3
     answer = await sync_to_async(scenario.get)(f"runs/{attempt.run_id}/log/", offset=-10)

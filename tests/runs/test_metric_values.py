@@ -186,12 +186,12 @@ def test_numbers_and_times_of_other_libraries_become_pythons_own() -> None:
 
 def test_one_record_beyond_the_limit_is_refused_where_it_is_logged_and_the_others_arrive(paths: ValuePaths) -> None:
     words = r"The metric 'note' has .* bytes as JSON.*upload_file"
-    for run, told in (
+    for run, each in (
         (paths.inside, pytest.warns(UserWarning, match=words)),
         (paths.outside, pytest.raises(UserErrorException, match=words)),
     ):
         run.log("before", 1)
-        with told:
+        with each:
             run.log("note", "x" * RECORD_MAX)
         run.log("long", "x" * (4 << 20))
         run.log("after", 2)

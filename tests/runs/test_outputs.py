@@ -38,7 +38,7 @@ def attempt_with(scenario, **output: Any):
 def leave(attempt, number: int = 1, **files: str) -> dict[str, Any]:
     """Write files into the agent's directory of the attempt, and the report of them."""
     at = f"agent/attempts/{attempt.pk}-1"
-    told: dict[str, Any] = {"left_at": at, "outputs": [], "artifacts": []}
+    facts: dict[str, Any] = {"left_at": at, "outputs": [], "artifacts": []}
     listed: dict[str, list[Any]] = {}
     for name, text in files.items():
         path = name.replace("__", "/")
@@ -48,15 +48,15 @@ def leave(attempt, number: int = 1, **files: str) -> dict[str, Any]:
         entry = {"size": len(text), "digest": hashlib.sha256(text.encode()).hexdigest()}
         kind, _, rest = path.partition("/")
         if kind == "work":
-            told["artifacts"].append({"path": rest, **entry})
+            facts["artifacts"].append({"path": rest, **entry})
         else:
             output, _, inner = rest.partition("/")
             listed.setdefault(output, []).append({"path": inner or output, **entry})
-            told["outputs"] = [
+            facts["outputs"] = [
                 {"name": key, "is_directory": bool(inner), "files": value, "missing": False}
                 for key, value in listed.items()
             ]
-    return told
+    return facts
 
 
 def test_an_output_moves_to_the_place_that_programs_build_by_hand(scenario):
@@ -179,8 +179,8 @@ def test_an_output_that_asks_for_no_new_version_takes_no_name_from_another_datas
     assert second.status == Attempt.Status.FAILED and second.said["code"] == "registered"
     assert "'predictions'" in second.message and "create_new_version=True" in second.message
     with translation.override("pt-pt"):
-        told = stored_messages.error_text({"message": second.message, "said": second.said})
-    assert "'predictions'" in told and told != second.message
+        text = stored_messages.error_text({"message": second.message, "said": second.said})
+    assert "'predictions'" in text and text != second.message
     assert DatasetVersion.objects.filter(dataset__name="predictions").count() == 1
     third = attempt_with(scenario, kind="file_dataset", register={**wanted, "create_new_version": True})
     (row,) = outputs.promote(third, verdict_of(leave(third, outputs__model__a="3")))

@@ -82,12 +82,12 @@ def test_an_elastic_cluster_runs_without_a_device_where_there_is_none_and_says_s
     assert got.node.gpus == []
     assert "1 GPU (it has none)" in got.warnings[0]["text"]
     with translation.override("pt-pt"):
-        told = stored_messages.warning(got.warnings[0])
-        assert "1 GPU (não tem nenhuma)" in told
+        text = stored_messages.warning(got.warnings[0])
+        assert "1 GPU (não tem nenhuma)" in text
     browser = Client(headers={"accept-language": "pt-PT"})
     browser.force_login(scenario.owner)
     for place, name in (("cluster", got.node.compute_target.name), ("host", "plain")):
-        assert told in content(browser.get(reverse(f"compute:{place}", args=["lab", name]))).decode()
+        assert text in content(browser.get(reverse(f"compute:{place}", args=["lab", name]))).decode()
 
 
 def test_two_devices_for_one_step_are_two(scenario: RunScenario) -> None:
@@ -133,9 +133,9 @@ def test_who_holds_less_goes_first_and_the_other_is_told(scenario: RunScenario) 
     beas = queue(scenario, scenario.cluster, 1, user=bea)
     ended = placed(anas)[0]
     assert codes(anas[2]) == ["cluster_full", "fair_share", "queue"]
-    told = reasons(anas[2])
-    assert "ana's running steps hold 2 cores, 2 GiB, bea's 0 cores" in told[1].text
-    assert told[2].facts["position"] == 2
+    found = reasons(anas[2])
+    assert "ana's running steps hold 2 cores, 2 GiB, bea's 0 cores" in found[1].text
+    assert found[2].facts["position"] == 2
     end(ended)
     assert placing.place() == 1
     assert placed(beas)

@@ -50,9 +50,9 @@ class Planner(Crew):
             step = self.scenario.step(run, each["node"]).step
             assert each["outcome"] == "unknown" or (each["outcome"] == "reused") == bool(step.reused_from_id), each
             if each["outcome"] != "unknown":
-                told = step.reuse_explanation
-                assert each["text"] == told["text"] and each["differences"] == told["differences"]
-                assert each["compared_with"] == told["compared_with"] or each["code"] in ("forced", "not_allowed")
+                found = step.reuse_explanation
+                assert each["text"] == found["text"] and each["differences"] == found["differences"]
+                assert each["compared_with"] == found["compared_with"] or each["code"] in ("forced", "not_allowed")
         return {each["node"]: each["outcome"] for each in plan["steps"]}, run
 
 
@@ -166,9 +166,9 @@ def test_where_it_would_be_placed_is_what_placement_says(crew: Planner) -> None:
     assert [each["start"] for each in plan["steps"]] == ["now", "waits", "waits", "later"]
     made = scenario.post("runs/", {"experiment": "exp", "graph": graph}).json()["id"]
     waits = scenario.get(f"runs/{scenario.step(Run.objects.get(pk=made), 'b').pk}/").json()["step"]["waiting"]
-    told = {each["code"]: each["text"] for each in plan["clusters"][0]["reasons"]}
+    facts = {each["code"]: each["text"] for each in plan["clusters"][0]["reasons"]}
     assert [each["code"] for each in waits] == plan["steps"][1]["waits_for"]
-    assert "queue" in told and "cluster_full" in told
+    assert "queue" in facts and "cluster_full" in facts
     scenario.host.__class__.objects.update(last_seen_at=now() - timedelta(hours=1))
     plan = crew.plan(graph)
     assert {each["start"] for each in plan["steps"]} == {"waits", "later"}

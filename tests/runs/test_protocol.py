@@ -40,19 +40,21 @@ ANSWER = (RECORDED / "answer-1.json").read_bytes()
 ODD = ["", "x", "nul \0", "\ud800", -1, 10**400, 1.5, True, None, [], {}, [1], {"a": 1}, float("nan"), float("inf")]
 
 
-def has(told: Any, recorded: Any) -> bool:
+def has(expected: Any, recorded: Any) -> bool:
     """Whether a document says all that a recorded one says; it may say more."""
     if isinstance(recorded, dict):
-        return isinstance(told, dict) and all(name in told and has(told[name], each) for name, each in recorded.items())
+        return isinstance(expected, dict) and all(
+            name in expected and has(expected[name], each) for name, each in recorded.items()
+        )
     if isinstance(recorded, list):
-        return isinstance(told, list) and len(told) == len(recorded) and all(map(has, told, recorded))
-    return bool(told == recorded)
+        return isinstance(expected, list) and len(expected) == len(recorded) and all(map(has, expected, recorded))
+    return bool(expected == recorded)
 
 
 def test_what_the_release_before_says_is_understood_whole() -> None:
-    told = reading.read(EXCHANGE, Exchange)
-    reports, wrong = reports_of(told.message)
-    assert (told.ignored, wrong, [each.ignored for each in reports if each.ignored]) == ([], [], [])
+    message = reading.read(EXCHANGE, Exchange)
+    reports, wrong = reports_of(message.message)
+    assert (message.ignored, wrong, [each.ignored for each in reports if each.ignored]) == ([], [], [])
     kinds = {type(each.message) for each in reports}
     assert kinds == {AttemptReport, Finished, BuildReport, ImageReport}
     answer = reading.read(ANSWER, Answer)
@@ -64,9 +66,9 @@ def test_what_the_release_before_says_is_understood_whole() -> None:
 
 def test_what_is_said_now_holds_all_that_the_release_before_looks_for() -> None:
     recorded = json.loads(EXCHANGE)
-    told = reading.read(EXCHANGE, Exchange).message
-    assert has(json.loads(reading.written(told)), recorded)
-    for report, old in zip(reports_of(told)[0], recorded["reports"], strict=True):
+    message = reading.read(EXCHANGE, Exchange).message
+    assert has(json.loads(reading.written(message)), recorded)
+    for report, old in zip(reports_of(message)[0], recorded["reports"], strict=True):
         assert json.loads(reading.written(report.message)) == old, "and nothing that it has not said"
     answer, old_answer = reading.read(ANSWER, Answer).message, json.loads(ANSWER)
     assert has(json.loads(reading.written(answer)), old_answer)
@@ -81,9 +83,9 @@ def test_what_a_later_release_says_more_is_left_out_and_named() -> None:
     document["host"]["facts"]["isolation"]["later"] = 1
     for report in document["reports"]:
         report["later"] = {"x": [1]}
-    told = reading.read(json.dumps(document).encode(), Exchange)
-    assert (told.wrong, told.unknown) == ([], ["later", "host.facts.isolation.later"])
-    reports, _ = reports_of(told.message)
+    message = reading.read(json.dumps(document).encode(), Exchange)
+    assert (message.wrong, message.unknown) == ([], ["later", "host.facts.isolation.later"])
+    reports, _ = reports_of(message.message)
     assert [each.ignored for each in reports] == [["later"]] * len(reports)
     plain, _ = reports_of(reading.read(EXCHANGE, Exchange).message)
     assert [each.message for each in reports] == [each.message for each in plain]
@@ -95,14 +97,14 @@ def test_a_bad_entry_among_good_ones_is_all_that_is_lost(odd: Any) -> None:
     document["holding"].insert(0, odd)
     document["reports"].insert(1, odd)
     document["host"]["pythons"].append(odd)
-    told = reading.read(json.dumps(document).encode(), Exchange)
-    assert [each.attempt for each in told.message.holding or ()] == ["0190-1"]
+    message = reading.read(json.dumps(document).encode(), Exchange)
+    assert [each.attempt for each in message.message.holding or ()] == ["0190-1"]
     plain, _ = reports_of(reading.read(EXCHANGE, Exchange).message)
-    reports, _ = reports_of(told.message)
+    reports, _ = reports_of(message.message)
     assert [each.message for each in reports if each.message not in (AttemptReport(),)] == [
         each.message for each in plain
     ]
-    facts = told.message.host
+    facts = message.message.host
     assert isinstance(facts, HostFacts) and isinstance(facts.pythons, list) and facts.pythons[0] == "3.11.7"
     assert facts.memory == 17179869184
 
@@ -118,12 +120,12 @@ json_values = st.recursive(
 @given(field=st.sampled_from(Finished.__struct_fields__), value=json_values)
 def test_whatever_stands_in_a_field_of_a_verdict_the_others_are_as_they_were(field: str, value: Any) -> None:
     good = {"attempt": "a", "epoch": 3, "event": "finished", "exit_code": 0, "message": "m", "warnings": ["w"]}
-    told = reading.read(json.dumps({**good, field: value}).encode(), Finished)
+    message = reading.read(json.dumps({**good, field: value}).encode(), Finished)
     for name, each in good.items():
-        assert name == field or getattr(told.message, name) == each
+        assert name == field or getattr(message.message, name) == each
     # What is kept is of its type, and can be said and read again.
-    again = reading.read(reading.written(told.message), Finished)
-    assert again.message == told.message and again.ignored == []
+    again = reading.read(reading.written(message.message), Finished)
+    assert again.message == message.message and again.ignored == []
 
 
 def test_what_is_no_message_at_all_is_told_so() -> None:
@@ -151,8 +153,8 @@ def test_each_message_has_defaults_for_what_an_older_one_does_not_say() -> None:
 
 def test_a_sentence_and_a_name_that_is_no_text_can_be_said() -> None:
     sentence = said("exit_code", code=3)
-    told = json.loads(reading.written(AttemptReport(attempt="a", epoch=1, event="preparing", detail=sentence)))
-    assert told["detail"] == str(sentence)
+    found = json.loads(reading.written(AttemptReport(attempt="a", epoch=1, event="preparing", detail=sentence)))
+    assert found["detail"] == str(sentence)
     assert json.loads(reading.written(AttemptReport(attempt="\udcff")))["attempt"] == "\ufffd"
 
 

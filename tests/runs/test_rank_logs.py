@@ -53,8 +53,10 @@ def test_each_rank_has_bytes_and_offsets_of_its_own(scenario, attempt):
     assert scenario.get(f"{place}search/", rank=1, q="TWO").json()["matches"][0]["line"] == 2
     missing = scenario.get(place, rank=5)
     assert (missing.status_code, missing.json()["error"]["message"]) == (404, "Attempt 1 has no log of rank 5.")
-    told = scenario.get(f"runs/{attempt.run_id}/").json()["step"]["attempts"][0]["ranks"]
-    assert told == [{"rank": 1, "role": "worker", "log_size": 8, "exit_code": None, "signal": None, "was_ended": False}]
+    document = scenario.get(f"runs/{attempt.run_id}/").json()["step"]["attempts"][0]["ranks"]
+    assert document == [
+        {"rank": 1, "role": "worker", "log_size": 8, "exit_code": None, "signal": None, "was_ended": False}
+    ]
 
 
 def test_whoever_watches_a_rank_is_told_what_was_missed(scenario, attempt):

@@ -220,8 +220,8 @@ def test_a_long_graph_is_not_sent_back_to_who_changes_its_run(scenario, monkeypa
     ):
         assert answer.status_code < 300 and answer.json()["graph"] is None and answer.json()["graph_url"]
     # Who asks for the run gets it whole.
-    told = scenario.get(path).json()
-    assert len(told["graph"]["steps"]) == 2 and "graph_url" not in told
+    document = scenario.get(path).json()
+    assert len(document["graph"]["steps"]) == 2 and "graph_url" not in document
 
 
 # --- look at ---
@@ -339,9 +339,13 @@ def test_deleting_says_first_what_it_frees_and_breaks_and_then_does_it(scenario)
     reuser = scenario.step(scenario.pipeline(status="Completed"), "train")
     StepRun.objects.filter(pk=reuser.pk).update(reused_from=step)
 
-    told = scenario.get(f"runs/{run.pk}/delete-preview/").json()
-    assert told["frees"]["output_bytes"] == 8 and told["frees"]["log_bytes"] == 12 and told["frees"]["runs"] == 3
-    assert [each["run"] for each in told["breaks"]["reused_by"]] == [str(reuser.pk)]
+    document = scenario.get(f"runs/{run.pk}/delete-preview/").json()
+    assert (
+        document["frees"]["output_bytes"] == 8
+        and document["frees"]["log_bytes"] == 12
+        and document["frees"]["runs"] == 3
+    )
+    assert [each["run"] for each in document["breaks"]["reused_by"]] == [str(reuser.pk)]
     assert scenario.client.delete(f"{scenario.base}runs/{step.pk}/").status_code == 400
     assert scenario.client.delete(f"{scenario.base}runs/{run.pk}/").status_code == 204
     assert not Run.objects.filter(root=run.pk).exists() and not Artifact.objects.exists()

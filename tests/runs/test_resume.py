@@ -66,13 +66,13 @@ class Crew:
 
         node = work["spec"]["step"]
         self.ran.append(node)
-        told: dict[str, Any] = {"attempt": work["attempt"], "epoch": work["epoch"], "event": "finished"}
+        facts: dict[str, Any] = {"attempt": work["attempt"], "epoch": work["epoch"], "event": "finished"}
         if node in broken:
-            return {**told, "exit_code": 1, "cause": "user_error", "message": "ValueError"}
+            return {**facts, "exit_code": 1, "cause": "user_error", "message": "ValueError"}
         if not work["spec"]["outputs"]:
-            return {**told, "exit_code": 0}
+            return {**facts, "exit_code": 0}
         left = leave(Attempt.objects.get(pk=work["attempt"]), outputs__data__a=f"{node} {self.wrote}")
-        return {**told, "exit_code": 0, **left}
+        return {**facts, "exit_code": 0, **left}
 
     def _say(self, reports: list[dict[str, Any]]) -> Any:
         body = {"host": {}, "holding": [], "reports": reports, "want": 8, "wait": 0}
@@ -113,9 +113,9 @@ def test_a_resumed_run_adopts_what_was_finished_and_runs_the_rest(crew: Crew) ->
     adopted = crew.scenario.step(run, "prepare")
     assert adopted.step.reused_from_id == crew.scenario.step(source, "prepare").pk
     assert adopted.is_adopted and adopted.properties["azureml.isreused"] == "true"
-    told = crew.why(run, "prepare")
-    assert (told["code"], told["reused"], told["compared_with"]["number"]) == ("adopted", True, source.number)
-    assert told["text"] == "Adopted from #1: it completed there, and nothing that it depends on has changed."
+    found = crew.why(run, "prepare")
+    assert (found["code"], found["reused"], found["compared_with"]["number"]) == ("adopted", True, source.number)
+    assert found["text"] == "Adopted from #1: it completed there, and nothing that it depends on has changed."
     assert crew.why(run, "train")["text"] == "It failed in #1."
     assert crew.why(run, "compare")["text"] == "It was skipped in #1."
     # The step that ran read what the adopted one had written in the source's run.
@@ -299,8 +299,8 @@ def test_a_page_of_the_preview_tells_of_its_steps_and_counts_all(crew: Crew, cha
         after = page["next"]
     assert seen == whole["steps"]
     codes = {line["node"]: line["code"] for line in seen}
-    told = ("different", "reads_again") if changed else ("adopted", "adopted")
-    assert codes == {"prepare": "adopted", "train": told[0], "compare": told[1], "report": "unfinished"}
+    found = ("different", "reads_again") if changed else ("adopted", "adopted")
+    assert codes == {"prepare": "adopted", "train": found[0], "compare": found[1], "report": "unfinished"}
     assert crew.scenario.get(path, after="nonsense").status_code == 400
 
 

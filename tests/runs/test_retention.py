@@ -202,15 +202,15 @@ def test_a_host_of_one_workspace_goes_by_its_policy_and_a_shared_one_by_all(
     images = [{"key": "duto/env:1", "bytes": 7, "used_at": used, "in_use": False}]
     Host.objects.update(facts={"storage": {"images": images}})
 
-    def told() -> tuple[Any, int]:
+    def kept_and_freed() -> tuple[Any, int]:
         monkeypatch.setattr(keeping, "_policies", None)
         scenario.host.refresh_from_db()
         frees = {each["kind"]: each["count"] for each in scenario.post("retention/preview/").json()["frees"]}
         return answer_to(scenario.host, {"want": 0})["keep"]["images"], frees["images"]
 
-    assert told() == (None, 0)
+    assert kept_and_freed() == (None, 0)
     Host.objects.update(workspace=scenario.workspace)
-    assert told() == (30, 1)
+    assert kept_and_freed() == (30, 1)
 
 
 def test_the_dry_run_names_images_by_their_environments_and_leaves_out_what_has_gone(scenario: RunScenario) -> None:

@@ -29,7 +29,7 @@ def test_rounds_at_once_give_no_device_no_core_and_no_node_twice(scenario: RunSc
     stop = threading.Event()
 
     def action(work: Callable[[], None]) -> threading.Thread:
-        return threading.Thread(target=_told, args=(work, problems))
+        return threading.Thread(target=_collecting, args=(work, problems))
 
     def watch() -> None:
         while not stop.is_set():
@@ -61,7 +61,7 @@ def _rounds(seed: int) -> None:
             end(running[0], "canceled")
 
 
-def _told(work: Callable[[], None], problems: list[BaseException]) -> None:
+def _collecting(work: Callable[[], None], problems: list[BaseException]) -> None:
     """The test's own thread tells what went wrong in another."""
     try:
         work()

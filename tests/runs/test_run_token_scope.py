@@ -233,16 +233,16 @@ def test_a_step_changes_what_its_own_tree_made_outside_of_it(scene: Scene) -> No
         "an experiment": ("", scene.ask("post", "experiments/", {"name": "mine"})),
         "a pipeline": ("", scene.ask("post", "pipelines/", {"name": "mine", "graph": scene.scenario.graph()})),
     }
-    told = {name: scene.made(answer) for name, (_, answer) in made.items()}
+    facts = {name: scene.made(answer) for name, (_, answer) in made.items()}
     changes: list[tuple[str, str, Any, bytes | None]] = [
         ("put", f"{FILES}new/a.txt?overwrite=1", None, b"2"),
-        ("patch", f"runs/{told['a run']['id']}/", {"tags": {"a": "b"}}, None),
-        ("post", f"runs/{told['a run']['id']}/cancel/", None, None),
-        ("patch", f"dataset-versions/{told['a dataset']['id']}/", {"tags": {"a": "b"}}, None),
+        ("patch", f"runs/{facts['a run']['id']}/", {"tags": {"a": "b"}}, None),
+        ("post", f"runs/{facts['a run']['id']}/cancel/", None, None),
+        ("patch", f"dataset-versions/{facts['a dataset']['id']}/", {"tags": {"a": "b"}}, None),
         ("patch", "models/mine/versions/1/", {"tags": {"a": "b"}}, None),
         ("patch", "experiments/mine/", {"tags": {"a": "b"}}, None),
         ("patch", "experiments/new/", {"tags": {"a": "b"}}, None),
-        ("patch", f"pipelines/{told['a pipeline']['id']}/", {"status": "Disabled"}, None),
+        ("patch", f"pipelines/{facts['a pipeline']['id']}/", {"status": "Disabled"}, None),
         ("delete", "models/mine/versions/1/", None, None),
         ("delete", "datasets/mine/", None, None),
         ("delete", f"{FILES}new", None, None),
@@ -283,8 +283,8 @@ def end(scenario: RunScenario, run: Run, **files: str) -> Run:
     exchange(scenario, want=8)
     attempt = Attempt.objects.get(run=run)
     report = leave(attempt, **{f"outputs__out__{name}": text for name, text in files.items()})
-    told = {"attempt": str(attempt.pk), "epoch": attempt.epoch, "event": "finished", "exit_code": 0, **report}
-    assert not exchange(scenario, told)["refused"]
+    facts = {"attempt": str(attempt.pk), "epoch": attempt.epoch, "event": "finished", "exit_code": 0, **report}
+    assert not exchange(scenario, facts)["refused"]
     run.refresh_from_db()
     return run
 
@@ -368,8 +368,8 @@ def test_an_owner_chooses_the_scope_and_the_audit_tells(scene: Scene) -> None:
 def test_the_document_has_the_same_table() -> None:
     text = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (yes|–) \| (yes|–) \| (yes|–) \|$", text, re.M)
-    told = {act: (words, *marks) for act, words, *marks in rows}
-    assert told == {
+    facts = {act: (words, *marks) for act, words, *marks in rows}
+    assert facts == {
         act.value: (rule.text, *("yes" if rule.least and scope.rank >= rule.least.rank else "–" for scope in Scope))
         for act, rule in TABLE.items()
     }

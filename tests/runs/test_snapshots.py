@@ -153,5 +153,5 @@ def test_a_comparison_that_would_take_ever_is_told_and_not_drawn(scenario):
     [drawn] = code.difference(same, other)
     assert "-old\n+new\n" in drawn["diff"]
     for left, right in (("".join(numbers), "".join(reversed(numbers))), ("a\n" * 20_000, "b\n" + "a\n" * 20_000)):
-        [told] = code.difference(scenario.snapshot(a=left), scenario.snapshot(a=right))
-        assert (told["change"], told["diff"], told["binary"]) == ("changed", None, False)
+        [found] = code.difference(scenario.snapshot(a=left), scenario.snapshot(a=right))
+        assert (found["change"], found["diff"], found["binary"]) == ("changed", None, False)

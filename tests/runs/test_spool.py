@@ -58,8 +58,8 @@ def test_what_a_script_says_of_a_metric_is_kept_and_the_last_word_counts(scenari
     )
     size = scenario.bring(attempt, "spool?offset=0", data).json()["size"]
     scenario.bring(attempt, f"spool?offset={size}", lines(metric(run, "loss", 0.3)))
-    told = {each["name"]: each["description"] for each in scenario.get(f"runs/{run}/metrics/").json()["metrics"]}
-    assert told == {"loss": "cross entropy", "lr": "", "long": "", "odd": ""}
+    document = {each["name"]: each["description"] for each in scenario.get(f"runs/{run}/metrics/").json()["metrics"]}
+    assert document == {"loss": "cross entropy", "lr": "", "long": "", "odd": ""}
     attempt.refresh_from_db()
     assert [
         any(f"'{name}'" in each for each in map(text_of, attempt.warnings)) for name in ("long", "odd", "loss")
@@ -92,8 +92,8 @@ def test_what_the_sdk_has_to_say_is_a_warning_once(scenario, attempt):
     said = lines({"op": "warning", "text": "It is\x00 so."}, {"op": "warning", "text": "x" * 9999})
     assert scenario.bring(attempt, "spool?offset=0", said + said).status_code == 200
     scenario.bring(attempt, f"spool?offset={len(said) * 2}", said)
-    told = [text_of(each) for each in Attempt.objects.get(pk=attempt.pk).warnings]
-    assert len(told) == 2 and told[0].startswith("It is") and len(told[1]) == 500
+    found = [text_of(each) for each in Attempt.objects.get(pk=attempt.pk).warnings]
+    assert len(found) == 2 and found[0].startswith("It is") and len(found[1]) == 500
 
 
 def test_what_the_sdk_says_is_told_in_the_language_of_the_reader(scenario, attempt, tmp_path):
@@ -108,10 +108,10 @@ def test_what_the_sdk_says_is_told_in_the_language_of_the_reader(scenario, attem
     goes, plain, short, left = Attempt.objects.get(pk=attempt.pk).warnings
     assert plain == "It goes." and short["facts"] == {"text": "deep"}
     with translation.override("pt-pt"):
-        told = stored_messages.warning(goes)
-        assert "file:///mlruns" in told and "não chega a esta execução" in told
-        told = stored_messages.warning(left)
-        assert "A métrica 'long' tem 8\u00a0388\u00a0" in told and "has" not in told and "skipped" not in told
+        text = stored_messages.warning(goes)
+        assert "file:///mlruns" in text and "não chega a esta execução" in text
+        text = stored_messages.warning(left)
+        assert "A métrica 'long' tem 8\u00a0388\u00a0" in text and "has" not in text and "skipped" not in text
 
 
 def test_lines_that_make_no_sense_are_skipped_and_told(scenario, attempt):
@@ -175,8 +175,8 @@ def test_tags_change_and_properties_are_added_once(scenario, attempt):
     assert Run.objects.get(pk=root).tags == {"winner": "3"}
     refused = "\n".join(text_of(each) for each in Attempt.objects.get(pk=attempt.pk).warnings)
     assert all(f"property '{key}' is set already and cannot change" in refused for key in ("k", "at once"))
-    told = [entry for event in Event.objects.order_by("id") for entry in event.payload["changes"]]
-    assert {"run": root, "facts": {"tags": {"winner": "3"}}} in told
+    found = [entry for event in Event.objects.order_by("id") for entry in event.payload["changes"]]
+    assert {"run": root, "facts": {"tags": {"winner": "3"}}} in found
 
 
 def test_a_dataset_that_a_script_names_is_read_by_its_step(scenario, attempt):

@@ -245,7 +245,7 @@ REPORTS: dict[str, dict[str, Any]] = {
 
 def expected(state: str, event: str, before: str) -> str:
     """What the table says."""
-    (found,) = [told for events, told in TABLE[state].items() if event in events.split()] or [""]
+    (found,) = [answer for events, answer in TABLE[state].items() if event in events.split()] or [""]
     after, _, code = found.partition("!")
     return f"{after.strip() or before} !{code}"
 

@@ -43,14 +43,14 @@ def test_a_trigger_answers_with_the_run(scenario, published):
     }
     answer = trigger(scenario, published, body)
     assert answer.status_code == 200
-    told = answer.json()
-    assert set(told) == {"Id", "RunUrl", "Status"}
-    run = Run.objects.get(pk=told["Id"])
+    document = answer.json()
+    assert set(document) == {"Id", "RunUrl", "Status"}
+    run = Run.objects.get(pk=document["Id"])
     assert run.parameters == {"epochs": 20, "place": {"datastore": "workspaceblobstore", "path": "other"}}
     assert (run.experiment.name, run.tags, run.published_pipeline_id) == ("by rest", {"a": "1"}, published.pk)
     published.refresh_from_db()
     assert published.last_run_id == run.pk
-    assert trigger(scenario, published, {}).json()["Id"] != told["Id"]
+    assert trigger(scenario, published, {}).json()["Id"] != document["Id"]
 
 
 def test_parameters_that_do_not_fit_are_named(scenario, published):

@@ -25,8 +25,8 @@ GIB = 1 << 30
 
 
 def line(second: float, cpu: float = 0, memory: float = 0, **more: Any) -> bytes:
-    told = {"at": iso(BEGIN + timedelta(seconds=second)), "cpu": cpu, "memory": memory, "read": 0, "written": 0}
-    return json.dumps({**told, "processes": 1, "gpus": [], **more}).encode() + b"\n"
+    facts = {"at": iso(BEGIN + timedelta(seconds=second)), "cpu": cpu, "memory": memory, "read": 0, "written": 0}
+    return json.dumps({**facts, "processes": 1, "gpus": [], **more}).encode() + b"\n"
 
 
 def drawn(data: bytes) -> dict[str, Points]:
@@ -51,8 +51,8 @@ def test_a_counter_that_falls_back_stands_still() -> None:
 def test_each_device_has_its_own_series() -> None:
     gpus = [{"uuid": "GPU-1", "utilization": 0.5, "memory": 7}, {"uuid": "MIG-2", "utilization": None, "memory": 9}]
     found = rules.series(rules.read(line(0, gpus=gpus) + line(1, gpus=gpus)))
-    told = {(each.name, each.device): each.points for each in found if each.device}
-    assert told == {
+    facts = {(each.name, each.device): each.points for each in found if each.device}
+    assert facts == {
         ("gpu", "GPU-1"): [[0.0, 0.5], [1.0, 0.5]],
         ("gpu_memory", "GPU-1"): [[0.0, 7], [1.0, 7]],
         ("gpu_memory", "MIG-2"): [[0.0, 9], [1.0, 9]],
@@ -90,12 +90,12 @@ def test_long_series_are_thinned_and_lose_no_peak() -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "told", "most"),
+    ("samples", "expected", "most"),
     [((), None, None), ((5, 9), None, 9), ((5,), {"max_rss": 12}, 12), ((), {"max_rss": 3}, 3), ((4,), {"max_rss": "x"}, 4)],
 )  # fmt: skip
-def test_the_most_memory_is_the_highest_that_anybody_saw(samples: Any, told: Any, most: int | None) -> None:
+def test_the_most_memory_is_the_highest_that_anybody_saw(samples: Any, expected: Any, most: int | None) -> None:
     read = rules.read(b"".join(line(at, memory=value) for at, value in enumerate(samples)))
-    assert rules.highest_memory(read, told) == most
+    assert rules.highest_memory(read, expected) == most
 
 
 # --- through the doors ---
@@ -142,10 +142,10 @@ def test_usage_is_told_while_the_step_runs_and_the_same_after_it_ended(
     assert (empty["peak_memory"], empty["cpu_seconds"], empty["final"]) == (None, None, False)
     data = line(0, 1, 2 * GIB) + line(2, 4, GIB)
     scenario.bring(attempt, "samples?offset=0", data)
-    told = scenario.get(f"runs/{step.pk}/usage/").json()
-    assert (told["attempt"], told["peak_memory"], told["cpu_seconds"]) == (1, 2 * GIB, 4)
-    assert (told["cores"], told["memory"]) == (1.0, GIB)
-    cpu = told["series"][0]
+    document = scenario.get(f"runs/{step.pk}/usage/").json()
+    assert (document["attempt"], document["peak_memory"], document["cpu_seconds"]) == (1, 2 * GIB, 4)
+    assert (document["cores"], document["memory"]) == (1.0, GIB)
+    cpu = document["series"][0]
     assert cpu == {"name": "cpu", "unit": "cores", "peak": 1.5, "points": [[2.0, 1.5]]}
     report = {"attempt": str(attempt.pk), "epoch": 1, "event": "finished", "exit_code": 0,
               "usage": {"cpu_seconds": 4.5, "max_rss": GIB}}  # fmt: skip
@@ -156,7 +156,7 @@ def test_usage_is_told_while_the_step_runs_and_the_same_after_it_ended(
     assert fresh(attempt).status == "completed" and not open_path(samples_of(attempt.pk)).exists()
     assert artifact_store(scenario.workspace.pk).read(sealed_key(samples_of(attempt.pk))) == data
     after = scenario.get(f"runs/{step.pk}/usage/").json()
-    assert after == {**told, "final": True, "cpu_seconds": 4.5}
+    assert after == {**document, "final": True, "cpu_seconds": 4.5}
 
 
 def test_bytes_that_were_never_acknowledged_are_no_samples(scenario: Any, step: Run, attempt: Attempt) -> None:
@@ -189,8 +189,8 @@ def test_samples_go_with_the_log_and_with_the_run(scenario: Any, step: Run, atte
     scenario.bring(attempt, "samples?offset=0", line(0, 1, 77))
     usage.seal(fresh(attempt))
     Attempt.objects.filter(pk=attempt.pk).update(log_removed_at=now())
-    told = scenario.get(f"runs/{step.pk}/usage/").json()
-    assert told["removed_at"] and told["peak_memory"] is None
+    document = scenario.get(f"runs/{step.pk}/usage/").json()
+    assert document["removed_at"] and document["peak_memory"] is None
     Run.objects.filter(root=step.root_id).update(status="Completed")
     size = scenario.get(f"runs/{step.root_id}/delete-preview/").json()["frees"]["log_bytes"]
     assert size == fresh(attempt).samples_size > 0

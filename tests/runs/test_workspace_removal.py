@@ -37,9 +37,9 @@ def waiting_for(scenario: RunScenario, run: Run, target: ComputeTarget) -> Attem
 def test_what_would_go_is_told_before(scenario: RunScenario) -> None:
     scenario.pipeline("a -> b", status="Running", display_name="nightly")
     put_file(scenario.context, "workspaceblobstore", "a.bin", io.BytesIO(b"x" * 50), overwrite=False)
-    told = scenario.get("delete-preview/").json()
-    assert (told["live_count"], told["live_runs"][0]["name"], told["counts"]["runs"]) == (1, "nightly", 1)
-    assert told["datastore_bytes"] == 50 and told["store_bytes"] > 0 and told["can_go"]
+    document = scenario.get("delete-preview/").json()
+    assert (document["live_count"], document["live_runs"][0]["name"], document["counts"]["runs"]) == (1, "nightly", 1)
+    assert document["datastore_bytes"] == 50 and document["store_bytes"] > 0 and document["can_go"]
 
 
 def test_nothing_of_it_stays(scenario: RunScenario) -> None:

@@ -161,8 +161,8 @@ def test_a_loop_is_refused_by_name_and_one_that_nobody_sees_is_bounded(scenario:
     graph = scenario.graph("train", parameters=PARAMETERS)
     graph["steps"][0]["outputs"] = [{**written, "mode": "mount"}]
     writes = publish.publish_graph(scenario.context, graph, name="writes")
-    told = after(scenario, writes, {"dataset": "made"}).json()["error"]
-    assert told["code"] == "cycle" and "'made' → 'made'" in told["message"]
+    error = after(scenario, writes, {"dataset": "made"}).json()["error"]
+    assert error["code"] == "cycle" and "'made' → 'made'" in error["message"]
     # A script that registers a model is seen by nobody.
     model(scenario)
     made = after(scenario, c, {"model": "net"}).json()["id"]
@@ -205,8 +205,8 @@ def test_what_cannot_be_a_trigger_says_why(scenario: RunScenario) -> None:
         (good, {"end_at": "2020-01-01T00:00:00Z"}, 400, "never be due"),
     ):  # fmt: skip
         answer = after(scenario, pipeline, trigger, **more)
-        told = answer.json()["error"]["message"]
-        assert answer.status_code == status and (said in told or said == "either"), (trigger, more, answer.content)
+        error = answer.json()["error"]["message"]
+        assert answer.status_code == status and (said in error or said == "either"), (trigger, more, answer.content)
     assert Row.objects.count() == 0
     assert scenario.post("schedules/", {"name": "x", "pipeline": str(pipeline.pk)}).status_code == 400
 

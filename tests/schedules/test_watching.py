@@ -121,8 +121,8 @@ def test_odd_names_are_told_as_they_are(scenario: RunScenario, pipeline: Any) ->
         (base / name).touch()
     (base / "dangling").symlink_to("/nowhere")
     (base / "circle").symlink_to(".")
-    told = folder.look()
-    assert len(told) == 5 and folder.look() == []
+    found = folder.look()
+    assert len(found) == 5 and folder.look() == []
     assert set(Tick.objects.values_list("status", flat=True)) == {"fired"}
     place.unlink()
     place.mkdir()

@@ -25,7 +25,7 @@ def run(programs: Programs) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "expected"),
     [
         (lambda run: run.upload_file("", "f.txt"), "'' names no file"),
         (lambda run: run.upload_file("/", "f.txt"), "'/' names no file"),
@@ -47,11 +47,11 @@ def run(programs: Programs) -> Any:
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_what_it_is(
-    run: Run, call: Callable[[Run], Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, call: Callable[[Run], Any], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "f.txt").write_text("here")
-    with pytest.raises(UserErrorException, match=told):
+    with pytest.raises(UserErrorException, match=expected):
         call(run)
     run.flush()
     assert not run.get_file_names() and not MetricPoint.objects.exists()

@@ -175,14 +175,14 @@ def test_every_setting_is_taken_refused_or_told_of() -> None:
     for name, parameter in inspect.signature(AutoMLConfig).parameters.items():
         if name in silent | used or parameter.kind is parameter.VAR_KEYWORD:
             continue
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 config(**{name: 1})
             except UserErrorException as error:
                 assert name in str(error)
             else:
-                assert any(name in str(each.message) for each in told), name
+                assert any(name in str(each.message) for each in caught), name
 
 
 def test_what_changes_nothing_is_told() -> None:

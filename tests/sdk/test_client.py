@@ -302,8 +302,8 @@ def test_what_a_submit_does_not_know_is_told(studio: FakeStudio, ws: Workspace, 
 def test_validate_and_submit_say_the_same_of_compute_targets(studio: FakeStudio, ws: Workspace, script: str) -> None:
     ComputeTarget.create(ws, "cpu-cluster", AmlCompute.provisioning_configuration("STANDARD_D2_V2"))
     nowhere = PythonScriptStep(script, name="nowhere")
-    (told,) = Pipeline(ws, nowhere).validate()
-    assert "Step 'nowhere' names no compute target" in told and "There are: cpu-cluster." in told
+    (found,) = Pipeline(ws, nowhere).validate()
+    assert "Step 'nowhere' names no compute target" in found and "There are: cpu-cluster." in found
     for action in (
         lambda: Pipeline(ws, nowhere).submit("e"),
         lambda: Pipeline(ws, nowhere).publish("p"),
@@ -326,7 +326,7 @@ def test_a_step_may_name_no_target_where_the_workspace_has_a_default_one(
 
 
 @pytest.mark.parametrize(
-    "settings,told",
+    "settings,expected",
     [
         ({"node_count": 6}, "6 nodes"),
         ({"framework": "PySpark"}, "the framework PySpark"),
@@ -334,13 +334,15 @@ def test_a_step_may_name_no_target_where_the_workspace_has_a_default_one(
     ],
 )
 def test_what_no_step_does_is_refused(
-    studio: FakeStudio, ws: Workspace, script: str, settings: dict[str, Any], told: str
+    studio: FakeStudio, ws: Workspace, script: str, settings: dict[str, Any], expected: str
 ) -> None:
     config = RunConfiguration()
     config.target = "cpu"
     for name, value in settings.items():
         setattr(config, name, value)
-    with pytest.raises(UserErrorException, match=f"asks for {told}, which is not part of Duto yet: a step runs on one"):
+    with pytest.raises(
+        UserErrorException, match=f"asks for {expected}, which is not part of Duto yet: a step runs on one"
+    ):
         Experiment(ws, "e").submit(ScriptRunConfig(".", script, run_config=config))
 
 
@@ -590,10 +592,10 @@ def test_an_upload_carries_all_others_on_and_names_what_failed(
     }
     for name, action in actions.items():
         studio.calls.clear()
-        with pytest.raises(UserErrorException, match="2 files could not be copied") as told:
+        with pytest.raises(UserErrorException, match="2 files could not be copied") as refusal:
             action()
-        assert "b.txt is refused" in str(told.value) and "d.txt is refused" in str(told.value), name
-        assert type(told.value) is UserErrorException and sent(studio) == [f"{each}.txt" for each in "abcde"], name
+        assert "b.txt is refused" in str(refusal.value) and "d.txt is refused" in str(refusal.value), name
+        assert type(refusal.value) is UserErrorException and sent(studio) == [f"{each}.txt" for each in "abcde"], name
     with pytest.raises(UserErrorException) as missing:
         store.upload_files([*files, str(folder / "y"), str(folder / "z")])
     assert "/y' does" in str(missing.value) and "/z' does" in str(missing.value)
@@ -619,10 +621,10 @@ def test_a_download_carries_all_others_on_and_keeps_the_kind_of_error(
         ):  # fmt: skip
             folder = tmp_path / f"{number}{statuses}"
             studio.refused = dict(zip(("b.txt", "d.txt"), statuses, strict=True))
-            with pytest.raises(UserErrorException, match="2 files could not be copied") as told:
+            with pytest.raises(UserErrorException, match="2 files could not be copied") as refusal:
                 action(str(folder))
-            assert type(told.value) is kind and "b.txt is" in str(told.value) and "d.txt is" in str(told.value)
-            assert told.value.code == ("refused" if kind is not UserErrorException else None)
+            assert type(refusal.value) is kind and "b.txt is" in str(refusal.value) and "d.txt is" in str(refusal.value)
+            assert refusal.value.code == ("refused" if kind is not UserErrorException else None)
             assert sorted(each.name for each in folder.rglob("*.txt")) == ["a.txt", "c.txt", "e.txt"]
             assert capsys.readouterr().out == "Downloading 5 files: 3 copied, 2 not copied.\n"
 
@@ -672,9 +674,11 @@ def test_one_file_that_fails_costs_no_other_but_an_absence_ends_it(
     dataset = Dataset.File.from_files((ws.get_default_datastore(), "raw/*.txt"))
     monkeypatch.setattr(dataset, "_chosen", lambda: [{"path": f"/{letter}.txt"} for letter in "abcde"])
     monkeypatch.setattr(Client, "download", download)
-    with pytest.raises((UserErrorException, StudioUnavailableException)) as told:
+    with pytest.raises((UserErrorException, StudioUnavailableException)) as refusal:
         dataset.download(str(tmp_path / "here"))
-    assert "d.txt is not" in str(told.value) or all(f"{name} is not" in str(told.value) for name in ("a.txt", "c.txt"))
+    assert "d.txt is not" in str(refusal.value) or all(
+        f"{name} is not" in str(refusal.value) for name in ("a.txt", "c.txt")
+    )
     assert sorted(path.name for path in tmp_path.rglob("*.txt")) == had
 
 

@@ -114,8 +114,8 @@ def test_the_number_of_processes_is_part_of_a_steps_identity() -> None:
             step, snapshot=None, inputs={}, parameters={"many": many}, environment=None, compute=None
         )
 
-    told = [each.text for each in fingerprint.compare(of(Distribution("mpi", 2)), of(Distribution("mpi", 4)))]
-    assert told == ["distribution `processes` 2 → 4"]
+    found = [each.text for each in fingerprint.compare(of(Distribution("mpi", 2)), of(Distribution("mpi", 4)))]
+    assert found == ["distribution `processes` 2 → 4"]
     by_parameter = Distribution("mpi", {"parameter": "many"})
     assert fingerprint.digest(of(by_parameter, 2)) != fingerprint.digest(of(by_parameter, 3))
     assert "distribution" not in of(None)["parts"]
@@ -173,7 +173,7 @@ def test_a_step_of_mpi(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spread", "told"),
+    ("spread", "expected"),
     [
         ({"type": "mpi", "processes": 2}, ("Python", "OpenMpi", "mpi", {"processCountPerNode": 2})),
         ({"type": "pytorch", "processes": 3}, ("PyTorch", "Nccl", "pytorch", {"processCount": 3})),
@@ -181,6 +181,6 @@ def test_a_step_of_mpi(tmp_path: Path) -> None:
          ("TensorFlow", "ParameterServer", "tensorflow", {"workerCount": 2, "parameterServerCount": 1})),
     ],
 )  # fmt: skip
-def test_a_run_tells_it_in_azures_words(spread: dict[str, Any], told: tuple[str, str, str, Any]) -> None:
+def test_a_run_tells_it_in_azures_words(spread: dict[str, Any], expected: tuple[str, str, str, Any]) -> None:
     found = _definition({"script": "a.py", "distribution": spread})
-    assert (found["framework"], found["communicator"], found[told[2]]) == (told[0], told[1], told[3])
+    assert (found["framework"], found["communicator"], found[expected[2]]) == (expected[0], expected[1], expected[3])

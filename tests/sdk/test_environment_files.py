@@ -146,7 +146,7 @@ def test_what_of_a_list_is_not_used_is_told() -> None:
         "'--hash=sha256:aa'",
         "build=py37_0",
     ):
-        assert any(each in told for told in found.unused), each
+        assert any(each in answer for answer in found.unused), each
 
 
 def test_a_password_of_an_index_is_told_to_nobody() -> None:
@@ -155,8 +155,8 @@ def test_a_password_of_an_index_is_told_to_nobody() -> None:
         "-i=https://s3cret@a.example",
         "-f https://a:s3@cret@a.example",
     ):
-        (told,) = recipe(pip=[line]).unused
-        assert "https://…@a.example" in told and "cret" not in told
+        (found,) = recipe(pip=[line]).unused
+        assert "https://…@a.example" in found and "cret" not in found
 
 
 def test_several_lines_of_a_package_all_count_and_pip_comes_after_conda() -> None:
@@ -535,12 +535,12 @@ def test_a_python_of_the_users_own_has_none_of_the_packages_and_says_so() -> Non
     made.python.user_managed_dependencies = True
     assert "unused" not in made.definition()["python"]
     made.python.conda_dependencies = CondaDependencies.create(pip_packages=["six"])
-    (told,) = made.definition()["python"]["unused"]
-    assert "not installed" in told
+    (found,) = made.definition()["python"]["unused"]
+    assert "not installed" in found
 
 
 @pytest.mark.parametrize(
-    ("lines", "python", "packages", "told"),
+    ("lines", "python", "packages", "expected"),
     [
         ("- python=3.6.2\n- pip: [azureml-defaults, sklearn]", "3.6", {*DEFAULTS, "scikit-learn"}, ""),
         ("- python=3.7\n- scikit-learn\n- numpy<1.24", "3.7", {"scikit-learn", "numpy<1.24"}, ""),
@@ -550,12 +550,12 @@ def test_a_python_of_the_users_own_has_none_of_the_packages_and_says_so() -> Non
     ],
 )  # fmt: skip
 def test_an_old_conda_file_is_taken(
-    tmp_path: Path, lines: str, python: str | None, packages: set[str], told: str
+    tmp_path: Path, lines: str, python: str | None, packages: set[str], expected: str
 ) -> None:
     (tmp_path / "more.txt").write_text("scipy==1.4.1\n")
     found = conda(tmp_path, f"name: old\nchannels: [defaults, conda-forge]\ndependencies:\n{lines}\n")
     assert (found.python, set(found.packages), found.conda) == (python, packages, None)
-    assert told in "".join(found.unused) and bool(told) == bool(found.unused)
+    assert expected in "".join(found.unused) and bool(expected) == bool(found.unused)
 
 
 def test_a_program_of_ones_own_in_a_conda_file_is_refused_with_its_line(tmp_path: Path) -> None:

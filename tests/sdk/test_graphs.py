@@ -83,9 +83,9 @@ def test_inputs_and_outputs_say_more_than_where_data_stand_in_the_arguments() ->
 
 def test_data_of_which_nobody_can_tell_the_writer_are_named() -> None:
     data, none = PipelineData("data"), PipelineData("none")
-    told = problems_of(step("one", data), step("two", data), step("three", inputs=[none]))
-    assert "'data' stands in the arguments of 'one' and 'two', so it cannot be told which of them writes it" in told
-    assert "Step 'three': input 'none' is written by no step: name it in the `outputs`" in told
+    problems = problems_of(step("one", data), step("two", data), step("three", inputs=[none]))
+    assert "'data' stands in the arguments of 'one' and 'two', so it cannot be told which of them writes it" in problems
+    assert "Step 'three': input 'none' is written by no step: name it in the `outputs`" in problems
 
 
 def test_data_as_a_dataset_are_an_output_of_their_writer() -> None:

@@ -95,7 +95,7 @@ def test_what_is_over_is_dated() -> None:
 
 
 def test_nothing_that_was_named_becomes_markup() -> None:
-    told = view(
+    found = view(
         facts={"display_name": EVIL, "experiment": EVIL, "error": {"step": EVIL, "message": EVIL}},
         steps=[step(EVIL, error={"message": EVIL}), step("b")],
         needs={EVIL: [], "b": [EVIL]},
@@ -103,23 +103,23 @@ def test_nothing_that_was_named_becomes_markup() -> None:
         log_of=EVIL,
         log=[EVIL],
     )
-    shown = Marks(as_html(told))
+    shown = Marks(as_html(found))
     assert "script" not in shown.seen and shown.text.count(EVIL) >= 6
-    assert "javascript:" not in as_html(View(told.facts, "javascript:alert(1)"))
+    assert "javascript:" not in as_html(View(found.facts, "javascript:alert(1)"))
 
 
 def test_what_is_many_is_cut_and_says_so() -> None:
     many = MOST_STEPS + 5
     names = [f"s{number}" for number in range(many)]
     metrics = [{"run": "r", "name": f"m{number}", "points": [[0, 1, "t"]]} for number in range(MOST_METRICS + 3)]
-    told = view(steps=[step(name) for name in names], needs={name: [] for name in names}, metrics=metrics)
-    shown = Marks(as_html(told)).text
+    found = view(steps=[step(name) for name in names], needs={name: [] for name in names}, metrics=metrics)
+    shown = Marks(as_html(found)).text
     assert (
         "and 5 more steps" in shown
         and "and 3 more metrics" in shown
         and f"graph of {many} steps is on the page" in shown
     )
-    assert "and 5 more steps" in as_text(told, "PipelineRun")
+    assert "and 5 more steps" in as_text(found, "PipelineRun")
     assert MOST_LINES < 100 and MOST_DRAWN < MOST_STEPS
 
 

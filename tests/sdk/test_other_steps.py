@@ -94,8 +94,8 @@ def test_a_transfer_that_cannot_be_says_why(given: dict[str, Any], words: str) -
 
 
 def test_a_folder_is_copied_through_the_links_of_a_mount(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
-    told: list[dict[str, int]] = []
-    monkeypatch.setattr(transfer, "_log", told.append)
+    calls: list[dict[str, int]] = []
+    monkeypatch.setattr(transfer, "_log", calls.append)
     store, mount, target = (tmp_path / name for name in ("store", "mount", "target"))
     (store / "sub").mkdir(parents=True)
     (store / "a.bin").write_bytes(b"x" * (transfer.CHUNK + 1))
@@ -105,7 +105,7 @@ def test_a_folder_is_copied_through_the_links_of_a_mount(tmp_path: Path, capsys:
     assert transfer.main(["any", "directory", str(mount), str(target)]) == ""
     found = {str(path.relative_to(target)): path.stat().st_size for path in target.rglob("*") if path.is_file()}
     assert found == {"a.bin": transfer.CHUNK + 1, "sub/b\xff.txt": 1}
-    assert told == [{"files": 2, "bytes": transfer.CHUNK + 2, "percent": 100}]
+    assert calls == [{"files": 2, "bytes": transfer.CHUNK + 2, "percent": 100}]
     assert "Copied 2 of 2 files, 1 MiB of 1 MiB (100 %)." in capsys.readouterr().out
     assert transfer.main(["file", "file", str(store / "a.bin"), str(tmp_path / "deep/renamed")]) == ""
     assert (tmp_path / "deep/renamed").stat().st_size == transfer.CHUNK + 1

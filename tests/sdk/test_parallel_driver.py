@@ -43,7 +43,7 @@ class Step:
         work.mkdir(exist_ok=True)
         (work / "score.py").write_text(script)
         names = inputs or {"data": self.folder / "in"}
-        told = {
+        facts = {
             "settings": {
                 **{"inputs": list(names), "output": "rows", "output_action": "append_row", "error_threshold": 0},
                 **{"mini_batch_size": 1, "process_count_per_node": 2, **settings},
@@ -59,7 +59,7 @@ class Step:
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": SDK,
                 "TMPDIR": str(self.folder),
-                "DUTO_PARALLEL": json.dumps(told),
+                "DUTO_PARALLEL": json.dumps(facts),
             },
             **{"rows": str(self.folder / "rows"), **{name: str(place) for name, place in places.items()}},
             **{name: str(place) for name, (place, _) in tables.items()},
@@ -381,15 +381,15 @@ def test_what_a_process_has_ahead_goes_to_one_that_is_free(step: Step) -> None:
 
 def test_what_is_taken_back_is_never_waited_for() -> None:
     """The process may have read the last number meanwhile."""
-    hear, told = os.pipe()
+    hear, found = os.pipe()
     back = _second_end(hear)
     assert back is not None
     with pytest.raises(BlockingIOError):
         os.read(back, 16)
-    os.write(told, b"7")
+    os.write(found, b"7")
     assert os.read(back, 16) == b"7"
     os.close(back)
-    os.close(told)
+    os.close(found)
 
 
 def test_what_changed_is_not_taken_over_and_a_canceled_step_ends(step: Step) -> None:

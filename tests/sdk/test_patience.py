@@ -108,8 +108,8 @@ def test_who_waits_outlives_ten_minutes_and_is_told_once(clock, studio, gate, ca
         assert client.get("/x") == {}
     assert 590 <= clock.now - 1000 < 600
     assert max(clock.slept) <= 5
-    told = capfd.readouterr().err
-    assert told.count("\n") == 1 and gate.url in told and "600 seconds (DUTO_PATIENCE)" in told
+    found = capfd.readouterr().err
+    assert found.count("\n") == 1 and gate.url in found and "600 seconds (DUTO_PATIENCE)" in found
 
 
 def test_waiting_ends_when_patience_does(clock, studio, gate, monkeypatch):

@@ -25,8 +25,8 @@ TIME = {"columns": {"d": "datetime"}}
 
 
 def sources(files: Mapping[str, str | bytes]) -> list[Source]:
-    told = {name: data.encode() if isinstance(data, str) else data for name, data in files.items()}
-    return [Source(name, len(data), lambda data=data: io.BytesIO(data)) for name, data in told.items()]
+    facts = {name: data.encode() if isinstance(data, str) else data for name, data in files.items()}
+    return [Source(name, len(data), lambda data=data: io.BytesIO(data)) for name, data in facts.items()]
 
 
 def table(

@@ -274,7 +274,7 @@ class Site(StepKinds):
         of_run = ("metrics", "images", "outputs", "children", "details")
         tabs |= {f"interactive {tab}": f"runs/{opened.pk}/?tab={tab}" for tab in of_run}
         tuned, trial = self.sweep()
-        told = Delivery.objects.get(status="dead")
+        found = Delivery.objects.get(status="dead")
         tabs |= {"trials": f"runs/{tuned.pk}/?step=tune&tab=trials", "trial": f"runs/{trial.pk}/"}
         tabs |= {"searched": f"runs/{self.searched().pk}/?step=search&tab=trials"}
         tabs |= {"mini-batches": f"runs/{self.parallel().pk}/?step=score&tab=batches"}
@@ -295,8 +295,8 @@ class Site(StepKinds):
             "calendar": "schedules/calendar/?zone=Europe/Lisbon", "month": "schedules/calendar/?view=month&zone=Europe/Lisbon",
             "backfill": f"schedules/{schedule.pk}/backfill/?start={week[0] - timedelta(days=3):%Y-%m-%dT%H:%M}&end={week[1]:%Y-%m-%dT%H:%M}&parallel=2",
             "notifications": "settings/notifications/", "new rule of one's own": "settings/notifications/rules/new/?own=1", "new rule": "settings/notifications/rules/new/",
-            "rule": f"settings/notifications/rules/{told.rule_id}/", "new channel": "settings/notifications/channels/new/", "channel": f"settings/notifications/channels/{told.channel_id}/",
-            "deliveries": "settings/notifications/deliveries/", "delivery": f"settings/notifications/deliveries/{told.pk}/",
+            "rule": f"settings/notifications/rules/{found.rule_id}/", "new channel": "settings/notifications/channels/new/", "channel": f"settings/notifications/channels/{found.channel_id}/",
+            "deliveries": "settings/notifications/deliveries/", "delivery": f"settings/notifications/deliveries/{found.pk}/",
             "drafts": "drafts/", "draft": f"drafts/{draft.pk}/",
             "modules": "modules/", "module": f"modules/{module.pk}/",
             "models": "models/", "model": "models/named/forest/", "settings": "settings/", "workspace": "settings/workspace/", "people": "settings/people/",

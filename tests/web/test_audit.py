@@ -424,12 +424,12 @@ def shown_and_exported(site: Site, entry: AuditEntry) -> None:
     fits: dict[str, Any] = {"action": entry.action, "person": entry.actor, "since": entry.created_at.date().isoformat()}
     page = site.see("settings/audit/", **fits).content.decode()
     assert escape(str(actions.WORDS[entry.action])) in page and escape(entry.target) in page
-    told = site.get("audit/", **fits).json()["items"][0]
+    items = site.get("audit/", **fits).json()["items"][0]
     row = {
         "at": iso(entry.created_at), "person": entry.person, "actor": entry.actor, "via": entry.via,
         "through": entry.through, "action": entry.action, "target": entry.target, "facts": entry.facts,
     }  # fmt: skip
-    assert told == row
+    assert items == row
     lines = content(site.get("audit/file/", kind="jsonl", **fits)).splitlines()
     assert json.loads(lines[0]) == row
     (first, *_) = csv.DictReader(io.StringIO(content(site.see("settings/audit/file/", kind="csv", **fits)).decode()))

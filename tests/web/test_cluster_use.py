@@ -55,8 +55,8 @@ def test_time_counts_within_the_window_alone() -> None:
 @pytest.mark.django_db
 @pytest.mark.sqlite
 def test_a_cluster_tells_its_day(site: Site) -> None:
-    told = site.get("compute/cpu/usage/").json()
-    assert (told["series"], told["node_seconds"]) == ([], 0)
+    document = site.get("compute/cpu/usage/").json()
+    assert (document["series"], document["node_seconds"]) == ([], 0)
     moment, minute = now(), timedelta(minutes=1)
     root = site.pipeline("one -> two -> three", status="Running")
     for name, queued, leased, finished in (
@@ -69,12 +69,12 @@ def test_a_cluster_tells_its_day(site: Site) -> None:
         Attempt.objects.filter(pk=attempt.pk).update(
             compute_target=site.cluster, **dict(zip(("queued_at", "leased_at", "finished_at"), stamps, strict=True))
         )
-    told = site.get("compute/cpu/usage/").json()
-    peaks = {each["name"]: each["peak"] for each in told["series"]}
+    document = site.get("compute/cpu/usage/").json()
+    peaks = {each["name"]: each["peak"] for each in document["series"]}
     assert peaks == {"running": 2, "waiting": 3}
-    assert {each["name"]: each["points"][-1][1] for each in told["series"]} == {"running": 1, "waiting": 1}
-    assert abs(told["node_seconds"] - 50 * 60) < 5
-    assert told["nodes"] == site.cluster.max_nodes
+    assert {each["name"]: each["points"][-1][1] for each in document["series"]} == {"running": 1, "waiting": 1}
+    assert abs(document["node_seconds"] - 50 * 60) < 5
+    assert document["nodes"] == site.cluster.max_nodes
     assert code(site.get("compute/none/usage/")) == (404, "unknown_compute")
     page = site.see("compute/clusters/cpu/").content.decode()
     assert "/api/v1/workspaces/lab/compute/cpu/usage/" in page

@@ -164,9 +164,9 @@ def test_the_panel_says_why_a_step_waits_with_numbers_and_since_when(site: Site)
     assert "Waiting for" in page
     fragment = site.see(f"runs/{last.run_id}/waiting/").content.decode()
     assert 'data-reason="cluster_full"' in fragment
-    told = site.client.get(f"/api/v1/workspaces/lab/runs/{last.run_id}/").json()["step"]["waiting"]
-    assert [each["code"] for each in told] == ["cluster_full", "queue"]
-    assert told[1]["facts"]["since"]
+    document = site.client.get(f"/api/v1/workspaces/lab/runs/{last.run_id}/").json()["step"]["waiting"]
+    assert [each["code"] for each in document] == ["cluster_full", "queue"]
+    assert document[1]["facts"]["since"]
     site.cluster.max_nodes = 9
     site.cluster.save()
     assert "Nothing keeps it" in site.see(f"runs/{last.run_id}/waiting/").content.decode()

@@ -56,8 +56,8 @@ def test_files_are_sent_under_a_key_that_is_good_for_one_person(site: Site) -> N
     at = f"/w/lab/data/staged/{key}/deep/a b.csv"
     assert site.page.put(at, CSV).json() == {"path": "deep/a b.csv", "size": len(CSV)}
     assert [each.path for each in staging.held(site.context, key)] == ["deep/a b.csv"]
-    told = site.people["contributor"].put(at, CSV)
-    assert (told.status_code, told.json()["error"]["code"]) == (400, "bad_key")
+    found = site.people["contributor"].put(at, CSV)
+    assert (found.status_code, found.json()["error"]["code"]) == (400, "bad_key")
     assert site.people["reader"].put(at, CSV).status_code == 403
     assert site.people["stranger"].put(at, CSV).status_code == 404
     assert site.page.put("/w/lab/data/staged/made-up/a.csv", CSV).status_code == 400

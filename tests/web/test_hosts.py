@@ -71,8 +71,8 @@ def test_who_may_not_is_offered_nothing(site: Site) -> None:
 def test_what_a_host_has_is_told(site: Site) -> None:
     card = {"uuid": "GPU-1", "name": "NVIDIA H100", "memory": 80 << 30}
     facts = {"engine": {"name": "box", "version": "20.10.24", "runtimes": ["nvidia", "runc"]}}
-    told = {"gpus": [card, {**card, "uuid": "GPU-2"}], "facts": facts, "launcher": "docker", "last_seen_at": now()}
-    Host.objects.create(name="gpu-box", key_digest="g", workspace=site.workspace, **told)
+    values = {"gpus": [card, {**card, "uuid": "GPU-2"}], "facts": facts, "launcher": "docker", "last_seen_at": now()}
+    Host.objects.create(name="gpu-box", key_digest="g", workspace=site.workspace, **values)
     words = re.sub(r"<[^>]+>|\s+", " ", site.see("compute/").content.decode())
     words = re.sub(r" +", " ", words)
     for text in ("2 × NVIDIA H100 80 GiB", "containers, engine 20.10.24", "runtimes: nvidia, runc"):
@@ -82,9 +82,9 @@ def test_what_a_host_has_is_told(site: Site) -> None:
 @pytest.mark.parametrize("odd", [None, [], "x", 7, {"engine": [1], "isolation": "x"}, {"engine": {"runtimes": 5}}])
 @pytest.mark.parametrize("launcher", ["docker", "process"])
 def test_what_an_agent_told_oddly_does_not_break_the_page(site: Site, odd: object, launcher: str) -> None:
-    told = {"facts": odd if odd is not None else {}, "gpus": odd if odd is not None else [None, {"memory": "much"}]}
+    facts = {"facts": odd if odd is not None else {}, "gpus": odd if odd is not None else [None, {"memory": "much"}]}
     Host.objects.create(
-        name="odd", key_digest="o", workspace=site.workspace, last_seen_at=now(), launcher=launcher, **told
+        name="odd", key_digest="o", workspace=site.workspace, last_seen_at=now(), launcher=launcher, **facts
     )
     assert site.see("compute/").status_code == 200
     assert site.see("compute/hosts/odd/").status_code == 200
@@ -108,12 +108,12 @@ def words_of(site: Site, name: str = "alpha", who: str = "owner") -> str:
 
 
 def test_the_page_of_a_host_tells_what_it_has_and_what_is_held(site: Site) -> None:
-    told = {
+    values = {
         "engine": {"name": "Docker", "version": "20.10.24", "api": "1.41", "runtimes": ["nvidia", "runc"], "cdi": True}
     }
     reading = {"uuid": CARDS[0]["uuid"], "utilization": 0.87, "memory": 42 << 30, "temperature": 61}
     stored = {"environments": [{"key": "e", "bytes": 5 << 30}, {"key": "f", "bytes": 1 << 30}]}
-    facts = {**told, "disk_total": 1 << 40, "sample": {"gpus": [reading]}, "storage": stored}
+    facts = {**values, "disk_total": 1 << 40, "sample": {"gpus": [reading]}, "storage": stored}
     host = Host.objects.create(
         name="gpu-box", key_digest="g", workspace=site.workspace, launcher="docker", cores=32, memory=100 << 30, gpus=CARDS,
         disk_free=400 << 30, facts=facts, agent_version="0.1.0", pythons=["3.11.7"], last_seen_at=now(),
@@ -167,12 +167,12 @@ def test_what_another_workspace_runs_on_a_shared_host_is_told_as_a_sum_alone(sit
     words = words_of(site)
     assert "1 of 4 free, others hold 3" in words
     assert "secret" not in words and "hush" not in words
-    told = site.client.get("/api/v1/workspaces/lab/hosts/alpha/").json()
-    assert told["held"] == {
+    document = site.client.get("/api/v1/workspaces/lab/hosts/alpha/").json()
+    assert document["held"] == {
         "workspace": {"cores": 0, "memory": 0, "gpus": 0},
         "others": {"cores": 3, "memory": 1, "gpus": 0},
     }
-    assert (told["state"], told["drained_by"], told["nodes"]) == ("alive", "", [])
+    assert (document["state"], document["drained_by"], document["nodes"]) == ("alive", "", [])
 
 
 def test_the_steps_on_a_host_are_those_of_this_workspace(site: Site) -> None:

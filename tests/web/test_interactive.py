@@ -379,15 +379,15 @@ def test_more_series_and_tables_than_a_page_holds_are_counted_not_left_out_witho
 def test_who_watches_a_run_is_told_of_files_and_of_child_runs(
     site: Site, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(outbox, "hint", lambda topic, frame=None: told.append(f"{topic} {frame}"))
+    calls: list[str] = []
+    monkeypatch.setattr(outbox, "hint", lambda topic, frame=None: calls.append(f"{topic} {frame}"))
     run = opened(site)
     assert site.put(f"runs/{run}/artifacts/a.txt", b"x").status_code == 201
-    assert told == [f"files:{run} {{'reload': True}}"]
-    told.clear()
+    assert calls == [f"files:{run} {{'reload': True}}"]
+    calls.clear()
     child = opened(site, run)
     site.post(f"runs/{child}/complete/")
     opened(site, run)
     site.post(f"runs/{run}/complete/")
-    assert told == [f"children:{run} {{'reload': True}}"] * 4
+    assert calls == [f"children:{run} {{'reload': True}}"] * 4
     call_command("check")

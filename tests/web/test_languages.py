@@ -87,13 +87,13 @@ def test_the_script_of_a_page_is_answered_in_its_language(site: Site) -> None:
 
 def test_another_language_costs_no_query_and_few_bytes(site: Site) -> None:
     path = f"runs/{site.failed().pk}/"
-    told = []
+    calls = []
     for language in ("en", PORTUGUESE):
         see(site, path, **{"Accept-Language": language})
         with CaptureQueriesContext(connection) as queries:
             html = see(site, path, **{"Accept-Language": language})
-        told.append((len(queries), len(html.encode())))
-    (queries, size), (theirs, longer) = told
+        calls.append((len(queries), len(html.encode())))
+    (queries, size), (theirs, longer) = calls
     assert theirs == queries
     assert longer < size * 1.1
 

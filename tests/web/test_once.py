@@ -37,8 +37,8 @@ def test_who_clicks_twice_is_told_what_the_first_click_has_done(site: Site) -> N
     site.page.cookies.pop("messages")
     second = site.send("data/register/?from=path", **values)
     assert second["Location"] == "/w/lab/data/sets/Rain/"
-    told = site.see("data/sets/Rain/").content.decode()
-    assert "“Rain” version 1 is registered." in told and "was not carried out again" in told
+    found = site.see("data/sets/Rain/").content.decode()
+    assert "“Rain” version 1 is registered." in found and "was not carried out again" in found
 
 
 def test_a_form_that_makes_something_carries_a_key(site: Site) -> None:

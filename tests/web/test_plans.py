@@ -63,12 +63,12 @@ def test_each_form_that_submits_shows_its_plan(site: Site, crew: Planner) -> Non
     assert "1 reused" in resumed and "Adopted from #2" in resumed
     assert kept() == before and Run.objects.filter(parent=None).count() == 2
     # In Portuguese, what differs is told beside the sentence that says that something does.
-    told = site.page.post(
+    found = site.page.post(
         f"/w/lab/drafts/{draft}/",
         {**forms[f"drafts/{draft}/"], "part": "plan", "p_lr": "0.2"},
         headers={"Accept-Language": PORTUGUESE},
     ).content.decode()
-    assert ("ainda não se sabe" in told and "0,2" in told) or "0.2" in told
+    assert ("ainda não se sabe" in found and "0,2" in found) or "0.2" in found
     PublishedPipeline.objects.update(status="Disabled")
     refused = unescape(site.send(f"pipelines/{pipeline.pk}/", part="plan", p_lr="0.1", experiment="e").content.decode())
     assert "The pipeline 'nightly' is disabled" in refused

@@ -117,8 +117,8 @@ def test_dropped_folders_are_walked(form: Form) -> None:
     form.page.evaluate(
         """() => {
           const file = (name, text) => ({ isFile: true, fullPath: `/top/${name}`, file: (done) => done(new File([text], name)) });
-          let told = 0;
-          const folder = { isFile: false, createReader: () => ({ readEntries: (done) => done(told++ < 2 ? [file(`${told}.txt`, "x")] : []) }) };
+          let reads = 0;
+          const folder = { isFile: false, createReader: () => ({ readEntries: (done) => done(reads++ < 2 ? [file(`${reads}.txt`, "x")] : []) }) };
           const event = new Event("drop", { cancelable: true });
           event.dataTransfer = { files: [], items: [{ kind: "file", webkitGetAsEntry: () => folder }] };
           document.querySelector("file-drop").dispatchEvent(event);

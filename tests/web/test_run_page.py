@@ -168,12 +168,12 @@ def test_lines_that_nobody_touched_come_back_as_they_were(site: Site, default: s
     sent = default.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")  # as browsers do
     site.send(made, p_note=sent, experiment="same")
     site.send(made, p_note=sent + "c\r\nd", experiment="other")
-    told = {
+    facts = {
         each.experiment.name: each.parameters["note"]
         for each in Run.objects.filter(published_pipeline_id__isnull=False)
     }
-    assert told["same"] == default
-    assert told["other"] == sent.replace("\r\n", "\n") + "c\nd"
+    assert facts["same"] == default
+    assert facts["other"] == sent.replace("\r\n", "\n") + "c\nd"
 
 
 def test_a_disabled_pipeline_is_not_started_and_says_so(site: Site) -> None:
@@ -495,8 +495,8 @@ def test_the_header_says_parameters_and_all_tags_and_cuts_long_names(site: Site)
     Run.objects.filter(pk=run.pk).update(display_name=name, tags={f"tag{place}": "" for place in range(30)})
     page = site.see(f"runs/{run.pk}/", part="head").content.decode()
     assert f'<h1 title="{name} #{run.number}"><span class="truncate">' in page
-    for told in ("trees = 300", "rate = 0.1", "scale = true", "note = nightly"):
-        assert told in page
+    for each in ("trees = 300", "rate = 0.1", "scale = true", "note = nightly"):
+        assert each in page
     assert all(f"?tag=tag{place}" in page for place in range(30))
     assert "+26" in page
 

@@ -95,8 +95,8 @@ def test_an_account_is_closed_with_all_that_leans_on_it_and_opened_again(site: S
     assert site.see("", "reader").status_code == 302
     entry = AuditEntry.objects.get(action="account.closed")
     assert (entry.person, entry.target) == ("ana", "a-reader")
-    told = keeper.patch(f"/api/v1/studio/people/{reader.pk}/", {"is_active": True}, content_type="application/json")
-    assert told.json()["is_active"] and told.json()["workspaces"] == 1
+    found = keeper.patch(f"/api/v1/studio/people/{reader.pk}/", {"is_active": True}, content_type="application/json")
+    assert found.json()["is_active"] and found.json()["workspaces"] == 1
     own = keeper.patch(f"/api/v1/studio/people/{site.owner.pk}/", {"is_active": False}, content_type="application/json")
     assert (own.status_code, own.json()["error"]["code"]) == (409, "own_account")
     # Nor is a workspace left without an owner.

@@ -132,8 +132,8 @@ def test_builds_reused_and_skipped_steps_stand_at_their_time_and_durations_are_t
 
 def test_a_run_tells_only_of_the_builds_that_it_waited_for(site: Site) -> None:
     run, start = lay_out(site)
-    told = graph_document(Run.objects.get(pk=run.pk))["builds"]
-    assert [(each["label"], each["step"], each["status"]) for each in told] == [("forest:3", "fit", "Completed")]
+    found = graph_document(Run.objects.get(pk=run.pk))["builds"]
+    assert [(each["label"], each["step"], each["status"]) for each in found] == [("forest:3", "fit", "Completed")]
     EnvironmentBuild.objects.update(finished_at=start)
     assert graph_document(Run.objects.get(pk=run.pk))["builds"] == []
     EnvironmentBuild.objects.update(created_at=start + timedelta(hours=2), finished_at=None, status="building")

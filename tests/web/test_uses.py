@@ -219,8 +219,8 @@ def test_what_ran_on_a_host_is_told_of_any_age_and_of_this_workspace_alone(site:
     answer = site.people["stranger"].get("/w/other/runs/of/host/steps/", {"of": "alpha"}).content.decode()
     assert "No step ran here yet" in answer and other.workspace.name == "other"
     assert "No step ran here yet" in site.see("runs/of/host/steps/", of="beta").content.decode()
-    told = site.client.get(f"{site.base}hosts/alpha/uses/?limit=2").json()
-    assert [(each["attempt"], each["attempt_status"]) for each in told["items"]] == [(2, "completed"), (1, "lost")]
+    document = site.client.get(f"{site.base}hosts/alpha/uses/?limit=2").json()
+    assert [(each["attempt"], each["attempt_status"]) for each in document["items"]] == [(2, "completed"), (1, "lost")]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -92,10 +92,10 @@ def test_a_wheel_holds_the_checkout_and_its_own_record(name: str) -> None:
     for path, digest, size in rows[:-1]:
         seen = base64.urlsafe_b64encode(hashlib.sha256(held[path]).digest()).decode().rstrip("=")
         assert (digest, size) == (f"sha256={seen}", str(len(held[path])))
-    told = Metadata.from_email(held[f"{info}/METADATA"])
-    assert (told.name, str(told.version), str(told.requires_python)) == (name, wheel.version, ">=3.8")
+    found = Metadata.from_email(held[f"{info}/METADATA"])
+    assert (found.name, str(found.version), str(found.requires_python)) == (name, wheel.version, ">=3.8")
     # The other half of the SDK is that of this studio: what is pinned so can be on no public index.
-    ours = [each for each in told.requires_dist or () if each.name in SOURCES]
+    ours = [each for each in found.requires_dist or () if each.name in SOURCES]
     assert all(str(each.specifier) == f"=={wheel.version}" for each in ours) and len(ours) == 2 * (name != "duto")
 
 
@@ -151,7 +151,7 @@ def test_pip_installs_it_without_a_checkout(version: str, live_server: Any, tmp_
     listed = json.loads(subprocess.run(["pip", "list", "--format=json"], **options).stdout)
     assert {each["name"].lower() for each in listed} - {"pip", "setuptools"} == {"duto", "duto-azureml", "pyyaml"}
     for command in (["duto"], ["python", "-m", "duto"]):
-        told = subprocess.run([*command, "--help"], **options)
-        assert told.returncode == 0 and "trigger" in told.stdout, told.stderr
+        finished = subprocess.run([*command, "--help"], **options)
+        assert finished.returncode == 0 and "trigger" in finished.stdout, finished.stderr
     checked = subprocess.run(["pip", "check"], **options)
     assert checked.returncode == 0, checked.stdout

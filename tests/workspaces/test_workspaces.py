@@ -28,10 +28,10 @@ def test_settings_change_all_together_or_not_at_all(scenario: WorkspaceScenario)
     answer = scenario.api.patch(
         "", {"description": "Soil", "tags": {"team": "north"}, "limits": {"members": 4}, "audit_days": 30}
     )
-    told = answer.json()
+    document = answer.json()
     assert answer.status_code == 200
-    assert (told["description"], told["tags"], told["audit_days"]) == ("Soil", {"team": "north"}, 30)
-    assert told["limits"] == {"storage_bytes": None, "running_steps": None, "members": 4}
+    assert (document["description"], document["tags"], document["audit_days"]) == ("Soil", {"team": "north"}, 30)
+    assert document["limits"] == {"storage_bytes": None, "running_steps": None, "members": 4}
     assert code(scenario.api.patch("", {"limits": {"members": 9}, "default_datastore": "none"})) == (
         404,
         "unknown_datastore",
@@ -59,12 +59,17 @@ def make(scenario: WorkspaceScenario, key: str = "", **asked: Any) -> Any:
 def test_a_workspace_is_made_with_all_that_its_form_takes(scenario: WorkspaceScenario) -> None:
     neighbour = scenario.person("bea", Role.CONTRIBUTOR)
     answer = make(scenario)
-    told = answer.json()
+    document = answer.json()
     assert answer.status_code == 201
-    assert (told["name"], told["description"], told["role"], told["tags"]) == ("north", "Soil", "owner", WHOLE["tags"])
-    assert told["limits"] == {"storage_bytes": None, "running_steps": 4, "members": 3}
-    assert told["default_compute"] == "cpu-cluster"
-    bea, eve = told["invited"]
+    assert (document["name"], document["description"], document["role"], document["tags"]) == (
+        "north",
+        "Soil",
+        "owner",
+        WHOLE["tags"],
+    )
+    assert document["limits"] == {"storage_bytes": None, "running_steps": 4, "members": 3}
+    assert document["default_compute"] == "cpu-cluster"
+    bea, eve = document["invited"]
     assert bea == {"username": "bea", "sign_in_link": None}
     assert eve["username"] == "eve" and "/start/" in eve["sign_in_link"]
     made = Workspace.objects.get(name="north")
@@ -182,8 +187,8 @@ def test_what_an_owner_changes_while_somebody_joins_holds(
     secret, look_up = link.split("/")[2], invitations.of_link
 
     def meanwhile(change: Callable[[], object]) -> None:
-        def looked_up(told: str) -> Invitation | None:
-            found = look_up(told)
+        def looked_up(expected: str) -> Invitation | None:
+            found = look_up(expected)
             change()
             return found
 
@@ -218,8 +223,8 @@ def test_what_ends_with_somebody_is_told_before(scenario: WorkspaceScenario) -> 
         "enrolments": 0,
     }
     assert scenario.api.get(f"members/{member.pk}/ends/?role=contributor").json() == {"invitations": 1, "enrolments": 0}
-    told = scenario.api.get(f"members/{member.pk}/tokens/").json()["items"]
-    assert [each["name"] for each in told] == ["tests"] and "token" not in told[0]
+    items = scenario.api.get(f"members/{member.pk}/tokens/").json()["items"]
+    assert [each["name"] for each in items] == ["tests"] and "token" not in items[0]
     assert scenario.client_for(Role.CONTRIBUTOR).get(f"members/{member.pk}/tokens/").status_code == 403
 
 
@@ -270,17 +275,17 @@ def test_the_audit_tells_who_and_from_where_and_goes_out_as_files(scenario: Work
     scenario.api.post("members/", {"username": "eve"})
     workspaces.change(scenario.context, description="=cmd()")
     AuditEntry.objects.filter(action="workspace.created").update(created_at=now() - timedelta(days=40))
-    told = scenario.api.get("audit/").json()["items"]
-    assert [each["action"] for each in told] == ["workspace.changed", "member.invited", "workspace.created"]
-    assert [each["via"] for each in told] == ["page", "token", "page"]
-    assert told[1]["through"].endswith(" tests") and told[1]["person"] == "ana"
+    items = scenario.api.get("audit/").json()["items"]
+    assert [each["action"] for each in items] == ["workspace.changed", "member.invited", "workspace.created"]
+    assert [each["via"] for each in items] == ["page", "token", "page"]
+    assert items[1]["through"].endswith(" tests") and items[1]["person"] == "ana"
     assert [each["action"] for each in scenario.api.get("audit/?action=member.").json()["items"]] == ["member.invited"]
     assert scenario.api.get("audit/?person=nobody").json()["items"] == []
     day = (now() - timedelta(days=7)).date().isoformat()
     assert len(scenario.api.get(f"audit/?since={day}").json()["items"]) == 2
     assert code(scenario.api.get("audit/?since=yesterday"))[0] == 400
     lines = content(scenario.api.get("audit/file/?kind=jsonl")).decode().splitlines()
-    assert [json.loads(line)["action"] for line in lines] == [each["action"] for each in told]
+    assert [json.loads(line)["action"] for line in lines] == [each["action"] for each in items]
     rows: list[dict[str, Any]] = list(
         csv.DictReader(io.StringIO(content(scenario.api.get("audit/file/?kind=csv")).decode()))
     )

@@ -31,8 +31,8 @@ together = logs["user_logs/std_log.txt"].splitlines()
 assert sorted(line[:10] for line in together) == ["[0] rank 0", "[1] rank 1", "[2] rank 2"], together
 run.download_file("user_logs/std_log_process_0.txt", "zero.txt")
 assert "total 3" in Path("zero.txt").read_text()
-told = run.get_details()["runDefinition"]
-assert (told["framework"], told["pytorch"]) == ("PyTorch", {"processCount": 3}), told
+definition = run.get_details()["runDefinition"]
+assert (definition["framework"], definition["pytorch"]) == ("PyTorch", {"processCount": 3}), definition
 
 config = RunConfiguration()
 config.environment = bare

@@ -87,9 +87,9 @@ assert again.wait_for_completion(raise_on_error=False) == "Failed"
 Path("shaky/shaky.py").write_text("print('sound, too')")
 mended = varied.submit(chain, resume_from=again)
 assert mended.wait_for_completion() == "Finished"
-told = {step.name: step.get_reuse_explanation() for step in mended.get_steps()}
-assert told["sound"]["code"] == "adopted" and told["sound"]["compared_with"]["root"] == broken.id
-assert "Since then: `shaky.py` changed" in told["shaky"]["text"]
+explanations = {step.name: step.get_reuse_explanation() for step in mended.get_steps()}
+assert explanations["sound"]["code"] == "adopted" and explanations["sound"]["compared_with"]["root"] == broken.id
+assert "Since then: `shaky.py` changed" in explanations["shaky"]["text"]
 assert "Nothing failed" in raised(UserErrorException, mended.resume)
 only = raised(UserErrorException, lambda: varied.submit(ScriptRunConfig(".", "fail.py"), resume_from=again))
 assert "Only a Pipeline takes resume_from" in only

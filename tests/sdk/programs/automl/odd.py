@@ -79,9 +79,9 @@ def odd_data():
     for labels in (["é", None, "b c"] * 8, pandas.Categorical(["u", "v"] * 12)):
         table = frame(labels, day=dates, lists=[[1]] * 24, endless=[numpy.inf, 1.0, 2.0, -1e300] * 6, same=1)
         fitting, found = tried(settings(n_cross_validations=2), table.rename(columns={"a": 'a[0], <"b">'}))
-        told = " ".join([*fitting.data.notes, *fitting.notes])
-        assert all(name in told for name in ("'lists'", "'endless' holds", "'same'")), told
-        assert "'day'" not in told, told
+        answer = " ".join([*fitting.data.notes, *fitting.notes])
+        assert all(name in answer for name in ("'lists'", "'endless' holds", "'same'")), answer
+        assert "'day'" not in answer, answer
         assert set(found["lgbm"][1].predict(table.rename(columns={"a": 'a[0], <"b">'}))) <= set(table["y"].dropna())
     # A table whose types nobody has looked at: numbers and dates as texts, codes that begin by a zero, and what is said to be none.
     typed = frame([float(n) for n in range(24)], day=dates, code=[f"0{n % 5}" for n in range(24)], said=["7", "8"] * 12)
@@ -93,8 +93,10 @@ def odd_data():
         "featurization": {"column_purposes": {"said": "Categorical"}},
     }
     fitting, found = tried(settings(**asked), texts)
-    told = " ".join([*fitting.data.notes, *fitting.notes])
-    assert "all numbers are taken as such: a, b, y." in told and "'day' holds texts that are all dates" in told, told
+    answer = " ".join([*fitting.data.notes, *fitting.notes])
+    assert "all numbers are taken as such: a, b, y." in answer and "'day' holds texts that are all dates" in answer, (
+        answer
+    )
     likely = found["lgbm"][1].predict(texts.drop(columns="y"))
     assert numpy.allclose(
         likely, found["lgbm"][1].predict(typed.assign(a=typed["a"].where(typed.index != 3), day=dates))
@@ -174,11 +176,11 @@ def odd_forecasts():
     tried(settings(**{**asked, "n_cross_validations": None, "validation_data": "v"}), table, ["enet"], later)
     model = tried(settings(**asked), table.sample(frac=1, random_state=0), ["enet"])[1]["enet"][1]
     wanted = later.drop(columns="y").groupby("store").head(2)
-    told = model.predict(wanted)
-    assert numpy.isfinite(told).all()
+    found = model.predict(wanted)
+    assert numpy.isfinite(found).all()
     shuffled = wanted.sample(frac=1, random_state=1)
-    assert numpy.allclose(model.predict(shuffled), pandas.Series(told, wanted.index)[shuffled.index])
-    assert numpy.allclose(model.predict(wanted.set_index(["day", "store"])), told)
+    assert numpy.allclose(model.predict(shuffled), pandas.Series(found, wanted.index)[shuffled.index])
+    assert numpy.allclose(model.predict(wanted.set_index(["day", "store"])), found)
     for given, known, text in (
         (None, None, "needs a frame"),
         (wanted.drop(columns="store"), None, "no column 'store'"),

@@ -27,7 +27,7 @@ from datasets.services import fetching as dataset_fetching
 from datasets.services import files as dataset_files
 from datasets.services.versions import get_version, save
 from duto.spec.graph import Input
-from runs.stored_messages import said
+from runs.stored_messages import localized
 from tests.workspace_scenario import WorkspaceScenario, code
 
 pytestmark = pytest.mark.django_db
@@ -148,7 +148,7 @@ def test_why_it_was_not_fetched_is_told_in_the_readers_language(scenario: Worksp
     with translation.override("pt-pt"):
         wanted = f"Não é possível obter '{site}/nothing.csv': responde 404."
         assert version.localized_error == wanted
-        assert said(kept).endswith(wanted)
+        assert localized(kept).endswith(wanted)
 
 
 def test_saving_asks_nobody_and_reading_waits_for_no_one(scenario: WorkspaceScenario, site: str) -> None:

@@ -31,7 +31,7 @@ from datasets.stores import root_by_name
 from datasets.web import reading
 from duto.data.tabular_reading import read_frame, read_local, source_of
 from duto.exceptions import UserErrorException
-from runs.stored_messages import said
+from runs.stored_messages import localized
 from tests.workspace_scenario import WorkspaceScenario, code, content
 from workspaces.models import Role
 
@@ -520,7 +520,7 @@ def test_why_files_are_no_table_is_told_in_the_readers_language(
             version.localized_error.startswith("Isto não pode ser lido como tabela: ")
             and portuguese in version.localized_error
         )
-        assert portuguese in said(kept) and english not in said(kept)
+        assert portuguese in localized(kept) and english not in localized(kept)
         shown = reading.look(
             scenario.workspace, find(scenario.workspace, version.definition["sources"]), version.definition
         )

@@ -102,8 +102,8 @@ def test_the_same_secret_is_reused_and_another_is_noticed(keeper: Keeper) -> Non
     assert keeper.ran == []
     assert first.parameters["password"]["$sealed"] != again.parameters["password"]["$sealed"]
     plan = keeper.plan(parameters={"password": OTHER})
-    told = next(each for each in plan["steps"] if each["node"] == "train")
-    assert "parameter `password` changed" in told["text"]
+    planned = next(each for each in plan["steps"] if each["node"] == "train")
+    assert "parameter `password` changed" in planned["text"]
     assert OTHER not in json.dumps(plan) and "$sealed" not in json.dumps(plan) and "$digest" not in json.dumps(plan)
     third = keeper.done(OTHER)
     assert "train" in keeper.ran and "prepare" not in keeper.ran

@@ -1,10 +1,24 @@
-"""Fields of forms that give back what they showed."""
+"""Fields of forms. How each is drawn says `templates/django/forms/field.html`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
+from django.forms.boundfield import BoundField
+
+
+class Unmarked(BoundField):
+    """The `bound_field_class` of fields that are not marked as optional: a list always has a choice, and what an empty limit
+    means stands in it."""
+
+    hides_optional = True
+
+
+class Choice(forms.ChoiceField):
+    """One of a list, of which one is always chosen."""
+
+    bound_field_class = Unmarked
 
 
 class TextArea(forms.CharField):

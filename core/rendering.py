@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.forms.renderers import TemplatesSetting
 from django.http import HttpRequest
 from django.template.backends.django import DjangoTemplates, Template
 from django.template.exceptions import TemplateDoesNotExist
@@ -44,9 +43,3 @@ class Templates(DjangoTemplates):
 class CleanTemplate(Template):
     def render(self, context: Any = None, request: HttpRequest | None = None) -> SafeString:
         return mark_safe(clean(super().render(context, request)))  # noqa: S308 - escaped by the template
-
-
-class Fields(TemplatesSetting):
-    """Fields of forms, `{{ field.as_field_group }}`: label, what is optional, hint and errors as the studio shows them."""
-
-    field_template_name = "components/field.html"

@@ -81,7 +81,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "studio.urls"
 ASGI_APPLICATION = "studio.asgi.application"
-FORM_RENDERER = "core.rendering.Fields"
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 TEMPLATES = [
     {
         # The name by which template_partials finds it: without it no fragment of a page is found.

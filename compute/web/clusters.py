@@ -25,6 +25,7 @@ from compute.web import hosts
 from compute.web.gauges import Gauge, gauges
 from core.clock import now
 from core.errors import NotFound, StudioError
+from core.forms import Choice, Unmarked
 from core.paging import Page, page_of
 from core.words import size_text
 from duto.spec.sizes import CATALOGUE
@@ -227,12 +228,12 @@ class TermsForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("none ticked: all hosts of the workspace"),
     )
-    launcher = forms.ChoiceField(
+    launcher = Choice(
         label=gettext_lazy("Steps run as"),
         required=False,
         choices=[("", gettext_lazy("whatever the host runs")), *Host.Launcher.choices],
     )
-    network = forms.ChoiceField(
+    network = Choice(
         label=gettext_lazy("Containers reach"),
         required=False,
         initial=ComputeTarget.Network.OPEN,
@@ -242,7 +243,7 @@ class TermsForm(forms.Form):
             (ComputeTarget.Network.NONE, gettext_lazy("nothing")),
         ],
     )
-    policy = forms.ChoiceField(
+    policy = Choice(
         label=gettext_lazy("A size that no host has"),
         required=False,
         choices=[
@@ -332,6 +333,8 @@ def resize(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRe
 
 class DeleteForm(forms.Form):
     """The name again, where steps would be canceled."""
+
+    bound_field_class = Unmarked
 
     confirm = forms.CharField(required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 

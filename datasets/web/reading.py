@@ -13,6 +13,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.forms import Unmarked
 from datasets import stored_messages, tables
 from datasets.services.files import ResolvedFile, fingerprint
 from datasets.services.inspection import AT_ONCE
@@ -57,6 +58,8 @@ ENCODED, DELIMITED = ("delimited", "json_lines"), ("delimited",)
 
 class ReadingForm(forms.Form):
     """The fields that are about the files, without the columns' types."""
+
+    bound_field_class = Unmarked
 
     format = forms.ChoiceField(label=gettext_lazy("Format"), choices=TYPES)
     separator = forms.CharField(label=gettext_lazy("Columns are separated by"), required=False, strip=False)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from compute.models import ComputeTarget
 from compute.web.clusters import SIZES
 from core.errors import Invalid, StudioError
+from core.forms import Unmarked
 from core.words import size_text
 from datasets.models import Datastore
 from runs.queries import workspaces as queries
@@ -121,6 +122,8 @@ class AboutForm(forms.Form):
 
 class LimitsForm(forms.Form):
     """An empty field is no limit."""
+
+    bound_field_class = Unmarked
 
     # Enough decimals for a byte: a form that is sent as it was shown changes nothing.
     storage = forms.DecimalField(

@@ -217,7 +217,7 @@ KNOWN = {
     "module_step.ModuleStep.folder",
     "refused.KustoStep.__init__",
     "refused.RefusedStep.folder",
-    "targets.AmlComputeProvisioningConfiguration.to_body",
+    "provisioning.AmlComputeProvisioningConfiguration.to_body",
     "authentication.AbstractAuthentication.get_token",
     "authentication.ArcTokenAuthentication.__init__",
     "authentication.ArmTokenAuthentication.__init__",

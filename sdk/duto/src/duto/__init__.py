@@ -44,10 +44,10 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         SynapseCompute as SynapseCompute,
         SynapseWorkspaceLinkedServiceConfiguration as SynapseWorkspaceLinkedServiceConfiguration,
     )
+    from duto.compute.provisioning import AmlComputeProvisioningConfiguration as AmlComputeProvisioningConfiguration
     from duto.compute.status import AmlComputeStatus as AmlComputeStatus, ScaleSettings as ScaleSettings
     from duto.compute.targets import (
         AmlCompute as AmlCompute,
-        AmlComputeProvisioningConfiguration as AmlComputeProvisioningConfiguration,
         ComputeTarget as ComputeTarget,
     )
     from duto.configuration.distributed import (
@@ -198,7 +198,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.pipeline.pipeline_endpoint import PipelineVersion as PipelineVersion
     from duto.pipeline.backfill import Backfill as Backfill
     from duto.pipeline.schedule import Schedule as Schedule
-    from duto.pipeline.schedule import ScheduleRecurrence as ScheduleRecurrence
+    from duto.pipeline.schedule_recurrence import ScheduleRecurrence as ScheduleRecurrence
     from duto.pipeline.schedule_trigger import ScheduleTrigger as ScheduleTrigger
     from duto.pipeline.time_zones import TimeZone as TimeZone
     from duto.pipeline.published import PublishedPipeline as PublishedPipeline

@@ -50,7 +50,8 @@ _BY_MODULE = {
     "PipelineOutputFileDataset PipelineOutputTabularDataset",
     "duto.pipeline.published": "PublishedPipeline",
     "duto.pipeline.draft": "PipelineDraft",
-    "duto.pipeline.schedule": "Schedule ScheduleRecurrence",
+    "duto.pipeline.schedule": "Schedule",
+    "duto.pipeline.schedule_recurrence": "ScheduleRecurrence",
     "duto.pipeline.schedule_trigger": "ScheduleTrigger",
     "duto.pipeline.backfill": "Backfill",
     "duto.pipeline.time_zones": "TimeZone",
@@ -65,7 +66,8 @@ _BY_MODULE = {
     "duto.data.output_config": "OutputDatasetConfig OutputFileDatasetConfig OutputTabularDatasetConfig "
     "HDFSOutputDatasetConfig LinkFileOutputDatasetConfig TransformationMixin",
     "duto.data.references": "DataReference DataPath DataPathComputeBinding",
-    "duto.compute.targets": "ComputeTarget AmlCompute AmlComputeProvisioningConfiguration",
+    "duto.compute.targets": "ComputeTarget AmlCompute",
+    "duto.compute.provisioning": "AmlComputeProvisioningConfiguration",
     "duto.compute.attached": "DataFactoryCompute DataFactoryProvisioningConfiguration DataFactoryAttachConfiguration "
     "BatchCompute BatchAttachConfiguration AttachConfiguration",
     "duto.compute.spark": "SynapseCompute SynapseAttachConfiguration DatabricksCompute DatabricksAttachConfiguration "

@@ -2,127 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
 from duto.client.http import segment
 from duto.exceptions import NotFoundException, UserErrorException
 from duto.pipeline.backfill import Backfill
+from duto.pipeline.schedule_recurrence import ScheduleRecurrence
+from duto.pipeline.schedule_request import values_of, watch_of, when_of
 from duto.pipeline.schedule_trigger import ScheduleTrigger
 from duto.run.lookup import run_of
-from duto.steps.parameter import value_of
 
 if TYPE_CHECKING:
     from duto.data.datastore import AbstractDatastore
     from duto.pipeline.pipeline_run import PipelineRun
-    from duto.pipeline.time_zones import TimeZone
     from duto.workspace.workspace import Workspace
-
-_TIME = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
-
-class ScheduleRecurrence:
-    """Every so many minutes, hours, days, weeks or months. It takes anything; `validate`, which `Schedule.create` calls, says
-    what cannot be meant.
-
-    Attributes:
-        frequency: `Minute`, `Hour`, `Day`, `Week` or `Month`.
-        interval: how many of them lie between two runs.
-        start_time: `YYYY-MM-DDThh:mm:ss` in the time zone, or a `datetime`; None for at once.
-        time_zone: a `TimeZone`, or the name of one of IANA or Windows; None for UTC.
-        hours: hours of the day, with Day and Week.
-        minutes: minutes of each of the hours, with Day and Week.
-        week_days: names of days, with Week.
-        time_of_day: `hh:mm`, instead of hours and minutes.
-    """
-
-    def __init__(
-        self,
-        frequency: str,
-        interval: int,
-        start_time: Union[str, datetime, None] = None,
-        time_zone: Union[str, TimeZone, None] = None,
-        hours: Union[List[int], int, None] = None,
-        minutes: Union[List[int], int, None] = None,
-        week_days: Union[List[str], str, None] = None,
-        time_of_day: Optional[str] = None,
-    ) -> None:
-        """
-        Args:
-            frequency: `Minute`, `Hour`, `Day`, `Week` or `Month`.
-            interval: how many of them lie between two runs.
-            start_time: `YYYY-MM-DDThh:mm:ss` in the time zone, or a `datetime`; None for at once.
-            time_zone: a `TimeZone`, or the name of one of IANA or Windows; None for UTC.
-            hours: hours of the day, 0 to 23, with Day and Week; one or several.
-            minutes: minutes of each of the hours, 0 to 59, with Day and Week; one or several.
-            week_days: names of days such as `Monday`, with Week; one or several.
-            time_of_day: `hh:mm`, instead of hours and minutes.
-        """
-        self.frequency = frequency
-        self.interval = interval
-        self.start_time = start_time
-        self.time_zone = time_zone
-        self.hours = hours
-        self.minutes = minutes
-        self.week_days = week_days
-        self.time_of_day = time_of_day
-
-    def validate(self) -> None:
-        """See that it can be meant. The studio looks again when the schedule is made, also at the time zone.
-
-        Raises:
-            UserErrorException: what is wrong, all of it.
-        """
-        problems: List[str] = []
-        interval: Any = self.interval
-        start: Any = self.start_time
-        if self.frequency not in ("Minute", "Hour", "Day", "Week", "Month"):
-            problems.append(f"frequency is Minute, Hour, Day, Week or Month, not {self.frequency!r}.")
-        if not isinstance(interval, int) or isinstance(interval, bool) or interval < 1:
-            problems.append(f"interval is a whole number from 1 on, not {interval!r}.")
-        if isinstance(start, str):
-            try:
-                datetime.strptime(start[:19], "%Y-%m-%dT%H:%M:%S")
-            except ValueError:
-                problems.append(f"start_time is written as 2026-01-31T02:00:00, not {start!r}.")
-        elif start is not None and not isinstance(start, datetime):
-            problems.append(f"start_time is a text or a datetime, not {start!r}.")
-        for name, values, most in (("hours", self.hours, 23), ("minutes", self.minutes, 59)):
-            if any(
-                isinstance(each, bool) or not isinstance(each, int) or not 0 <= each <= most for each in _list(values)
-            ):
-                problems.append(f"{name} are whole numbers from 0 to {most}, not {values!r}.")
-        if any(str(each).capitalize() not in _DAYS for each in _list(self.week_days)):
-            problems.append(f"week_days are names of days such as Monday, not {self.week_days!r}.")
-        if self.time_of_day is not None and not _TIME.fullmatch(str(self.time_of_day)):
-            problems.append(f"time_of_day is written as 15:30, not {self.time_of_day!r}.")
-        if self.time_of_day is not None and (_list(self.hours) or _list(self.minutes)):
-            problems.append("time_of_day stands instead of hours and minutes.")
-        if problems:
-            raise UserErrorException("The recurrence cannot be meant: " + " ".join(problems))
-
-    def _document(self) -> Dict[str, Any]:
-        """As REST takes it."""
-        start, zone = self.start_time, self.time_zone
-        found = {
-            "frequency": self.frequency,
-            "interval": self.interval,
-            "start_time": start.isoformat(timespec="seconds") if isinstance(start, datetime) else start,
-            "time_zone": zone.value if isinstance(zone, Enum) else zone,
-            "hours": None if self.hours is None else _list(self.hours),
-            "minutes": None if self.minutes is None else _list(self.minutes),
-            "week_days": None if self.week_days is None else _list(self.week_days),
-            "time_of_day": self.time_of_day,
-        }
-        return {name: value for name, value in found.items() if value is not None}
-
-    def __repr__(self) -> str:
-        words = ", ".join(f"{name}={value!r}" for name, value in self._document().items())
-        return f"ScheduleRecurrence({words})"
 
 
 class Schedule:
@@ -307,12 +202,11 @@ class Schedule:
             NotFoundException: there is no such pipeline.
             ConflictException: the pipeline is disabled.
         """
-        when = _when(
+        when = when_of(
             name, recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore, trigger, values
         )
-        body = _body(workspace, name, experiment_name, when, description, pipeline_parameters)
-        body.update(pipeline=str(pipeline_id), continue_on_step_failure=continue_on_step_failure)
-        return _schedule_of(workspace, workspace._client.post(workspace._path("schedules/"), body))
+        what = {"pipeline": str(pipeline_id), "continue_on_step_failure": continue_on_step_failure}
+        return _created(workspace, name, experiment_name, description, pipeline_parameters, {**what, **when})
 
     @staticmethod
     def create_for_pipeline_endpoint(
@@ -367,12 +261,11 @@ class Schedule:
             NotFoundException: there is no such endpoint.
             ConflictException: the endpoint or its pipeline is disabled.
         """
-        when = _when(
+        when = when_of(
             name, recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore, trigger, values
         )
-        body = _body(workspace, name, experiment_name, when, description, pipeline_parameters)
-        body.update(endpoint=str(pipeline_endpoint_id), continue_on_step_failure=continue_on_step_failure)
-        return _schedule_of(workspace, workspace._client.post(workspace._path("schedules/"), body))
+        what = {"endpoint": str(pipeline_endpoint_id), "continue_on_step_failure": continue_on_step_failure}
+        return _created(workspace, name, experiment_name, description, pipeline_parameters, {**what, **when})
 
     @staticmethod
     def get(workspace: Workspace, id: str, _workflow_provider: Any = None, _service_endpoint: Any = None) -> Schedule:
@@ -582,7 +475,7 @@ class Schedule:
         watch = self._document.get("watch") or {}
         looks = (polling_interval, data_path_parameter_name, path_on_datastore)
         if datastore is not None or (watch and any(each is not None for each in looks)):
-            when = _watch(
+            when = watch_of(
                 watch.get("datastore") if datastore is None else datastore,
                 self.polling_interval or 5 if polling_interval is None else polling_interval,
                 self.data_path_parameter_name if data_path_parameter_name is None else data_path_parameter_name,
@@ -600,7 +493,7 @@ class Schedule:
         if values is not None:
             body["values"] = dict(values)
         if pipeline_parameters is not None:
-            body["parameters"] = _values(self._workspace, pipeline_parameters)
+            body["parameters"] = values_of(self._workspace, pipeline_parameters)
         self._change({key: value for key, value in body.items() if value is not None})
 
     def enable(self, wait_for_provisioning: bool = False, wait_timeout: int = 3600) -> None:
@@ -708,11 +601,6 @@ _OF_YAML = {
 }  # fmt: skip
 
 
-def _list(values: object) -> List[Any]:
-    """Several values, or one that stands for itself."""
-    return list(values) if isinstance(values, (list, tuple, set)) else [] if values is None else [values]
-
-
 def _moment(at: Union[str, datetime]) -> str:
     return at.isoformat() if isinstance(at, datetime) else str(at)
 
@@ -726,60 +614,19 @@ def _schedule_of(workspace: Workspace, item: Mapping[str, Any]) -> Schedule:
     return made
 
 
-def _body(
+def _created(
     workspace: Workspace,
     name: str,
     experiment_name: str,
-    when: Mapping[str, Any],
     description: Optional[str],
     parameters: Optional[Mapping[str, object]],
-) -> Dict[str, Any]:
-    return {
+    more: Mapping[str, Any],
+) -> Schedule:
+    body = {
         "name": name,
         "experiment_name": experiment_name,
         "description": description or "",
-        "parameters": _values(workspace, parameters or {}),
-        **when,
+        "parameters": values_of(workspace, parameters or {}),
+        **more,
     }
-
-
-def _when(
-    name: str,
-    recurrence: Optional[ScheduleRecurrence],
-    datastore: object,
-    minutes: Optional[int],
-    parameter: Optional[str],
-    path: Optional[str],
-    trigger: Optional[ScheduleTrigger],
-    values: Optional[Mapping[str, str]],
-) -> Dict[str, Any]:
-    """What starts it, as REST takes it. Raises UserErrorException."""
-    if sum(each is not None for each in (datastore, recurrence, trigger)) > 1:
-        raise UserErrorException(
-            f"The schedule '{name}' has a recurrence, a datastore whose changes start it, or a trigger, not both."
-        )
-    more = {} if values is None else {"values": dict(values)}
-    if trigger is not None:
-        return {"trigger": dict(trigger._document), **more}
-    if datastore is not None:
-        return {**_watch(datastore, minutes, parameter, path), **more}
-    if recurrence is None:
-        raise UserErrorException(
-            f"The schedule '{name}' needs a recurrence, or a datastore whose changes start it, or a trigger."
-        )
-    recurrence.validate()
-    return {"timetable": recurrence._document(), **more}
-
-
-def _watch(datastore: object, minutes: Optional[int], parameter: Optional[str], path: Optional[str]) -> Dict[str, Any]:
-    watch = {
-        "datastore": str(getattr(datastore, "name", datastore)),
-        "path": path or "",
-        "parameter": parameter or "",
-        "each_file": bool(parameter),
-    }
-    return {"timetable": {"frequency": "Minute", "interval": 5 if minutes is None else minutes}, "watch": watch}
-
-
-def _values(workspace: Workspace, parameters: Mapping[str, object]) -> Dict[str, Any]:
-    return {name: value_of(value, workspace, True) for name, value in parameters.items()}
+    return _schedule_of(workspace, workspace._client.post(workspace._path("schedules/"), body))

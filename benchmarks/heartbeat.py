@@ -40,7 +40,7 @@ def heartbeat(setting: Setting) -> Iterator[Sample]:
         web = int(live.state["parts"]["web"])
         hosts = inside(live, "seed_hosts", str(count), str(attempts))["hosts"]
         with asyncio.Runner() as runner:
-            crowd = Crowd(live.url, hosts, period)
+            crowd = SimulatedAgents(live.url, hosts, period)
             runner.run(crowd.beat())  # the first words of all hosts
             runner.run(crowd.wait(period))  # from the first polls on every answer comes in its own moment
             busy = cpu_seconds(web)
@@ -56,7 +56,7 @@ def heartbeat(setting: Setting) -> Iterator[Sample]:
                 })  # fmt: skip
 
 
-class Crowd:
+class SimulatedAgents:
     """Agents as the studio sees them: a call each period that says what they hold and renews its leases."""
 
     def __init__(self, url: str, hosts: list[dict[str, Any]], period: float) -> None:

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid, NotFound
 from duto.spec import trees
-from duto.spec.filenames import LONGEST_NAME, is_elsewhere, leads_out, spelled, unspelled
+from duto.spec.filenames import LONGEST_NAME, is_elsewhere, leads_out, spelled, unescaped_path
 
 CHUNK = 1 << 20
 # What the longest stored path (1,024) needs with the folders before it.
@@ -77,7 +77,7 @@ def safe(path: str) -> str:
             _("The path %(path)r leaves its folder. Use a relative path without '..'.") % {"path": path},
             code="unsafe_path",
         )
-    plain = unspelled("/".join(parts))
+    plain = unescaped_path("/".join(parts))
     names = plain.encode("utf-8", "surrogateescape").split(b"/")
     if sum(map(len, parts)) + len(parts) - 1 > LONGEST or any(len(name) > LONGEST_NAME for name in names):
         raise Invalid(
@@ -103,7 +103,7 @@ class Root:
         """Where a key is: on a disk by the bytes of its names."""
         if not key:
             return str(self.base)
-        return f"{self.base}/{safe(key) if self.local is None else unspelled(safe(key))}"
+        return f"{self.base}/{safe(key) if self.local is None else unescaped_path(safe(key))}"
 
     def place(self, key: str) -> Path | None:
         """The file or folder of a key on this machine's disk."""

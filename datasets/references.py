@@ -121,7 +121,7 @@ class Known:
         self.stores = store_names(workspace)
         self._versions: dict[UUID, DatasetVersion | None] = {as_key(key): row for key, row in (unsaved or {}).items()}
 
-    def learn(self, inputs: Iterable[Input], parameters: Mapping[str, Any]) -> None:
+    def load(self, inputs: Iterable[Input], parameters: Mapping[str, Any]) -> None:
         """Look up the versions that these inputs read: one query."""
         values = (source_of(each, parameters) for each in inputs)
         wanted = {key for value in values if isinstance(value, str) and (key := as_uuid(value))} - self._versions.keys()
@@ -134,7 +134,7 @@ class Known:
 
     def version(self, source: Input, value: str) -> DatasetVersion | None:
         """The version of this id; None where there is none."""
-        self.learn([source], {source.parameter: value} if source.parameter else {})
+        self.load([source], {source.parameter: value} if source.parameter else {})
         return self._versions.get(as_key(value))
 
 

@@ -44,7 +44,7 @@ NAMES = {
     "Room", "Line", "Need", "Slot", "Machine", "Place", "Wish", "Wishes", "Fleet", "Board", "Outrun", "House", "Bell", "Doorbell",
     "Told", "Shelf", "Making", "Round", "Rounds", "Teller", "Hands", "Workshop", "Walls", "Endings",
     "changing", "keep_going",
-    "Happening", "Spoken", "Prospect", "Prospects", "foresee", "look_around", "reaching_back", "follow_back",
+    "Happening", "Spoken", "Prospect", "Look", "Foreseen", "Seat", "Hand", "Crowd", "complain", "greet", "Prospects", "foresee", "look_around", "reaching_back", "follow_back",
     "Blow", "Blows", "all_of_them", "all_of_mine", "look_after", "furnish", "ring", "rung", "lend",
 }  # fmt: skip
 

@@ -69,7 +69,7 @@ class Docks:
         return [
             f"{host}: {(each['Labels'] or {}).get('duto.kind', 'container')} {each['Names'][0].lstrip('/')}"
             for host, engine in self.engines.items()
-            for each in _patiently(engine)
+            for each in _list_with_retries(engine)
         ]
 
     def stop(self) -> None:
@@ -81,7 +81,7 @@ class Docks:
             engine.stop()
 
 
-def _patiently(engine: OwnEngine) -> list[dict[str, Any]]:
+def _list_with_retries(engine: OwnEngine) -> list[dict[str, Any]]:
     """It may just be starting again."""
     until = time.monotonic() + 30
     while True:

@@ -79,7 +79,7 @@ def main(plan: dict[str, Any], inputs: list[str], output: str) -> int:
             return BAD_INPUT
     if plan["spawns"]:  # a child that outlives its parent unless somebody ends it
         subprocess.Popen(["sleep", "3600"], start_new_session=True)
-    _talk(plan, attempt)
+    _write_streams(plan, attempt)
     for number, size in enumerate(plan["files"]):
         path = Path(output) / f"part {number}" / "data.bin"
         path.parent.mkdir(parents=True)
@@ -87,7 +87,7 @@ def main(plan: dict[str, Any], inputs: list[str], output: str) -> int:
     return int(plan["code"])
 
 
-def _talk(plan: dict[str, Any], attempt: str) -> None:
+def _write_streams(plan: dict[str, Any], attempt: str) -> None:
     """Both streams, the metrics and the rests, interleaved."""
     from azureml.core import Run  # type: ignore[import-not-found]  # of the step's Python
 

@@ -15,7 +15,7 @@ from datasets import hooks
 from datasets.models import Datastore
 from datasets.stored_messages import refusal, say
 from datasets.stores import WEB, root_of
-from duto.spec.filenames import too_long, unspelled
+from duto.spec.filenames import too_long, unescaped_path
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
@@ -65,7 +65,7 @@ def check_default(workspace: Workspace, name: str) -> str:
 def check_path(path: str) -> str:
     """A path that may be written on a datastore. Raises Invalid."""
     key = safe(path)
-    if not key or too_long(unspelled(key)):
+    if not key or too_long(unescaped_path(key)):
         raise Invalid(
             _("%(path)r cannot name a file: use up to 1024 characters.") % {"path": path[:80]}, code="bad_path"
         )

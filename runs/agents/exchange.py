@@ -106,18 +106,18 @@ def answer_to(host: Host, reading: Reading[Exchange], want: float | None = None)
     """Take the reports, renew the leases, give the work; `want` in the place of what the agent asks for."""
     message = reading.message
     want = within(message.want if want is None else want, MAX_WANT)
-    heard, wrong = reports_of(message)
-    hosts.note_ignored(host, reading.ignored, [*wrong, *reports.ignored_in(heard)])
-    _see(host, message.host or HostFacts())
-    with wakeups.talking_to(host.name if want else ""):
-        refused = reports.take_reports(host, heard)
+    received, wrong = reports_of(message)
+    hosts.note_ignored(host, reading.ignored, [*wrong, *reports.ignored_in(received)])
+    _note_seen(host, message.host or HostFacts())
+    with wakeups.without_wakeup_of(host.name if want else ""):
+        refused = reports.take_reports(host, received)
         news = _news(host, message, want)
     return structs.replace(
         news, refused=refused, lease_seconds=settings.DUTO.lease_seconds, keep=retention.for_host(host)
     )
 
 
-def _see(host: Host, facts: HostFacts) -> None:
+def _note_seen(host: Host, facts: HostFacts) -> None:
     """A sign of life is written every few seconds only, but what a new agent tells of its machine at once."""
     is_new = isinstance(facts.started_at, datetime) and facts.started_at != host.agent_started_at
     if is_new or host.last_seen_at is None or now() - host.last_seen_at > SEEN_EVERY:
@@ -156,7 +156,9 @@ def _renew(host: Host, held: dict[UUID, int], mine: list[OpenAttempt]) -> None:
     if due:
         rows = Attempt.objects.filter(pk__in=[each.id for each in due], host=host)
         rows.exclude(status__in=Attempt.ENDS).update(lease_until=until)
-    unresponsive.heard((each.id, each.run__root_id) for each in due if each.run__status == Run.Status.NOT_RESPONDING)
+    unresponsive.mark_responding(
+        (each.id, each.run__root_id) for each in due if each.run__status == Run.Status.NOT_RESPONDING
+    )
 
 
 def _cancels(host: Host, mine: list[OpenAttempt]) -> list[Cancel]:

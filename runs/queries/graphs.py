@@ -84,7 +84,7 @@ _graphs_lock = Lock()
 def parsed(root_id: UUID) -> ParsedGraph:
     """The graph of a root. It never changes, so it is parsed once a process.
 
-    That of a long run takes seconds: who is going to lock the root calls learn() before.
+    That of a long run takes seconds: who is going to lock the root calls parse_graph() before.
     """
     found = parsed_all([root_id])
     if root_id not in found:
@@ -92,7 +92,7 @@ def parsed(root_id: UUID) -> ParsedGraph:
     return found[root_id]
 
 
-def learn(root_id: UUID | None) -> None:
+def parse_graph(root_id: UUID | None) -> None:
     """Have the graph of a root parsed, if there is one."""
     if root_id is not None:
         parsed_all([root_id])

@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
         layout.prepare()
         held = hold(layout)
     except Refusal as refusal:
-        return complain(str(refusal))
+        return print_refusal(str(refusal))
     except AlreadyRunning as running:
         return beside(argv[0], running, options)
     with held:
@@ -56,7 +56,7 @@ def beside(name: str, running: AlreadyRunning, options: argparse.Namespace) -> i
     """A studio runs here already: that is what `up` wants, and all that `demo` needs."""
     url, pid = running.state.get("url"), running.state.get("pid")
     if not url:
-        return complain("A studio is just starting on this data directory.")
+        return print_refusal("A studio is just starting on this data directory.")
     say(f"The studio is already running at {url} (process {pid}).")
     if name == "up":
         return 0
@@ -72,7 +72,7 @@ def live(name: str, config: Config, layout: Layout, options: argparse.Namespace)
     try:
         supervisor = Supervisor(config, layout, say)
         link = supervisor.start()
-        greet(supervisor.url, link, layout)
+        print_address(supervisor.url, link, layout)
         if name == "demo":
             code = follow(supervisor)
             if options.exit:
@@ -83,7 +83,7 @@ def live(name: str, config: Config, layout: Layout, options: argparse.Namespace)
     except Stopped:
         pass
     except Refusal as refusal:
-        return complain(str(refusal))
+        return print_refusal(str(refusal))
     finally:
         if supervisor is not None:
             supervisor.stop()
@@ -105,7 +105,7 @@ def follow(supervisor: Supervisor) -> int:
     return demo.run(supervisor.url, between, say)
 
 
-def greet(url: str, link: str, layout: Layout) -> None:
+def print_address(url: str, link: str, layout: Layout) -> None:
     """All that a person needs to go on."""
     lines = ["", "  Duto is running.", "", f"  Address   {url}"]
     if link:
@@ -120,7 +120,7 @@ def say(text: str) -> None:
         print(f"  {text}", flush=True)
 
 
-def complain(text: str) -> int:
+def print_refusal(text: str) -> int:
     """The studio did not start; say why."""
     print(f"Duto did not start. {text}", file=sys.stderr, flush=True)
     return 1

@@ -30,12 +30,12 @@ def os_user() -> str:
         return "owner"
 
 
-def welcome(url: str, is_loopback: bool) -> str:
+def prepare_first_owner(url: str, is_loopback: bool) -> str:
     """Make the first owner; refuse to be reachable for others before they have a password."""
     first = _find("workspaces.services.first_start")
     if first is None:
         return ""
-    with unheard():
+    with without_broker():
         owner = first.ensure_first_owner(os_user())
     has_password = first.owner_has_password()
     if not is_loopback and not has_password:
@@ -48,7 +48,7 @@ def welcome(url: str, is_loopback: bool) -> str:
 
 
 @contextlib.contextmanager
-def unheard() -> Iterator[None]:
+def without_broker() -> Iterator[None]:
     """No page is open before the first one is served, so what happens is told to nobody (and no client is loaded)."""
     from channels.layers import InMemoryChannelLayer, channel_layers
 

@@ -51,7 +51,7 @@ def prepare() -> dict[str, object]:
     config, layout = settings.DUTO, Layout(settings.DUTO.data_dir)
     try:
         database.migrate(layout)
-        link = people.welcome(config.url, config.is_loopback)
+        link = people.prepare_first_owner(config.url, config.is_loopback)
         has_agent = people.enrol_local_host(layout.home)
     except Refusal as refusal:
         return {"refusal": str(refusal)}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from duto.spec import trees
-from duto.spec.filenames import spelled, unspelled
+from duto.spec.filenames import spelled, unescaped_path
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
 from duto_agent.attempt.collect import Collected, Collector, collect
@@ -48,7 +48,7 @@ def found_in(attempt: Path, **more: Any) -> Collected:
 
 
 def paths(files: Sequence[FileEntry | ArtifactEntry]) -> list[bytes]:
-    return sorted(os.fsencode(unspelled(each.path)) for each in files)
+    return sorted(os.fsencode(unescaped_path(each.path)) for each in files)
 
 
 def test_names_of_any_bytes_are_kept(attempt: Path) -> None:
@@ -227,7 +227,9 @@ for top in (os.environ['TMPDIR'], '.', 'outputs', sys.argv[1]):
     assert studio.wait("finished", other.attempt)["exit_code"] == 0
     assert paths([ArtifactEntry(**each) for each in report["artifacts"]]) == sorted(b"outputs/" + name for name in ODD)
     for kind in ("artifact/outputs", "output/out"):
-        there = {os.fsencode(unspelled(path)): data for path, data in studio.uploads.items() if path.startswith(kind)}
+        there = {
+            os.fsencode(unescaped_path(path)): data for path, data in studio.uploads.items() if path.startswith(kind)
+        }
         assert there == {f"{kind}/".encode() + name: name for name in ODD}
     until(lambda: not host.directory(key).exists())
     assert "Traceback" not in (host.home / "agent.out").read_text()

@@ -173,7 +173,7 @@ def test_the_same_bytes_at_another_time_are_the_same_output(bench, context, djan
     row = Output.objects.get(run__root=run)
     assert row.files[0]["tag"] == root.state(path)[1], "the bytes would be read again each time"
     with django_assert_num_queries(0):
-        assert output_check.Look(bytes_left=0).change_of(row, root) is None
+        assert output_check.OutputCheck(bytes_left=0).change_of(row, root) is None
 
 
 def test_an_upload_over_an_output_is_seen_and_one_of_the_same_bytes_is_none(bench, context):
@@ -204,7 +204,7 @@ def test_what_is_too_large_to_be_compared_runs_again(bench, context, monkeypatch
     path = store(context).local / place(run) / "f.txt"
     os.utime(path)
     monkeypatch.setattr(output_check, "MOST_BYTES", 3)
-    monkeypatch.setattr(output_check.Look, "__init__", lambda self: vars(self).update(bytes_left=3, _seen=[]))
+    monkeypatch.setattr(output_check.OutputCheck, "__init__", lambda self: vars(self).update(bytes_left=3, _seen=[]))
     assert "too large to be compared" in explanation(bench.submit(1))["text"]
 
 

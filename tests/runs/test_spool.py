@@ -139,11 +139,11 @@ def test_values_that_json_lacks_are_spelt_and_not_mistaken_for_words(scenario, a
     data = b'{"op":"metric","name":"x","value":NaN}\n{"op":"metric","name":"x","value":-Infinity}\n'
     data += lines(metric(attempt.run_id, "x", "NaN"), metric(attempt.run_id, "x", {"$numberDouble": "Infinity"}))
     scenario.bring(attempt, "spool?offset=0", data)
-    spelt = [{"$numberDouble": "NaN"}, {"$numberDouble": "-Infinity"}, "NaN", {"$numberDouble": "Infinity"}]
+    as_json = [{"$numberDouble": "NaN"}, {"$numberDouble": "-Infinity"}, "NaN", {"$numberDouble": "Infinity"}]
     for place in ("metrics/", "metrics/points/"):
         answer = scenario.get(f"runs/{attempt.run_id}/{place}", name="x").json()
         (series,) = answer.get("metrics") or answer["items"]
-        assert [point[1] for point in series["points"]] == spelt
+        assert [point[1] for point in series["points"]] == as_json
 
 
 def test_a_step_may_log_to_its_parent_but_not_to_another_tree(scenario, attempt):

@@ -189,7 +189,7 @@ def test_a_host_whose_call_has_been_answered_is_asked_for_again(
     """Its call brings it what is placed meanwhile, so no wake-up comes for it; but only as long as it is answered."""
     hinted: list[str] = []
     monkeypatch.setattr(placing.outbox, "hint", hinted.append)
-    with wakeups.talking_to("alpha"):
+    with wakeups.without_wakeup_of("alpha"):
         wakeups.wake_host("alpha", by_queue=False)
     assert hinted == []
     answer_to(scenario.host, {"want": 4})

@@ -406,7 +406,7 @@ def test_runs_that_are_due_together_exist_before_the_first_is_placed(
 
     run_transaction.placement_needed.register(count)
     try:
-        firing.look()
+        firing.check_due()
         with monkeypatch.context() as broken:
             # One that cannot go on keeps no other from it; the ticker finds it.
             doomed = []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from duto.client import local_files
 from duto.exceptions import UserErrorException
 from duto.spec import trees
-from duto.spec.filenames import is_elsewhere, leads_out, spelled, too_long, unspelled
+from duto.spec.filenames import is_elsewhere, leads_out, spelled, too_long, unescaped_path
 from duto.spec.snapshot import take
 
 ODD = [
@@ -27,7 +27,7 @@ def test_no_two_names_share_a_text_and_each_comes_back() -> None:
     names = ["".join(each) for length in range(1, 6) for each in itertools.product(signs, repeat=length)]
     texts = [spelled(name) for name in names]
     assert len(set(texts)) == len(names)
-    assert [unspelled(text) for text in texts] == names
+    assert [unescaped_path(text) for text in texts] == names
     "".join(texts).encode()
 
 
@@ -35,7 +35,7 @@ def test_no_two_names_share_a_text_and_each_comes_back() -> None:
 def test_any_bytes_travel(path: bytes) -> None:
     text = spelled(os.fsdecode(path))
     text.encode("utf-8")
-    assert os.fsencode(unspelled(text)) == path
+    assert os.fsencode(unescaped_path(text)) == path
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def odd_folder(root: Path) -> Path:
 def test_a_snapshot_holds_files_of_all_names(tmp_path: Path) -> None:
     root = odd_folder(tmp_path / "code")
     paths = [each.path for each in take(root).files]
-    assert sorted(os.fsencode(unspelled(path)) for path in paths) == sorted(ODD)
+    assert sorted(os.fsencode(unescaped_path(path)) for path in paths) == sorted(ODD)
     assert paths == sorted(paths)
 
 

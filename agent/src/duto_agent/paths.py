@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from duto.spec.filenames import leads_out, unspelled
+from duto.spec.filenames import leads_out, unescaped_path
 from duto.spec.sentences import said
 from duto_agent.worded import Worded
 
@@ -19,7 +19,7 @@ def inside(folder: Path, relative: str) -> Path:
 
     `relative` is the text of a path (`duto.spec.filenames`), as it stands in specs and manifests.
     """
-    pure = PurePosixPath(unspelled(relative))
+    pure = PurePosixPath(unescaped_path(relative))
     if not relative or leads_out(relative) or leads_out(str(pure)):
         raise BadPath(said("no_inner_path", path=relative))
     if pure == PurePosixPath("."):

@@ -19,7 +19,7 @@ from duto_protocol.messages import Work
 from duto_protocol.reading import written
 from runs import stored_messages
 from runs.models import Attempt, Run
-from runs.queries.graphs import learn
+from runs.queries.graphs import parse_graph
 from runs.services.agent_reports.launch_spec import SpecOf
 from runs.services.orchestration.attempt_end import BULKY
 from runs.services.orchestration.run_transaction import run_transaction
@@ -94,7 +94,7 @@ def _was_lost(attempt: Attempt | OpenAttempt) -> bool:
 
 
 def _lease(host: Host, key: UUID, root_id: UUID | None) -> Work | None:
-    learn(root_id)
+    parse_graph(root_id)
     with run_transaction(root_id) as root:
         attempt = _TO_LEASE.first(key, host.pk)
         # Another call of the same agent may have got it a moment ago: then it is not sent twice.

@@ -66,7 +66,7 @@ class SpecOf:
         values, self.masks = sealed.opened(self.root.workspace_id, self.root.parameters)
         self.values = texts(graph.types, values)
         self.workspace = self.root.workspace
-        self._look = output_check.Look()
+        self._output_check = output_check.OutputCheck()
         self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"
 
     def spec(self) -> LaunchSpec:
@@ -225,8 +225,8 @@ class SpecOf:
 
     def _require_unchanged(self, output: Output, reader: str) -> None:
         store = None if output.removed_at else stores.root_by_name(self.workspace, output.datastore)
-        change = self._look.change_of(output, store)
-        self._look.remember()
+        change = self._output_check.change_of(output, store)
+        self._output_check.remember()
         if change is None:
             return
         number = (output.run.root or output.run).number

@@ -153,7 +153,7 @@ def note(batch: Batch, document: Any, default: UUID) -> None:
         op = document.get("op")
         if op == "metric":
             batch.points.append(metrics.read(run_id, document))
-            batch.problems += metrics.unkept(document)
+            batch.problems += metrics.why_not_kept(document)
         elif op == "tag":
             batch.tags.setdefault(run_id, {}).update([pair(document)])
         elif op == "property":

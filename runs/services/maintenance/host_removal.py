@@ -13,7 +13,7 @@ from core.clock import format_utc, now
 from environments.services import builds as environment_builds
 from environments.services import images as environment_images
 from runs.models import Attempt
-from runs.queries.graphs import learn
+from runs.queries.graphs import parse_graph
 from runs.services.orchestration import failures
 from runs.services.orchestration.attempt_end import end_attempt, fresh_of
 from runs.services.orchestration.run_transaction import place_after, run_transaction
@@ -41,7 +41,7 @@ def give_back_unfetched(limit: int = 100) -> int:
 
 
 def _lose(host: Host, key: UUID, root_id: UUID | None) -> None:
-    learn(root_id)
+    parse_graph(root_id)
     with run_transaction(root_id) as root:
         rows = Attempt.objects.filter(pk=key).exclude(status__in=[Attempt.Status.QUEUED, *Attempt.ENDS])
         attempt = rows.defer("run__graph").first()

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from core.clock import format_utc, now
 from core.heartbeats import lease, web_listened
 from runs.models import Attempt, Run
-from runs.queries.graphs import learn
+from runs.queries.graphs import parse_graph
 from runs.services.orchestration import failures
 from runs.services.orchestration.attempt_end import end_attempt, fresh_of
 from runs.services.orchestration.run_transaction import run_transaction
@@ -29,7 +29,7 @@ def _overdue() -> QuerySet[Attempt]:
 
 
 def _give_up(key: Any, root_id: Any) -> int:
-    learn(root_id)
+    parse_graph(root_id)
     with run_transaction(root_id) as root:
         # With its row: a word of the agent renews a lease without the root's lock.
         rows = _overdue().filter(pk=key).select_for_update(of=("self",))

@@ -53,7 +53,7 @@ def _mark(key: UUID, root_id: UUID | None) -> int:
         return 0
 
 
-def heard(attempts: Iterable[tuple[UUID, UUID | None]]) -> None:
+def mark_responding(attempts: Iterable[tuple[UUID, UUID | None]]) -> None:
     """The agents of these attempts (with their roots) speak again: their runs show what they did before."""
     for key, root_id in attempts:
         with run_transaction(root_id) as root:

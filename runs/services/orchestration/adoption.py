@@ -21,7 +21,7 @@ ENDS = {
 HEAVY = ("run__graph", "run__root__graph", "reused_from__graph", "reused_from__root__graph")
 
 
-def learn(run_state: RunState, nodes: Iterable[str]) -> None:
+def load(run_state: RunState, nodes: Iterable[str]) -> None:
     """Load the earlier steps of these nodes, and what they wrote: two queries.
 
     None for a run that resumes none.
@@ -32,10 +32,10 @@ def learn(run_state: RunState, nodes: Iterable[str]) -> None:
     rows = StepRun.objects.filter(run__root=run_state.root.resumed_from_id, node_id__in=missing)
     rows = rows.select_related("run__root", "reused_from__root", "reused_from__step").defer(*HEAVY)
     run_state.sources.update({row.node_id: row for row in rows})
-    learn_written(run_state, rows)
+    load_written(run_state, rows)
 
 
-def learn_written(run_state: RunState, sources: Iterable[StepRun]) -> None:
+def load_written(run_state: RunState, sources: Iterable[StepRun]) -> None:
     """Load what these earlier steps wrote, or those that they were reused from."""
     written_by = {row.reused_from_id or row.run_id for row in sources}
     for output in Output.objects.filter(run__in=written_by).order_by("name"):
@@ -106,7 +106,7 @@ def compare(run_state: RunState, source: StepRun, node: str, document: dict[str,
 
 def _written(run_state: RunState, source: StepRun) -> list[Output]:
     rows = {row.name: row for row in run_state.written.get(source.reused_from_id or source.run_id, ())}
-    return [rows.get(name) or reuse.gone(name) for name in source.output_digests]
+    return [rows.get(name) or reuse.deleted_output(name) for name in source.output_digests]
 
 
 def _no(source: StepRun, code: str, text: str, documents: Sequence[dict[str, Any]] = (), **more: Any) -> reuse.Answer:

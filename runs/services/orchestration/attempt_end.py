@@ -14,7 +14,7 @@ from duto_protocol.messages import Finished, RankEnd
 from duto_protocol.reading import builtins_of
 from runs import causes, stored_messages
 from runs.models import Attempt, RankLog, Run
-from runs.queries.graphs import learn, parsed
+from runs.queries.graphs import parse_graph, parsed
 from runs.services.orchestration import cluster_removal, failures, open_children
 from runs.services.orchestration.progress import carry_forward
 from runs.services.orchestration.run_transaction import place_after, run_transaction
@@ -35,14 +35,14 @@ def finish(attempt: Attempt, report: Finished) -> None:
     digests, refusal = _take_outputs(attempt, report)
     if not digests:
         kept_outputs.keep(attempt, report)
-    unkept = artifacts.adopt(attempt, report)
+    why_not_kept = artifacts.adopt(attempt, report)
     with run_transaction(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
         if fresh.is_final:
             return
         fresh.run.step.output_digests = digests
         heard = [sentences.of_parts(each, report.parts_of(each)) for each in report.warnings or ()]
-        fresh.warnings = sentences.once([*fresh.warnings, *unkept, *heard])
+        fresh.warnings = sentences.once([*fresh.warnings, *why_not_kept, *heard])
         _note_ranks(fresh, report.ranks or [])
         status, facts = cluster_removal.judged(fresh, *_verdict(report, refusal))
         status, facts = _as_declared(fresh, status, facts)
@@ -147,11 +147,11 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
             Run.Status.FAILED, finished_at=now(), error=failures.of_attempt(attempt), warnings=attempt.warnings, **begun
         )
     root = run.root or run
-    if root.pk != run.pk and _matters(root, run):
+    if root.pk != run.pk and _changes_others(root, run):
         carry_forward(root)
 
 
-def _matters(root: Run, run: Run) -> bool:
+def _changes_others(root: Run, run: Run) -> bool:
     """Whether the end of this step changes anything else: one of many equals mostly does not."""
     if run.status != Run.Status.COMPLETED or run.kind == Run.Kind.TRIAL:
         return True
@@ -191,7 +191,7 @@ def _retry(attempt: Attempt, retry: causes.Retry) -> None:
 
 def lose(attempt: Attempt, **facts: Any) -> None:
     """No verdict was left: the attempt's shim was killed, on a living host."""
-    learn(attempt.run.root_id)
+    parse_graph(attempt.run.root_id)
     with run_transaction(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
         if not fresh.is_final:

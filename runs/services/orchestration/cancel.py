@@ -8,7 +8,7 @@ from uuid import UUID
 from core import slices
 from core.clock import now
 from runs.models import Run
-from runs.queries.graphs import learn
+from runs.queries.graphs import parse_graph
 from runs.services.orchestration.progress import carry_forward
 from runs.services.orchestration.run_state import RunState
 from runs.services.orchestration.run_transaction import run_transaction
@@ -21,7 +21,7 @@ def cancel_run(context: WorkspaceContext, run: Run) -> Run:
     """Cancel a run, or one step of it. Canceling what is over changes nothing."""
     context.require(Role.CONTRIBUTOR)
     require_run(context, run)
-    learn(run.root_id)
+    parse_graph(run.root_id)
     with run_transaction(run.root_id or run.pk) as root:
         mine = root if run.pk == root.pk else Run.objects.select_related("step").defer("graph").get(pk=run.pk)
         if mine.is_final:
@@ -34,7 +34,7 @@ def cancel_run(context: WorkspaceContext, run: Run) -> Run:
 
 def cancel_tree(root_id: UUID, by: str) -> None:
     """Cancel a whole run, in somebody's name. What is over stays as it is."""
-    learn(root_id)
+    parse_graph(root_id)
     with run_transaction(root_id) as root:
         if not root.is_final and not root.is_hidden:
             _cancel(root, root, by)
@@ -42,7 +42,7 @@ def cancel_tree(root_id: UUID, by: str) -> None:
 
 def cancel_steps(root_id: UUID, nodes: Sequence[str], by: str) -> None:
     """Cancel some steps of one run, in somebody's name; many of them slice by slice."""
-    learn(root_id)
+    parse_graph(root_id)
     for part in slices.of(nodes):
         with run_transaction(root_id) as root:
             if root.is_final or root.is_hidden:

@@ -16,7 +16,7 @@ from core.clock import now
 from core.errors import Conflict, NotFound
 from runs.models import Attempt, Run
 from runs.queries.clusters import use_of
-from runs.queries.graphs import learn
+from runs.queries.graphs import parse_graph
 from runs.services.orchestration import failures
 from runs.services.orchestration.cancel import cancel_steps
 from runs.services.orchestration.run_transaction import place_after, run_transaction
@@ -43,7 +43,7 @@ def remove_node(context: WorkspaceContext, cluster: str, node_id: UUID) -> Node 
     if attempt is None:
         return _remove(context, target, node_id, None)
 
-    learn(attempt.run.root_id)
+    parse_graph(attempt.run.root_id)
     with run_transaction(attempt.run.root_id) as root:
         again = Attempt.objects.select_related("run", "host").filter(pk=attempt.pk, node=node_id).first()
         still = again if again is not None and not again.is_final else None

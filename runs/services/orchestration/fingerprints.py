@@ -67,7 +67,7 @@ def _snapshot(run_state: RunState, step: Step) -> str | None:
     """The digest of the files, or of the declared part of them (`hash_paths`)."""
     if not step.hash_paths or step.snapshot is None:
         return step.snapshot
-    run_state.learn_manifests([step.snapshot])
+    run_state.load_manifests([step.snapshot])
     wanted = tuple(path.strip("/").removeprefix("./") for path in (*step.hash_paths, step.script) if path)
     return canonical.digest(
         [

@@ -20,7 +20,7 @@ from environments.models import EnvironmentBuild, EnvironmentVersion
 from environments.services import versions as environment_versions
 from runs import plan, stored_messages
 from runs.models import Attempt, Run
-from runs.queries.graphs import learn
+from runs.queries.graphs import parse_graph
 from runs.services.orchestration import adoption, failures, fingerprints, reuse, sweeps
 from runs.services.orchestration.run_state import RunState
 from runs.services.orchestration.run_transaction import place_after, placing_together, run_transaction
@@ -37,7 +37,7 @@ ROOT_WARNINGS = 20
 
 def advance(root_id: UUID) -> None:
     """Decide and carry out what comes next for a run, slice by slice. Called twice, the second call finds nothing to do."""
-    learn(root_id)
+    parse_graph(root_id)
     while True:
         with run_transaction(root_id) as root:
             if not _carry(root):
@@ -47,7 +47,7 @@ def advance(root_id: UUID) -> None:
 
 def advance_some(root_id: UUID) -> None:
     """The same for those who must not take long: what is beyond one slice is left to a worker."""
-    learn(root_id)
+    parse_graph(root_id)
     with run_transaction(root_id) as root:
         carry_forward(root)
 
@@ -150,7 +150,7 @@ class Places:
         self._compute: dict[UUID, ComputeTarget] = {}
         self._environments: dict[UUID, EnvironmentVersion] = {}
 
-    def learn(self, nodes: Sequence[str]) -> None:
+    def load(self, nodes: Sequence[str]) -> None:
         """Load what these steps refer to: each once, and most refer to the same."""
         steps = [self.run_state.runs[node].step for node in nodes]
         targets = {s.compute_target_id for s in steps if s.compute_target_id} - self._compute.keys()
@@ -222,8 +222,8 @@ def _carry_out(run_state: RunState, places: Places, decisions: Sequence[plan.Dec
     starts = [d.step for d in decisions if d.act is plan.Act.START]
     parents = {source.step for node in starts for source in run_state.spec(node).inputs if source.step}
     run_state.need([*(d.step for d in decisions), *parents])
-    places.learn(starts)
-    adoption.learn(run_state, starts)
+    places.load(starts)
+    adoption.load(run_state, starts)
     for decision in decisions:
         if decision.act is plan.Act.SKIP:
             run_state.set(decision.step, Run.Status.SKIPPED, error=failures.skipped(decision.because))

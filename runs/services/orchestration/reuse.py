@@ -93,7 +93,7 @@ def _namesake(run_state: RunState, name: str) -> StepRun | None:
     return _NAMESAKE.first(run_state.root.workspace_id, name)
 
 
-def learn_equals(run_state: RunState, digests: Collection[str]) -> None:
+def load_equals(run_state: RunState, digests: Collection[str]) -> None:
     """Look up the newest step of each of these fingerprints: one query."""
     rows = StepRun.objects.filter(workspace=run_state.root.workspace_id, is_source=True, fingerprint__in=digests)
     turn = Window(RowNumber(), partition_by=F("fingerprint"), order_by=F("run_id").desc())
@@ -103,7 +103,7 @@ def learn_equals(run_state: RunState, digests: Collection[str]) -> None:
     run_state.equals.update({**dict.fromkeys(digests), **{row.fingerprint: row for row in found}})
 
 
-def learn_namesakes(run_state: RunState, names: Collection[str]) -> None:
+def load_namesakes(run_state: RunState, names: Collection[str]) -> None:
     """Look up the newest step of each of these names whose result may be taken: three queries at most. Mostly it is among the last
     few of its name, and an index alone tells which these are."""
     missing = set(names) - run_state.namesakes.keys()
@@ -209,10 +209,10 @@ def outputs_of(run_state: RunState, found: StepRun) -> list[Output]:
     """What a step that ran itself wrote, with its manifests; what it named without a row is gone."""
     known = run_state.written.get(found.run_id)
     rows = {row.name: row for row in (_OUTPUTS.all(found.run_id) if known is None else known)}
-    return [rows.get(name) or gone(name) for name in found.output_digests]
+    return [rows.get(name) or deleted_output(name) for name in found.output_digests]
 
 
-def gone(name: str) -> Output:
+def deleted_output(name: str) -> Output:
     """Stands for an output of which there is nothing left."""
     return Output(name=name, removed_at=now())
 
@@ -221,7 +221,7 @@ def changed_output(run_state: RunState, outputs: Iterable[Output], number: int) 
     """The first of these outputs that is no longer what run `number` wrote."""
     for output in outputs:
         root = None if output.removed_at else _root(run_state, output.datastore)
-        change = run_state.look.change_of(output, root)
+        change = run_state.output_check.change_of(output, root)
         if change is not None:
             return Lost(output.name, change, change.say(output.name, number))
     return None
@@ -265,5 +265,5 @@ def files_of_both(
     new = run_state.spec(node).snapshot
     if last.snapshot_digest == new:
         return None, None
-    run_state.learn_manifests([last.snapshot_digest, new or ""])
+    run_state.load_manifests([last.snapshot_digest, new or ""])
     return run_state.manifests.get(last.snapshot_digest), run_state.manifests.get(new or "")

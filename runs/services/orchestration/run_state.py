@@ -17,7 +17,7 @@ from duto.spec.graph import Step
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from runs.models import Output, Run, Snapshot, StepRun
 from runs.queries.graphs import parsed
-from runs.services.results.output_check import Look
+from runs.services.results.output_check import OutputCheck
 
 B = EnvironmentBuild.Status
 NOTHING = "[]"
@@ -51,7 +51,7 @@ class RunState:
         self.parsed = parsed(root.pk)
         self.states: dict[str, str] = {}
         self.runs: dict[str, Run] = {}
-        self.look_back()
+        self.reset_lookups()
         self.moment = now()
         # By status and by what else changes: rows that get equal values are written by one statement.
         self._moves: dict[tuple[str, tuple[str, ...]], list[Run]] = {}
@@ -62,7 +62,7 @@ class RunState:
                 Run.Status.NOT_STARTED if status == Run.Status.PREPARING and waiting != NOTHING else status
             )
 
-    def look_back(self) -> None:
+    def reset_lookups(self) -> None:
         """Begin with nothing known of earlier runs and of data: learned when asked for, and then kept."""
         # The steps of the run that this one resumes, and what they wrote (runs.services.orchestration.adoption).
         self.sources: dict[str, StepRun] = {}
@@ -75,7 +75,7 @@ class RunState:
         # What data outside the run are, and where datastores are.
         self.identities: dict[tuple[str | None, ...], Any] = {}
         self.roots: dict[str, Root | None] = {}
-        self.look = Look()
+        self.output_check = OutputCheck()
 
     def need(self, nodes: Iterable[str]) -> None:
         """Load the rows of these steps, in one query."""
@@ -92,7 +92,7 @@ class RunState:
             run.workspace = self.root.workspace
             self.runs[run.step.node_id] = run
 
-    def learn_manifests(self, digests: Iterable[str]) -> None:
+    def load_manifests(self, digests: Iterable[str]) -> None:
         """Load what these snapshots hold, in one query; one that is gone is not known afterwards, either."""
         if missing := set(digests) - self.manifests.keys():
             rows = Snapshot.objects.filter(workspace=self.root.workspace_id, digest__in=missing)
@@ -141,7 +141,7 @@ class RunState:
             same = all(getattr(run, name) == value for run in runs for name, value in shared.items())
             Run.move_all(runs, status, fields=() if same else names, **(shared if same else {}))
         self._moves, self._steps = {}, {}
-        self.look.remember()
+        self.output_check.remember()
 
 
 _STAMPS: dict[str, tuple[str, ...]] = {

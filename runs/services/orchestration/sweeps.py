@@ -55,14 +55,14 @@ def carry(run_state: RunState) -> bool:
     run_state.need(nodes)
     for node in nodes:
         for _ in range(ROUNDS):
-            if not _Carried(run_state, node).carry():
+            if not _SweepState(run_state, node).carry():
                 break
     if nodes:
         run_state.save()
     return any(run_state.states[node] in Run.ENDS for node in nodes)
 
 
-class _Carried:
+class _SweepState:
     """One sweep with its trials, as they are now."""
 
     def __init__(self, run_state: RunState, node: str) -> None:

@@ -32,7 +32,7 @@ class DryRun(RunState):
         self.root = root
         self.parsed = ParsedGraph(checked.graph)
         self.runs = {}
-        self.look_back()
+        self.reset_lookups()
         self.manifests.update(checked.manifests)
         self.environments, self.targets = environments, checked.targets
         # By step: the digests of what it is given, and the document and the fingerprint that follow from them.
@@ -46,27 +46,27 @@ class DryRun(RunState):
 
     # --- what is known ---
 
-    def learn(self) -> None:
+    def load(self) -> None:
         """Look up the earlier steps that any step may reuse. Each round decides on steps that read what the round before found;
         earlier runs of the same graph are tried first, so that there is mostly one round."""
-        adoption.learn(self, self.parsed.order)
+        adoption.load(self, self.parsed.order)
         has_edges = any(each.step for step in self.parsed.graph.steps for each in step.inputs)
         if has_edges:
             self._last = last_written(self.root.workspace, {step.name for step in self.parsed.graph.steps})
         while asked := self._unknown_fingerprints():
-            reuse.learn_equals(self, asked)
+            reuse.load_equals(self, asked)
             if not has_edges:
                 break
-            self._learn_siblings()
+            self._load_siblings()
         self.runs = {}
         found = [row for row in self.equals.values() if row is not None and row.output_digests]
         if found:
             for row in found:
                 self.written.setdefault(row.run_id, [])
-            adoption.learn_written(self, found)
-        reuse.learn_namesakes(self, {self.spec(node).name for node in self._without_equal()})
+            adoption.load_written(self, found)
+        reuse.load_namesakes(self, {self.spec(node).name for node in self._without_equal()})
         last = [row.snapshot_digest for row in self.namesakes.values() if row is not None]
-        self.learn_manifests([each for each in last if each])
+        self.load_manifests([each for each in last if each])
 
     def _unknown_fingerprints(self) -> set[str]:
         """The fingerprints that a walk through the graph comes across, and that were not looked up yet."""
@@ -103,7 +103,7 @@ class DryRun(RunState):
                 return found
         return self._last.get(self.spec(node).name)
 
-    def _learn_siblings(self) -> None:
+    def _load_siblings(self) -> None:
         roots = Counter(row.run.root_id for row in self.equals.values() if row is not None and row.output_digests)
         new = [root for root, _ in roots.most_common() if root is not None and root not in self._tried][:ROUND_OF_RUNS]
         if not new:

@@ -112,7 +112,7 @@ class _Planner:
 
     def plan(self, warnings: Sequence[Kept]) -> Plan:
         read = data.inspect_inputs(self.dry_run, self.checked)
-        self.dry_run.learn()
+        self.dry_run.load()
         order = self.dry_run.parsed.order
         with words.stored():
             verdicts = {node: self.dry_run.verdict(node) for node in order}

@@ -17,7 +17,7 @@ from core import outbox
 from core.clock import iso, now, parse
 from core.sentences import Kept
 from core.text import DEEPEST, is_deep
-from duto.spec.numbers import encoded, number_of, spelt
+from duto.spec.numbers import as_json, encoded, number_of
 from runs.models import MetricDescription, MetricPoint
 from runs.stored_messages import invalid, keep
 
@@ -78,7 +78,7 @@ def read(run_id: UUID, document: Mapping[str, Any]) -> Record:
     return Record(run_id, name, kind, value, index, (isinstance(at, str) and _moment(at)) or now(), words)
 
 
-def unkept(document: Mapping[str, Any]) -> list[Kept]:
+def why_not_kept(document: Mapping[str, Any]) -> list[Kept]:
     """What of a record that is no reason to refuse its value is not kept, in words."""
     description = document.get("description")
     if description is None or (isinstance(description, str) and len(description) <= DESCRIPTION_MAX):
@@ -164,8 +164,8 @@ def columns_of(value: Any) -> tuple[float | None, str | None]:
     value = number_of(value)
     if type(value) is float:
         if not math.isfinite(value):
-            return None, json.dumps(spelt(value))
-        return value, json.dumps(spelt(value)) if value == 0 and math.copysign(1, value) < 0 else None
+            return None, json.dumps(as_json(value))
+        return value, json.dumps(as_json(value)) if value == 0 and math.copysign(1, value) < 0 else None
     if isinstance(value, bool) or not isinstance(value, int):
         return None, None if value is None else json.dumps(encoded(value))
     try:
@@ -197,6 +197,6 @@ def _point(record: Record, index: int) -> dict[str, Any]:
     value = record.value
     if isinstance(value, int) and abs(value) > EXACT:
         value = float(value) if abs(value) < 1 << 1000 else str(value)
-    shown = spelt(value) if isinstance(value, float) else value
+    shown = as_json(value) if isinstance(value, float) else value
     point = {"name": record.name, "kind": record.kind, "index": index, "value": shown, "at": iso(record.at)}
     return {**point, "description": record.description} if record.description else point

@@ -30,7 +30,7 @@ class Change:
 
 
 @dataclass
-class Look:
+class OutputCheck:
     """A look at several outputs, with one measure of bytes for all of them."""
 
     bytes_left: int = MOST_BYTES

@@ -11,7 +11,7 @@ from core.errors import Invalid, NotFound
 from core.storage import Root, artifact_store, blob_key, data_dir, safe
 from datasets import stores
 from duto.spec import trees
-from duto.spec.filenames import spelled, unspelled
+from duto.spec.filenames import spelled, unescaped_path
 from duto_protocol.messages import Finished
 from runs.models import Attempt
 
@@ -95,4 +95,4 @@ def cut_links(path: Path) -> list[str]:
 
 def below(base: Path, name: str) -> Path:
     """A path below an attempt's directory, by a name that a report gave. Raises Invalid."""
-    return base / unspelled(safe(name))
+    return base / unescaped_path(safe(name))

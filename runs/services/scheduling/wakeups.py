@@ -22,7 +22,7 @@ _talking_to: ContextVar[str] = ContextVar("talking_to", default="")
 
 
 @contextmanager
-def talking_to(host: str) -> Iterator[None]:
+def without_wakeup_of(host: str) -> Iterator[None]:
     """For the length of the block that host need not be woken."""
     token = _talking_to.set(host)
     try:

@@ -139,7 +139,7 @@ def _read(
     parameters = sealed.seal(context.workspace.pk, graph.parameters, bound)
     clusters = ComputeTarget.objects.filter(workspace=context.workspace)
     targets = {target.name.lower(): target for target in clusters if not target.is_leaving}
-    data.learn((each for step in graph.steps for each in step.inputs), parameters)
+    data.load((each for step in graph.steps for each in step.inputs), parameters)
     problems = [
         problem for step in graph.steps for problem in _lookups(context, step, targets, files, data, parameters)
     ]

@@ -110,30 +110,30 @@ def preview(
         raise refused(error) from error
     values = sealed.seal(run.workspace_id, graph.parameters, bound)
     page, following = paging.part_of(graph.order, after=after, limit=limit, label=f"resume:{run.pk}")
-    foreseen = Foreseen(run, graph, values)
-    adoption.learn(foreseen, page)
-    foreseen.count_on(run)
-    foreseen.look_around()
+    state = PreviewState(run, graph, values)
+    adoption.load(state, page)
+    state.count_on(run)
+    state.look_around()
     lines: list[StepOutcome] = []
     counts: Counter[tuple[str, str]] = Counter()
     shown = frozenset(page)
     for part in slices.cut(graph.order):
-        foreseen.look_at([node for node in part if node not in shown])
+        state.look_at([node for node in part if node not in shown])
         for node in part:
             if node in shown:
-                lines.append(foreseen.foresee(node))
-            counts[(lines[-1].outcome, lines[-1].code) if node in shown else foreseen.judge(node)] += 1
+                lines.append(state.outcome_of(node))
+            counts[(lines[-1].outcome, lines[-1].code) if node in shown else state.judge(node)] += 1
     return Preview(run, counts, lines, following)
 
 
-class Foreseen(RunState):
+class PreviewState(RunState):
     """A run that nobody has submitted, in memory only. Steps that it would adopt have the rows of the earlier run."""
 
     def __init__(self, source: Run, graph: Graph, parameters: dict[str, Any]) -> None:
         self.root = Run(workspace=source.workspace, parameters=parameters, resumed_from=source)
         self.parsed = ParsedGraph(graph)
         self.runs = {}
-        self.look_back()
+        self.reset_lookups()
 
     def count_on(self, run: Run) -> None:
         """Learn of the earlier steps that are only counted what that takes: two queries, none where all are told of."""
@@ -150,7 +150,7 @@ class Foreseen(RunState):
         """Learn what those of these steps wrote that completed."""
         found = [source for node in nodes if (source := self.sources.get(node)) is not None]
         if found:
-            adoption.learn_written(self, found)
+            adoption.load_written(self, found)
 
     def look_around(self) -> None:
         """Learn the clusters and environments that submitting would choose: two queries, and one for each name."""
@@ -178,7 +178,7 @@ class Foreseen(RunState):
         self.runs[node] = source.run
         return ADOPTED, code
 
-    def foresee(self, node: str) -> StepOutcome:
+    def outcome_of(self, node: str) -> StepOutcome:
         """The same in words."""
         step, source = self.spec(node), self.sources.get(node)
         if source is None:

@@ -14,7 +14,7 @@ from core.spec import refusing
 from core.storage import artifact_store, blob_key
 from core.words import size_text
 from duto.spec import snapshot as rules
-from duto.spec.filenames import unspelled
+from duto.spec.filenames import unescaped_path
 from duto.spec.units import counted
 from runs.models import Snapshot
 from workspaces.models import Workspace
@@ -110,7 +110,7 @@ def take(workspace: Workspace, folder: Path) -> Snapshot:
     store = artifact_store(workspace.pk)
     for each in manifest.files:
         if not store.touch(blob_key(each.digest)):
-            with (folder / unspelled(each.path)).open("rb") as source:
+            with (folder / unescaped_path(each.path)).open("rb") as source:
                 store.write(blob_key(each.digest), source, digest=each.digest)
     return create(workspace, manifest.to_document())
 

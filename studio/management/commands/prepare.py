@@ -24,7 +24,7 @@ class Command(BaseCommand):
             layout.prepare()
             database.migrate(layout)
             # Behind a proxy the pages are not public before the link has been used: nobody can sign in otherwise.
-            link = people.welcome(settings.DUTO.url, is_loopback=True)
+            link = people.prepare_first_owner(settings.DUTO.url, is_loopback=True)
             people.enrol_local_host(layout.home)
         except Refusal as refusal:
             raise CommandError(str(refusal)) from refusal

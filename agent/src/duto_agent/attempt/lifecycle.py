@@ -345,10 +345,10 @@ class Attempt:
         code, message = cause.code, cause.message
         if found is not None:
             self.warnings += found.warnings
-            for unkept, sentences in (("disk_full", found.too_large), ("studio_fault", self._unsent)):
+            for why_not_kept, sentences in (("disk_full", found.too_large), ("studio_fault", self._unsent)):
                 # A step whose files could not all be kept has failed; of one that failed by itself it is a remark.
                 if sentences and not code:
-                    code, message, *sentences = unkept, *sentences
+                    code, message, *sentences = why_not_kept, *sentences
                 self.warnings += sentences
         if verdict.get("log_dropped"):
             count, error = verdict["log_dropped"], verdict.get("log_error")

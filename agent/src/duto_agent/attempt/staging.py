@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import structs
 
 from duto.spec import trees
-from duto.spec.filenames import spelled, unspelled
+from duto.spec.filenames import spelled, unescaped_path
 from duto.spec.kinds import KINDS
 from duto.spec.sentences import said
 from duto_agent.attempt import bindings, drivers
@@ -269,7 +269,7 @@ def _argv(work: Path, spec: LaunchSpec, bound: Bound, python: str) -> tuple[str,
         raise BadPath(said("no_script", name=spec.script))
     if kind.runs_its_script:  # a folder of another system says of no file that it may be started
         inside(work, spec.script).chmod(0o755)
-    start = kind.starting(python, unspelled(spec.script), spec.settings)
+    start = kind.starting(python, unescaped_path(spec.script), spec.settings)
     return *start, *bindings.arguments(spec.arguments, bound, spec.params)
 
 

@@ -65,13 +65,13 @@ class Sampler:
             self._due[key] = moment + pause(moment - self._begun.get(key, moment))
         samples: dict[AttemptKey, Sample] = {}
         for key in due:
-            succeeds(f"weighing of {key.folder}", partial(self._weigh, key, processes, samples))
+            succeeds(f"weighing of {key.folder}", partial(self._measure, key, processes, samples))
         devices = self._devices({key: held[key] for key in samples})
         for key, sample in samples.items():
             self._begun.setdefault(key, moment)
             write(self.launcher.directory(key) / FILE, line(sample, devices(key, sample)))
 
-    def _weigh(self, key: AttemptKey, processes: Processes, samples: dict[AttemptKey, Sample]) -> None:
+    def _measure(self, key: AttemptKey, processes: Processes, samples: dict[AttemptKey, Sample]) -> None:
         if (sample := self.launcher.stats(key, processes)) is not None:
             samples[key] = sample
 

@@ -48,11 +48,11 @@ class Networks:
         with self._lock:
             self._used[name] = time.monotonic()
             if name not in self._standing:
-                self._stand(name, policy, image)
+                self._ensure(name, policy, image)
                 self._standing.add(name)
         return f"container:{name}"
 
-    def _stand(self, name: str, policy: str, image: str) -> None:
+    def _ensure(self, name: str, policy: str, image: str) -> None:
         self.engine.create(name, self._config(name, policy, image))
         found = self.engine.inspect(name)
         if found is not None and (found.get("State") or {}).get("Running"):

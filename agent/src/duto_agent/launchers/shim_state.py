@@ -19,12 +19,12 @@ VERDICT_MOST = 1 << 20  # bytes: it is looked at again and again, and a script m
 Trusted = Callable[[dict[str, Any]], bool]
 
 
-def whoever(_: dict[str, Any]) -> bool:
+def trust_all(_: dict[str, Any]) -> bool:
     """Where a script cannot write what its shim writes."""
     return True
 
 
-def probe_files(directory: Path, is_shims: Trusted = whoever) -> Probe:
+def probe_files(directory: Path, is_shims: Trusted = trust_all) -> Probe:
     """The state by the files alone; the same for a shim in a container, whose locks are seen from here too.
 
     A verdict that is not the shim's is none.

@@ -125,7 +125,7 @@ class MaskRequests:
         if number == self._door.fileno():
             self._let_in()
         elif number in self._callers:
-            self._hear(self._callers[number])
+            self._receive(self._callers[number])
         else:
             return False
         return True
@@ -142,7 +142,7 @@ class MaskRequests:
         self._callers[caller.fileno()] = caller
         self._poller.register(caller, select.POLLIN)
 
-    def _hear(self, caller: socket.socket) -> None:
+    def _receive(self, caller: socket.socket) -> None:
         try:
             value = caller.recv(LARGEST_VALUE + 1)
             if value:

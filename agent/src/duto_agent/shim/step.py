@@ -120,7 +120,7 @@ class Step:
                 self._tell_pid(self.child)
             while self.exit is None:
                 self._turn(POLL_S)
-                self._obey()
+                self._check_limits()
             if self._has_begun() or not tries_left:
                 break
             self._forget_sandbox()
@@ -284,7 +284,7 @@ class Step:
             if pid == self.child:
                 self.exit = status
 
-    def _obey(self) -> None:
+    def _check_limits(self) -> None:
         """Look for a cancel, and at the clock, ten times a second."""
         now = time.monotonic()
         if self.exit is not None or now - self.last_look < POLL_S * 0.9:

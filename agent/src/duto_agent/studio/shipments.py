@@ -57,10 +57,10 @@ class Shipment:
                 self.full = True
                 return False
             if error.status != 409 or error.size is None:
-                return self._stumble(data, error)
+                return self._retry_or_give_up(data, error)
             stored = error.size
         except StudioFaulty as error:
-            return self._stumble(data, error)
+            return self._retry_or_give_up(data, error)
         self._stumbled_at = None
         self._stored(stored)
         return True
@@ -68,7 +68,7 @@ class Shipment:
     def _stored(self, size: int) -> None:
         self.offset = size
 
-    def _stumble(self, data: bytes, error: Exception) -> bool:
+    def _retry_or_give_up(self, data: bytes, error: Exception) -> bool:
         """The studio could not take these bytes: once more, for as long as there is patience."""
         if self._has_patience(PATIENCE_S):
             raise StudioFaulty(str(error)) from error
@@ -139,10 +139,10 @@ class LineShipment(Shipment):
         self._looked, self._tries = size, 0
         self._lines = min(MOST_LINES, self._lines * 2)
 
-    def _stumble(self, data: bytes, error: Exception) -> bool:
+    def _retry_or_give_up(self, data: bytes, error: Exception) -> bool:
         """Half of the lines at a time, down to the one that is at fault."""
         if not data or self._skip is None:
-            return super()._stumble(data, error)
+            return super()._retry_or_give_up(data, error)
         lines = data.count(b"\n")
         if lines > 1:
             self._lines = lines // 2

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterable, List, Optional, Tuple, Type, TypeVar
 
 from duto.exceptions import AzureMLException, StudioUnavailableException, UserErrorException
 from duto.spec import trees
-from duto.spec.filenames import leads_out, place_on, spelled, unspelled, why_no_place
+from duto.spec.filenames import leads_out, place_on, spelled, unescaped_path, why_no_place
 from duto.spec.units import counted
 
 Item = TypeVar("Item")
@@ -63,7 +63,7 @@ def place_of(root: Union[str, Path], name: str) -> Path:
     if not name or leads_out(name):
         raise UserErrorException(f"The name {name!r} leads out of its folder, so it is not copied there.")
     if os.name != "nt":
-        return Path(root) / unspelled(name)
+        return Path(root) / unescaped_path(name)
     return Path(root).joinpath(*(_NO_NAME.sub(_escaped, part) for part in name.split("/")))
 
 

@@ -12,7 +12,7 @@ from duto.client.step_context import TABULAR, Context
 from duto.parallel.batches import NotCut
 from duto.parallel.driver import Driver
 from duto.parallel.plan import Plan, apart, plan_of
-from duto.parallel.worker import Job, Seat
+from duto.parallel.worker import Job, WorkerSlot
 from duto.run.cores import share_out
 from duto.spec.parallel import APPEND_ROW, Settings, settings_of
 
@@ -85,12 +85,14 @@ def _each_node(settings: Settings, cores: int) -> int:
     return settings.process_count_per_node or len(_devices()) or cores
 
 
-def _places(settings: Settings, cores: int, logs: Path, rows: Path, plan: Plan) -> List[Seat]:
+def _places(settings: Settings, cores: int, logs: Path, rows: Path, plan: Plan) -> List[WorkerSlot]:
     """As many processes as were asked for, but none without a mini-batch. Devices are shared out in turn."""
     devices, each_node = _devices(), _each_node(settings, cores)
     count = max(1, min(each_node * settings.node_count, len(plan.batches)))
     return [
-        Seat(slot, slot // each_node, slot % each_node, logs, rows, devices[slot % len(devices)] if devices else "")
+        WorkerSlot(
+            slot, slot // each_node, slot % each_node, logs, rows, devices[slot % len(devices)] if devices else ""
+        )
         for slot in range(count)
     ]
 

@@ -27,7 +27,7 @@ from duto.parallel import worker
 from duto.parallel.ledger import Ledger, line, placed, rows_of
 from duto.parallel.node_usage import NodeUsage
 from duto.parallel.reports import Reports
-from duto.parallel.worker import Job, Seat
+from duto.parallel.worker import Job, WorkerSlot
 from duto.spec.ledger import BEGIN, DONE, END, FAIL, PLAN, ROWS, WORKER, Progress, record_of
 from duto.spec.parallel import Settings
 
@@ -64,10 +64,10 @@ class TooManyFailures(Exception):
 
 
 @dataclass
-class Hand:
+class WorkerProcess:
     """One process, as the driver sees it. The first of `queue` is what it is at."""
 
-    place: Seat
+    place: WorkerSlot
     pid: int
     hear: int
     back: Optional[int]
@@ -102,10 +102,10 @@ def _second_end(hear: int) -> Optional[int]:
         os.close(hear)
 
 
-def _kill(hand: Hand) -> None:
+def _kill(process: WorkerProcess) -> None:
     for end in (os.killpg, os.kill):
         with contextlib.suppress(OSError):
-            end(hand.pid, signal.SIGKILL)
+            end(process.pid, signal.SIGKILL)
 
 
 def _joined(rows: Sequence[bytes]) -> bytes:
@@ -121,7 +121,7 @@ class Driver:
     """Runs all mini-batches of a job that the earlier ledgers do not know as done."""
 
     def __init__(
-        self, job: Job, settings: Settings, places: Sequence[Seat], ledger: Path, logs: Path, header: bool = False
+        self, job: Job, settings: Settings, places: Sequence[WorkerSlot], ledger: Path, logs: Path, header: bool = False
     ) -> None:
         self.job, self.settings, self.places = job, settings, places
         self.batches = job.plan.batches
@@ -130,7 +130,7 @@ class Driver:
         self.usage = NodeUsage(logs, (place.node for place in places))
         self.header = header
         self._ledger = Ledger(ledger)
-        self._hands: Dict[int, Hand] = {}
+        self._processes: Dict[int, WorkerProcess] = {}
         self._pending: Deque[Tuple[int, int]] = deque()
         self._starts: Dict[int, int] = {}
         self._selector = selectors.DefaultSelector()
@@ -185,9 +185,9 @@ class Driver:
         for place in self.places[: len(self._pending)]:
             self._start(place)
         self._sample()  # while they begin
-        while not self._canceled and (self._pending or any(hand.queue for hand in self._hands.values())):
+        while not self._canceled and (self._pending or any(process.queue for process in self._processes.values())):
             for key, _ in self._selector.select(TICK_S):
-                self._hear(self._hands[key.data])
+                self._receive(self._processes[key.data])
             self._watch_clock()
             if not self._has_failed:  # else it may be over
                 self._send()
@@ -198,32 +198,32 @@ class Driver:
                 self._send()
             self._say_how_far()
             self._sample()
-            self._linger()
+            self._gather_short()
 
     def _is_due(self) -> bool:
         """Whether what was heard is synced now: where mini-batches are short, and some are under way, more is heard first."""
         is_short = self._mean is not None and self._mean < LINGER_S and not self._has_failed
-        is_busy = any(hand.queue for hand in self._hands.values())
+        is_busy = any(process.queue for process in self._processes.values())
         return not (is_short and is_busy) or time.monotonic() - self._synced_at >= LINGER_S
 
-    def _linger(self) -> None:
+    def _gather_short(self) -> None:
         """Of short mini-batches more are heard and synced at once, while the processes are busy with what they have ahead: as
         long as none of them runs out of it."""
         if self._mean is None or self._mean >= LINGER_S:
             return
-        hands = [hand for hand in self._hands.values() if hand.queue]
-        most = max((len(hand.queue) for hand in hands), default=0) * (self._mean + BESIDE_S)
+        processes = [process for process in self._processes.values() if process.queue]
+        most = max((len(process.queue) for process in processes), default=0) * (self._mean + BESIDE_S)
         until = time.monotonic() + min(max(LINGER_S, self._sync_s), most)
         while not self._canceled and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, LOOK_S))
             # Where more is to come, it comes in time; where none is, all of it is heard at once.
-            if any(hand.ahead() < (len(hand.queue) // 4 if self._pending else 1) for hand in hands):
+            if any(process.ahead() < (len(process.queue) // 4 if self._pending else 1) for process in processes):
                 return
 
     def _cancel(self, *_: object) -> None:
         self._canceled = True
 
-    def _start(self, place: Seat) -> None:
+    def _start(self, place: WorkerSlot) -> None:
         ours, theirs = os.pipe(), os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -231,7 +231,7 @@ class Driver:
         pid = os.fork()
         if not pid:
             # Ends of other processes' pipes would keep those from seeing that the driver is gone.
-            for each in (pipe for hand in self._hands.values() for pipe in hand.pipes):
+            for each in (pipe for process in self._processes.values() for pipe in process.pipes):
                 os.close(each)
             os.close(ours[1])
             os.close(theirs[0])
@@ -242,27 +242,27 @@ class Driver:
         os.set_blocking(theirs[0], False)
         with contextlib.suppress(AttributeError, OSError):  # of Linux, from Python 3.10 on; above what a user may have
             fcntl.fcntl(theirs[0], fcntl.F_SETPIPE_SZ, UNHEARD_MOST)
-        self._hands[place.slot] = Hand(place, pid, ours[1], _second_end(ours[0]), theirs[0])
+        self._processes[place.slot] = WorkerProcess(place, pid, ours[1], _second_end(ours[0]), theirs[0])
         self._selector.register(theirs[0], selectors.EVENT_READ, place.slot)
         self._note(line(WORKER, w=place.slot, name=place.name, pid=pid, state="starting"))
 
     def _send(self) -> None:
         """Keep each process busy, and those that are quick ahead; the last ones are shared out evenly."""
         self._take_back()
-        hands = [hand for hand in self._hands.values() if hand.ready]
-        if not self._pending or not hands:
+        processes = [process for process in self._processes.values() if process.ready]
+        if not self._pending or not processes:
             return
-        ahead = min(self._ahead(), -(-len(self._pending) // len(self._hands)))  # those that begin yet get theirs
-        for hand in sorted(hands, key=lambda each: len(each.queue)):
-            is_stuck = hand.queue and time.monotonic() - hand.since > STUCK_S
-            if is_stuck or len(hand.queue) > ahead // 2 or not self._pending:
+        ahead = min(self._ahead(), -(-len(self._pending) // len(self._processes)))  # those that begin yet get theirs
+        for process in sorted(processes, key=lambda each: len(each.queue)):
+            is_stuck = process.queue and time.monotonic() - process.since > STUCK_S
+            if is_stuck or len(process.queue) > ahead // 2 or not self._pending:
                 continue
-            given = [self._pending.popleft() for _ in range(min(ahead - len(hand.queue), len(self._pending)))]
-            if not hand.queue:
-                self._begin_next(hand)
-            hand.queue.extend(given)
+            given = [self._pending.popleft() for _ in range(min(ahead - len(process.queue), len(self._pending)))]
+            if not process.queue:
+                self._begin_next(process)
+            process.queue.extend(given)
             with contextlib.suppress(BrokenPipeError):  # it is gone: the end of its answers tells
-                os.write(hand.hear, b"".join(worker.ASKED.pack(*each) for each in given))
+                os.write(process.hear, b"".join(worker.ASKED.pack(*each) for each in given))
 
     def _ahead(self) -> int:
         """How many mini-batches a process has, with the one that it is at. One whose length nobody knows comes alone."""
@@ -272,81 +272,81 @@ class Driver:
 
     def _take_back(self) -> None:
         """A process has nothing to do, and another one is long at what it is at: what that one has ahead is for all."""
-        if self._pending or all(hand.queue for hand in self._hands.values() if hand.ready):
+        if self._pending or all(process.queue for process in self._processes.values() if process.ready):
             return
-        for hand in self._hands.values():
-            if hand.back is None or len(hand.queue) < 2 or time.monotonic() - hand.since < STUCK_S:
+        for process in self._processes.values():
+            if process.back is None or len(process.queue) < 2 or time.monotonic() - process.since < STUCK_S:
                 continue
             with contextlib.suppress(BlockingIOError):
-                back = os.read(hand.back, worker.ASKED.size * len(hand.queue))
+                back = os.read(process.back, worker.ASKED.size * len(process.queue))
                 for _ in range(len(back) // worker.ASKED.size):
-                    self._pending.appendleft(hand.queue.pop())
+                    self._pending.appendleft(process.queue.pop())
 
-    def _begin_next(self, hand: Hand) -> None:
-        hand.since, hand.is_reported = time.monotonic(), False
+    def _begin_next(self, process: WorkerProcess) -> None:
+        process.since, process.is_reported = time.monotonic(), False
 
-    def _hear(self, hand: Hand) -> None:
+    def _receive(self, process: WorkerProcess) -> None:
         try:
-            data = os.read(hand.answer, 1 << 20)
+            data = os.read(process.answer, 1 << 20)
         except BlockingIOError:
             return
-        self._listen(hand, data)
+        self._listen(process, data)
         if not data:
-            self._gone(hand, "lost", "")
+            self._lost(process, "lost", "")
 
-    def _listen(self, hand: Hand, data: bytes) -> None:
+    def _listen(self, process: WorkerProcess, data: bytes) -> None:
         self._heard_at = time.time()
-        *lines, hand.rest = (hand.rest + data).split(b"\n")
+        *lines, process.rest = (process.rest + data).split(b"\n")
         for each in lines:
             if each.startswith(b"+"):  # most are
-                self._done(hand, each)
+                self._done(process, each)
             else:
-                self._take(hand, each)
+                self._take(process, each)
         if lines:
-            self._begin_next(hand)
+            self._begin_next(process)
 
-    def _take(self, hand: Hand, raw: bytes) -> None:
+    def _take(self, process: WorkerProcess, raw: bytes) -> None:
         if raw.startswith(b"="):  # rows of the mini-batch that it is at
             number, piece, whole = raw[1:].split(b" ", 2)
-            if hand.queue and hand.queue[0][0] == int(number):
+            if process.queue and process.queue[0][0] == int(number):
                 self._note(whole + b"\n", {"e": ROWS, "at": self._heard_at, "n": int(number), "p": int(piece)})
             return
         if raw.startswith(b"@"):  # how much it has written by the end of the mini-batch that follows
-            hand.written = [*map(int, raw[1:].split())]
+            process.written = [*map(int, raw[1:].split())]
             return
         record = record_of(raw) or {}
         event = record.get("e")
         if event == worker.READY:
-            hand.ready = True
-            self._starts[hand.place.slot] = 0
-            self._note(line(WORKER, w=hand.place.slot, name=hand.place.name, pid=hand.pid, state="ready"))
+            process.ready = True
+            self._starts[process.place.slot] = 0
+            self._note(line(WORKER, w=process.place.slot, name=process.place.name, pid=process.pid, state="ready"))
         elif event == worker.INIT_FAILED:
             raise TooManyFailures(
                 f"init() of {self.job.entry.name} failed:\n{record.get('x', '')}\n{record.get('log', '')}".rstrip()
             )
-        elif event == FAIL and (asked := self._next(hand, record.get("n"), float(record.get("s", 0.0)))) is not None:
+        elif event == FAIL and (asked := self._next(process, record.get("n"), float(record.get("s", 0.0)))) is not None:
             self._failed(record, *asked)
 
-    def _done(self, hand: Hand, raw: bytes) -> None:
+    def _done(self, process: WorkerProcess, raw: bytes) -> None:
         """What is in front of the line tells all that counts: the line itself goes to the ledger as it is."""
         number, items, results, lasted, whole = raw.split(b" ", 4)  # of "+7" the number is 7
         n, i, o, s = int(number), int(items), int(results), float(lasted)
-        asked = self._next(hand, n, s)
+        asked = self._next(process, n, s)
         if asked is None:
             return
-        at, slot, is_whole = self._heard_at, hand.place.slot, o >= i
+        at, slot, is_whole = self._heard_at, process.place.slot, o >= i
         if not is_whole:
             self._has_failed = True
         self._lines.append((whole + b"\n", (n, i, o, slot, s, at)))
         status = "done" if is_whole else "partial"
         self.reports.processed(n, self.batches[n].input, i, o, asked[1], slot, s, status, at)
 
-    def _next(self, hand: Hand, number: object, lasted: float) -> Optional[Tuple[int, int]]:
+    def _next(self, process: WorkerProcess, number: object, lasted: float) -> Optional[Tuple[int, int]]:
         """What a process has answered, and it is at the next; None where it was not asked."""
-        if not hand.queue or hand.queue[0][0] != number:
+        if not process.queue or process.queue[0][0] != number:
             return None
         self._mean = lasted if self._mean is None else self._mean + 0.1 * (lasted - self._mean)
-        return hand.queue.popleft()
+        return process.queue.popleft()
 
     def _failed(self, record: Mapping[str, Any], number: int, attempt: int) -> None:
         final = attempt >= self.settings.run_max_try
@@ -361,27 +361,27 @@ class Driver:
 
     def _watch_clock(self) -> None:
         moment = time.monotonic()
-        for hand in list(self._hands.values()):
-            if not hand.queue or not hand.ready:
+        for process in list(self._processes.values()):
+            if not process.queue or not process.ready:
                 continue
-            lasted = moment - hand.since
+            lasted = moment - process.since
             if lasted > self.settings.run_invocation_timeout:
                 limit = f"{self.settings.run_invocation_timeout:g}"
-                self._gone(
-                    hand,
+                self._lost(
+                    process,
                     "timeout",
                     f"run() took longer than {limit} seconds (run_invocation_timeout); its process was ended.",
                 )
-            elif lasted > REPORTED_AFTER_S and not hand.is_reported:
-                hand.is_reported = True
-                number, attempt = hand.queue[0]
-                self._note(line(BEGIN, n=number, w=hand.place.slot, t=attempt))
+            elif lasted > REPORTED_AFTER_S and not process.is_reported:
+                process.is_reported = True
+                number, attempt = process.queue[0]
+                self._note(line(BEGIN, n=number, w=process.place.slot, t=attempt))
 
-    def _gone(self, hand: Hand, why: str, error: str) -> None:
+    def _lost(self, process: WorkerProcess, why: str, error: str) -> None:
         """A process is lost, or is ended: the mini-batch that it was at has failed once, what it had yet to begin is as before."""
-        place, was_ready, head = hand.place, hand.ready, next(iter(hand.queue), None)
-        how = self._end(hand)
-        queue = list(hand.queue)
+        place, was_ready, head = process.place, process.ready, next(iter(process.queue), None)
+        how = self._end(process)
+        queue = list(process.queue)
         if not was_ready:
             self._starts[place.slot] = self._starts.get(place.slot, 0) + 1
             if self._starts[place.slot] >= STARTS_MOST:
@@ -393,26 +393,26 @@ class Driver:
             batch = self.batches[number]
             facts = {"n": number, "k": batch.key, "w": place.slot, "t": attempt, "i": batch.count, "why": why}
             facts["x"] = error or f"The process that was at it is gone: {how}."
-            facts["log"] = worker.tail(place, hand.written)
-            self._failed({**facts, "s": round(time.monotonic() - hand.since, 4)}, number, attempt)
+            facts["log"] = worker.tail(place, process.written)
+            self._failed({**facts, "s": round(time.monotonic() - process.since, 4)}, number, attempt)
         self._pending.extendleft(reversed(queue))
         state = "timed_out" if why == "timeout" else "gone"
-        self._note(line(WORKER, w=place.slot, name=place.name, pid=hand.pid, state=state, why=how))
+        self._note(line(WORKER, w=place.slot, name=place.name, pid=process.pid, state=state, why=how))
         if self._pending and not self._canceled:
             self._start(place)
 
-    def _end(self, hand: Hand) -> str:
+    def _end(self, process: WorkerProcess) -> str:
         """End a process and what it has started, and hear what it said before; how it ended, in words."""
-        _kill(hand)
-        _, status = os.waitpid(hand.pid, 0)
+        _kill(process)
+        _, status = os.waitpid(process.pid, 0)
         with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(hand.answer)
+            self._selector.unregister(process.answer)
         with contextlib.suppress(OSError):  # what it has forked may hold the pipe's other end: then it ends by EAGAIN
-            while data := os.read(hand.answer, 1 << 20):
-                self._listen(hand, data)
-        for number in hand.pipes:
+            while data := os.read(process.answer, 1 << 20):
+                self._listen(process, data)
+        for number in process.pipes:
             os.close(number)
-        self._hands.pop(hand.place.slot, None)
+        self._processes.pop(process.place.slot, None)
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
@@ -420,13 +420,13 @@ class Driver:
         return f"exit code {os.WEXITSTATUS(status)}"
 
     def _end_all(self) -> None:
-        for hand in self._hands.values():
-            _kill(hand)
-        for hand in list(self._hands.values()):
-            self._end(hand)
+        for process in self._processes.values():
+            _kill(process)
+        for process in list(self._processes.values()):
+            self._end(process)
 
     def _sample(self, force: bool = False) -> None:
-        self.usage.sample({hand.place.name: hand.pid for hand in self._hands.values()}, force)
+        self.usage.sample({process.place.name: process.pid for process in self._processes.values()}, force)
 
     # --- the ledger ---
 

@@ -58,7 +58,7 @@ class MiniBatchContext:
 
 
 @dataclass(frozen=True)
-class Seat:
+class WorkerSlot:
     """Which of the processes it is, and where what it writes goes."""
 
     slot: int
@@ -92,7 +92,7 @@ class Job:
 Run = Callable[[Any, int, MiniBatch], Any]
 
 
-def work(job: Job, place: Seat, hear: int, answer: int, parent: int, room: int) -> NoReturn:
+def work(job: Job, place: WorkerSlot, hear: int, answer: int, parent: int, room: int) -> NoReturn:
     """The whole life of the process. Never returns into the driver's code. `room`: characters of rows that it may write into
     the ledger beside those that have room in the lines of their mini-batches."""
     code = 1
@@ -108,7 +108,7 @@ def work(job: Job, place: Seat, hear: int, answer: int, parent: int, room: int) 
         os._exit(code)
 
 
-def _begin(place: Seat, parent: int) -> None:
+def _begin(place: WorkerSlot, parent: int) -> None:
     with contextlib.suppress(Exception):  # of Linux alone: elsewhere the end of the pipe tells
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -132,7 +132,7 @@ def _begin(place: Seat, parent: int) -> None:
 
 
 class _Worker:
-    def __init__(self, job: Job, place: Seat, hear: int, answer: int, room: int) -> None:
+    def __init__(self, job: Job, place: WorkerSlot, hear: int, answer: int, room: int) -> None:
         self.job, self.place, self.room = job, place, room
         self._hear, self._answer = hear, answer
         self._written = (0, 0)
@@ -234,7 +234,7 @@ class _Worker:
             sent += os.write(self._answer, memoryview(data)[sent:])
 
 
-def tail(place: Seat, at: Sequence[int]) -> str:
+def tail(place: WorkerSlot, at: Sequence[int]) -> str:
     """What stands in the process's stdout and stderr from these places on: the last bytes of it."""
     found: List[bytes] = []
     for kind, start in zip(("stdout", "stderr"), at):

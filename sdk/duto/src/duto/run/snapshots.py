@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Mapping
 from duto.exceptions import SnapshotException
 from duto.spec import canonical, snapshot
 from duto.spec.errors import SpecError
-from duto.spec.filenames import unspelled
+from duto.spec.filenames import unescaped_path
 
 _AT_ONCE = 8
 _ASKED_AT_ONCE = 1000
@@ -55,7 +55,7 @@ def upload(workspace: Any, root: Path, manifest: snapshot.Manifest) -> None:
         missing += client.post(workspace._path("blobs/missing/"), body)["missing"]
 
     def send(digest: str) -> None:
-        client.upload(workspace._path(f"blobs/{digest}/"), root / unspelled(wanted[digest]))
+        client.upload(workspace._path(f"blobs/{digest}/"), root / unescaped_path(wanted[digest]))
 
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         list(pool.map(send, missing))

@@ -20,7 +20,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from duto.client.http import new_key, segment
 from duto.exceptions import AzureMLException, StudioUnavailableException, UserErrorException
-from duto.spec.numbers import spelt
+from duto.spec.numbers import as_json
 from duto.spec.sentences import said, with_said
 from duto.spec.text import clean, keyed
 
@@ -218,7 +218,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
-        return spelt(value)
+        return as_json(value)
     if isinstance(value, Mapping):
         return keyed((key, plain(each)) for key, each in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -246,7 +246,7 @@ def _unpacked(value: Any) -> Any:
         whole = int(value) if math.isfinite(number) and number != value and value == int(value) else None
     except (TypeError, ValueError, OverflowError):
         return clean(str(value))
-    return spelt(number) if whole is None else whole
+    return as_json(number) if whole is None else whole
 
 
 def _append(descriptor: int, data: bytes, end: int) -> None:

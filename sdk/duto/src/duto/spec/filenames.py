@@ -30,9 +30,9 @@ def spelled(path: str) -> str:
     return "/".join(_spelled(name) for name in path.split("/"))
 
 
-def unspelled(text: str) -> str:
-    """The path of a text, as `os.fsencode` takes it: `unspelled(spelled(path)) == path`."""
-    return "/".join(map(_unspelled, text.split("/"))) if "%" in text else text
+def unescaped_path(text: str) -> str:
+    """The path of a text, as `os.fsencode` takes it: `unescaped_path(spelled(path)) == path`."""
+    return "/".join(map(_unescaped_name, text.split("/"))) if "%" in text else text
 
 
 def leads_out(path: str) -> bool:
@@ -64,7 +64,7 @@ def why_no_place(path: str) -> str:
         return "it is a drive, a share or an address; name the path below the datastore alone"
     if leads_out(path):
         return "'..' leads out of the datastore"
-    return too_long(unspelled(path))
+    return too_long(unescaped_path(path))
 
 
 def too_long(path: str) -> str:
@@ -88,7 +88,7 @@ def _spelled(name: str) -> str:
     return _ESCAPED.sub(lambda found: "%%%02X" % (ord(found[0]) & 0xFF), name)
 
 
-def _unspelled(name: str) -> str:
+def _unescaped_name(name: str) -> str:
     found = unquote_to_bytes(name).decode("utf-8", "surrogateescape") if "%" in name else name
     return found if found != name and _needs_spelling(found) else name
 

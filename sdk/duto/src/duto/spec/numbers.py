@@ -14,7 +14,7 @@ _WORDS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _LARGE = 1e16
 
 
-def spelt(value: float) -> Any:
+def as_json(value: float) -> Any:
     """A float as JSON: itself, or an object with its text."""
     text = float.__repr__(value)
     if math.isfinite(value) and abs(value) < _LARGE and text != "-0.0":
@@ -35,10 +35,10 @@ def number_of(value: Any) -> Any:
 def encoded(value: Any) -> Any:
     """The same JSON with every float spelt."""
     if isinstance(value, float):
-        return spelt(value)
+        return as_json(value)
     if isinstance(value, Mapping):
         number = number_of(value)
-        return spelt(number) if isinstance(number, float) else {key: encoded(each) for key, each in value.items()}
+        return as_json(number) if isinstance(number, float) else {key: encoded(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [encoded(each) for each in value]
     return value

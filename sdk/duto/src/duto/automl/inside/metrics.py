@@ -104,7 +104,7 @@ def _spearman(truth: Any, predicted: Any) -> float:
     return float(spearmanr(truth, predicted)[0])
 
 
-def untold(metric: str) -> str:
+def why_no_metric(metric: str) -> str:
     """Why a metric is not among those of a trial."""
     if metric.startswith(("AUC", "average_precision")):
         return f"The data do not tell {metric}: a fold compares on rows of one class alone. Let there be fewer folds."

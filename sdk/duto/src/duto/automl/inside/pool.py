@@ -16,7 +16,7 @@ from duto.spec.automl import Settings
 LOOK_SECONDS = 1.0
 
 
-class _Seat:
+class _Worker:
     """A process, and the trial that it runs. `way` is how it is started: `fork` costs nothing, and is only for a driver
     without threads; `spawn` imports all there is anew."""
 
@@ -47,7 +47,7 @@ class Pool:
         self._given = (settings, data, cores)
         minutes = settings.iteration_timeout_minutes
         self._limit = None if minutes is None else minutes * 60
-        self._seats: List[Optional[_Seat]] = [_Seat(*self._given, way="fork") for _ in range(count)]
+        self._seats: List[Optional[_Worker]] = [_Worker(*self._given, way="fork") for _ in range(count)]
 
     @property
     def is_free(self) -> bool:
@@ -62,7 +62,7 @@ class Pool:
     def start(self, job: Job) -> None:
         """Start a trial in a process that is free."""
         place = next(n for n, seat in enumerate(self._seats) if seat is None or seat.job is None)
-        seat = self._seats[place] or _Seat(*self._given, way="spawn")
+        seat = self._seats[place] or _Worker(*self._given, way="spawn")
         self._seats[place] = seat
         seat.start(job)
 

@@ -140,7 +140,7 @@ class Fitting:
         try:
             found = self.scores(job)
             if self.settings.primary_metric not in found:
-                raise ValueError(metrics.untold(self.settings.primary_metric))
+                raise ValueError(metrics.why_no_metric(self.settings.primary_metric))
             job.target.mkdir(parents=True, exist_ok=True)
             joblib.dump(self.final(job), job.target / "model.pkl", compress=3)
         except Exception as error:

@@ -17,6 +17,7 @@ from duto.pipeline.submission import bound
 from duto.spec.graph import read_graph
 from duto.spec.secrets import MASK, is_sealed
 from pipelines.models import PipelineDraft
+from pipelines.services import endpoints
 from runs.models import Attempt, Run
 from runs.services.agent_reports.launch_spec import SpecOf
 from runs.services.submission import publish
@@ -212,6 +213,21 @@ def test_a_schedule_keeps_it_without_showing_it(keeper: Keeper) -> None:
     assert VALUE not in rows() and "geheim" not in rows()
     assert keeper.scenario.patch(at, {"parameters": {"password": OTHER}}).status_code == 200
     assert sealed.opened(keeper.scenario.workspace.pk, Schedule.objects.get().parameters)[1] == [OTHER]
+
+
+@pytest.mark.parametrize("kind,default", [("string", ""), ("json", {})])
+def test_a_version_that_declares_it_as_plain_does_not_get_it(keeper: Keeper, kind: str, default: Any) -> None:
+    context = keeper.scenario.context
+    first = publish.publish_graph(context, keeper.graph(), name="Nightly")
+    endpoint = endpoints.create(context, "scoring", first)
+    body = {"name": "s", "endpoint": str(endpoint.pk), "timetable": TIMETABLE, "parameters": {"password": VALUE}}
+    assert keeper.scenario.post("schedules/", body).status_code == 201
+    graph = {**keeper.graph(), "parameters": [{"name": "password", "type": kind, "default": default}, PARAMETERS[1]]}
+    pipeline = publish.publish_graph(context, graph, name="Nightly", version="2")
+    schedule = Schedule.objects.get()
+    with pytest.raises(Unprocessable, match="is one and is told nowhere") as refused:
+        publish.trigger(context, pipeline, parameters=schedule.parameters)
+    assert "$sealed" not in str(refused.value.facts) and not Run.objects.exists()
 
 
 def test_a_key_that_is_gone_is_told_and_secrets_of_schedules_move_to_the_new_one(keeper: Keeper, settings: Any) -> None:

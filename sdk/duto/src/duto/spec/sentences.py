@@ -137,6 +137,9 @@ SENTENCES: Dict[str, str] = {
     "parameter_secret_hidden": _(
         "Parameter '%(name)s' is a secret, and %(mask)s only stands for its value. Give the value itself."
     ),
+    "parameter_secret_before": _(
+        "Parameter '%(name)s' is no secret, but what is kept for it is one and is told nowhere. Give its value anew."
+    ),
     "parameter_secret_missing": _("Parameter '%(name)s' is a secret and has no default: give its value."),
     # Before its script.
     "files_not_fetched": _("The step's files could not be fetched: %(error)s"),

@@ -63,7 +63,14 @@ def _sentence(detail: Any, field: str = "") -> str:
     """The first complaint of a serializer, with the field it is about."""
     if isinstance(detail, dict):
         name, inner = next(iter(detail.items()), ("", "The request is not valid."))
-        return _sentence(inner, field if name == "non_field_errors" else str(name))
+        return _sentence(inner, _below(field, str(name)))
     if isinstance(detail, list | tuple):
         return _sentence(detail[0] if detail else "The request is not valid.", field)
     return f"'{field}': {detail}" if field else str(detail)
+
+
+def _below(field: str, name: str) -> str:
+    """Where in a request: `events[0]`, `tags.team`."""
+    if name == "non_field_errors" or not field:
+        return field if name == "non_field_errors" else name
+    return f"{field}[{name}]" if name.isdigit() else f"{field}.{name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import socket
 import ssl
 import tempfile
 import time
@@ -201,10 +202,21 @@ def guarded_client(deadline: float) -> httpx.Client:
 def check(url: str) -> None:
     """Refuse an address that is a private one as it stands, without asking anybody for a name."""
     host = urlsplit(url).hostname or ""
+    address = _written_out(host)
+    if address is not None:
+        _allow(host, address)
+
+
+def _written_out(host: str) -> addresses.Address | None:
+    """The address that a host is, also as resolvers take it: 127.1, 0x7f.0.0.1 and 2130706433 are 127.0.0.1. None for a name."""
     try:
-        _allow(host, ipaddress.ip_address(host.split("%")[0]))
+        return ipaddress.ip_address(host.split("%")[0])
     except ValueError:
-        return
+        pass
+    try:
+        return ipaddress.ip_address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
 
 
 def allowed_addresses(host: str, port: int) -> list[str]:

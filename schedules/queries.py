@@ -55,7 +55,8 @@ def trigger_names(schedules: Iterable[Schedule]) -> dict[str, str]:
 
 
 def ticks_of(found: Schedule) -> QuerySet[Tick]:
-    return Tick.objects.filter(schedule=found).select_related("run__experiment", "run__submitted_by", "run__step")
+    rows = Tick.objects.filter(schedule=found).select_related("run__experiment", "run__submitted_by", "run__step")
+    return rows.defer("run__graph")
 
 
 def upcoming(found: Schedule, count: int = 5) -> list[datetime]:

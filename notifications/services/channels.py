@@ -160,7 +160,7 @@ def _url(given: Any) -> str:
     url = str(given or "").strip()
     try:
         parts = urlsplit(url)
-        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_sound = False
     if not is_sound or len(url) > LONGEST_URL or any(letter.isspace() or ord(letter) < 32 for letter in url):

@@ -100,6 +100,7 @@ class TickOut(serializers.Serializer[Any]):
         help_text="What has started it, where that is not the time: run:<id>, dataset:<id>, model:<id>."
     )
     run_id = serializers.UUIDField(allow_null=True)
+    run = serializers.DictField(required=False, allow_null=True, help_text="Where `runs` asks for it.")
 
 
 class WindowIn(serializers.Serializer[Any]):

@@ -12,9 +12,10 @@ from rest_framework.response import Response
 from core.clock import iso, now
 from core.errors import Invalid
 from core.paging import page_of
+from runs.queries.documents import run_documents
 from schedules import backfill_queries, queries, timetable
 from schedules.api import serializers as s
-from schedules.models import Backfill, Schedule
+from schedules.models import Backfill, Schedule, Tick
 from schedules.services import backfills, schedules
 from workspaces.api.base import WorkspaceView, listed
 from workspaces.models import Role
@@ -74,11 +75,22 @@ class ScheduleView(WorkspaceView):
 class TicksView(WorkspaceView):
     needs = {"get": Role.READER}
 
-    @extend_schema(responses=listed(s.TickOut))
+    @extend_schema(
+        parameters=[OpenApiParameter("runs", bool, description="Each with its run, as the list of runs has it.")],
+        responses=listed(s.TickOut),
+    )
     def get(self, request: Request, id: UUID) -> Response:
         """The times at which it was due, newest first, and what became of each."""
         rows = queries.ticks_of(queries.schedule(self.context.workspace, id))
-        return self.paged(rows, queries.tick_document, keys=("-due_at", "-id"))
+        page = self.paged(rows, lambda tick: tick, keys=("-due_at", "-id"))
+        ticks: list[Tick] = page.data["items"]
+        page.data["items"] = [queries.tick_document(each) for each in ticks]
+        if self.flag("runs"):
+            runs = [each.run for each in ticks if each.run is not None]
+            found = {each["id"]: each for each in run_documents(runs, workspace=self.context.workspace.name)}
+            for item in page.data["items"]:
+                item["run"] = found.get(item["run_id"])
+        return page
 
 
 def _shown(found: Backfill) -> dict[str, Any]:

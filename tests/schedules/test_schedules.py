@@ -151,7 +151,7 @@ def ws(scenario: RunScenario, live_server: Any, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_program_makes_finds_changes_and_follows_a_schedule(
-    scenario: RunScenario, pipeline: Any, ws: Workspace, tmp_path: Path
+    scenario: RunScenario, pipeline: Any, ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = PublishedPipeline.get(ws, str(pipeline.pk))
     recurrence = ScheduleRecurrence(
@@ -172,7 +172,12 @@ def test_a_program_makes_finds_changes_and_follows_a_schedule(
         Row.objects.update(next_at=now())
         firing.check_due()
         firing.fire([Row.objects.get().pk])
-    runs = made.get_pipeline_runs()
+    with monkeypatch.context() as counted:
+        get, asked = ws._client.get, []
+        counted.setattr(ws._client, "get", lambda path, **query: [asked.append(path), get(path, **query)][1])
+        runs = made.get_pipeline_runs()
+    assert len(asked) == 1, "however many runs there are"
+    assert {run.type for run in runs} == {"azureml.PipelineRun"}
     assert [run.id for run in runs] == [str(run.pk) for run in Run.objects.filter(parent=None).order_by("-id")]
     assert len(runs) == 2 and made.get_last_pipeline_run().id == runs[0].id and runs[0].experiment.name == "by schedule"
     made.disable(wait_for_provisioning=True)

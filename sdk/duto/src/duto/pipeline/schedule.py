@@ -411,9 +411,8 @@ class Schedule:
         Returns:
             The runs, newest first.
         """
-        items = self._workspace._client.pages(f"{self._place}ticks/")
-        keys = [str(each["run_id"]) for each in items if each.get("run_id")]
-        return [self._run(key) for key in keys]
+        items = self._workspace._client.pages(f"{self._place}ticks/", runs="true")
+        return [run_of(self._workspace, each["run"]) for each in items if each.get("run")]
 
     def get_last_pipeline_run(self) -> Optional[PipelineRun]:
         """The newest run that it has started.

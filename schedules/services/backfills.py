@@ -16,6 +16,7 @@ from runs.models import Run
 from schedules import stored_messages
 from schedules.backfill_queries import plan
 from schedules.models import Backfill, Schedule, Tick
+from schedules.services.schedules import require_runnable
 from schedules.services.ticks import OPEN, Status, from_facts, notify_pages
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
@@ -29,7 +30,10 @@ MOST_PARALLEL = 50
 def create(
     context: WorkspaceContext, schedule: Schedule, start: datetime, end: datetime, parallel: int = 1
 ) -> Backfill:
-    """Have the times of a window run that have not, so many at once. Raises as `plan`, and Invalid where all have run."""
+    """Have the times of a window run that have not, so many at once.
+
+    Raises as `plan`, Invalid where all have run, Conflict and Unprocessable where none of them could run.
+    """
     context.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
     if not 1 <= parallel <= MOST_PARALLEL:
         raise Invalid(_("From 1 to %(most)s runs at once.") % {"most": MOST_PARALLEL}, code="bad_parallel")
@@ -38,6 +42,7 @@ def create(
     times = [each.at for each in plan(locked, start, end) if each.is_made]
     if not times:
         raise Invalid(_("There is nothing to run: no time of this window is left."), code="nothing_to_run")
+    require_runnable(locked)
     made = Backfill.objects.create(
         schedule=locked, start_at=start, end_at=end, parallel=parallel, created_by=context.user
     )

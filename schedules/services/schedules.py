@@ -127,14 +127,21 @@ def _apply(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> No
     given = schedule.values if asked.get("values") is None else asked["values"]
     schedule.values = triggers.check_values(given, schedule.trigger)
     if schedule.status == Status.ACTIVE or asked.get("parameters") is not None or asked.get("values") is not None:
-        try:
-            declared = _declared(schedule)
-            parameter_rules.bind(declared, _values(schedule), is_whole=True)
-        except SpecError as error:
-            raise refused(error) from error
+        declared = require_runnable(schedule)
         schedule.parameters = sealed.seal(schedule.workspace.pk, declared, schedule.parameters)
     if schedule.status == Status.ACTIVE:
         cycles.refuse_cycle(schedule)
+
+
+def require_runnable(schedule: Schedule) -> list[Parameter]:
+    """The parameters of what it runs. Raises Conflict where that is disabled or archived, Unprocessable where the values of the
+    schedule do not fit it any more."""
+    declared = _declared(schedule)
+    try:
+        parameter_rules.bind(declared, _values(schedule), is_whole=True)
+    except SpecError as error:
+        raise refused(error) from error
+    return declared
 
 
 def _graph(schedule: Schedule) -> Mapping[str, Any]:

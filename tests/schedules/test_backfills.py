@@ -166,6 +166,17 @@ def test_what_cannot_be_a_backfill_says_why(scenario: RunScenario, pipeline: Any
     assert reader.post(f"{scenario.base}{place}plan/", WEEK, "application/json").status_code == 200
 
 
+def test_nothing_is_begun_that_could_not_run(scenario: RunScenario, pipeline: Any, daily: Row) -> None:
+    place = f"schedules/{daily.pk}/backfills/"
+    scenario.patch(f"schedules/{daily.pk}/", {"status": "Disabled"})
+    scenario.patch(f"pipelines/{pipeline.pk}/", {"status": "Disabled"})
+    refused = scenario.post(place, WEEK)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "disabled")
+    assert scenario.post(f"{place}plan/", WEEK).json()["count"] == 7 and Tick.objects.count() == 0
+    scenario.patch(f"pipelines/{pipeline.pk}/", {"status": "Active"})
+    assert scenario.post(place, WEEK).status_code == 201, "of one that is disabled itself"
+
+
 def test_a_program_backfills(scenario: RunScenario, ws: Workspace, daily: Row) -> None:
     schedule = Schedule.get(ws, str(daily.pk))
     first, last = MONDAY, MONDAY + timedelta(days=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import datetime
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -27,6 +28,11 @@ def uuid7() -> UUID:
         _last = stamp = max(stamp, _last + 1)
     tail = int.from_bytes(os.urandom(8), "big") & 0x3FFFFFFFFFFFFFFF
     return UUID(int=(stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | tail)
+
+
+def first_at(moment: datetime) -> UUID:
+    """The least id of a row that is made at this moment or later: a look for the newest rows is one along their ids."""
+    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 def as_uuid(text: object) -> UUID | None:

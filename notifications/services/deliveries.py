@@ -1,7 +1,8 @@
 """Messages are sent by workers, each at least once: where a worker claims one and dies, another sends it, under the same id.
 
-There are two lanes. A receiver whose last try failed is slow until one succeeds, and its messages go by a lane of their own, so that
-the others do not wait for it. What fails is tried again after `RETRY_SECONDS`, then given up and shown.
+There are two lanes. A receiver whose last try failed is slow until one succeeds, one of which a try took more than `SLOW` seconds for an
+hour; messages to them go by a lane of their own, so that the others do not wait for it. What fails is tried again after
+`RETRY_SECONDS`, then given up and shown.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from django.utils.translation import gettext as _
 from core import once, outbox, slices
 from core.clock import now
 from core.errors import Conflict
+from core.ids import first_at
 from core.work import after_commit, send
 from notifications.models import Channel, Delivery, DeliveryAttempt, MailAddress, Occurrence, Way
 from notifications.services import matching, senders
@@ -36,6 +38,8 @@ RETRY_SECONDS = (30, 120, 600, 1800, 7200, 21_600, 43_200)
 # A worker that has claimed one and has not settled it for so long has died: a try takes a third of it at most.
 CLAIM = timedelta(seconds=60)
 KEPT = timedelta(days=30)
+# A receiver of which a try took more seconds is slow for so long, also where it took the message in the end.
+SLOW, SLOW_FOR = 3, timedelta(hours=1)
 # Mails of confirmation that one person may cause within an hour: the addresses may be anybody's.
 MOST_CONFIRMATIONS = 5
 DELIVER, DELIVER_SLOW = "notifications.deliver", "notifications.deliver_slow"
@@ -84,7 +88,9 @@ def _ready(moment: datetime, *, is_slow: bool) -> QuerySet[Delivery]:
     unclaimed = Q(claimed_at__isnull=True) | Q(claimed_at__lt=moment - CLAIM)
     rows = Delivery.objects.filter(unclaimed, status__in=OPEN, send_at__lte=moment)
     failing = Delivery.objects.filter(status=Status.DUE, tries__gt=0).values("receiver")
-    rows = rows.filter(receiver__in=failing) if is_slow else rows.exclude(receiver__in=failing)
+    lately = DeliveryAttempt.objects.filter(pk__gte=first_at(moment - SLOW_FOR), seconds__gt=SLOW)
+    slow = Q(receiver__in=failing) | Q(receiver__in=lately.values("delivery__receiver"))
+    rows = rows.filter(slow) if is_slow else rows.exclude(slow)
     return rows.order_by("send_at", "id")
 
 

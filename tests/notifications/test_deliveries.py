@@ -404,3 +404,23 @@ def test_what_is_old_is_forgotten(scenario: Notified, receiver: Receiver) -> Non
     Delivery.objects.update(created_at=now() - deliveries.KEPT - timedelta(days=1))
     deliveries.prune()
     assert not Delivery.objects.exists() and not Rule.objects.exists() and matching.MUTED
+
+
+def test_who_takes_a_message_slowly_keeps_the_others_waiting_once(
+    scenario: Notified, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel, _key = scenario.webhook(receiver)
+    deliveries.test(scenario.context, channel)
+    deliveries.deliver_all()
+    DeliveryAttempt.objects.update(seconds=deliveries.SLOW + 1)
+    deliveries.test(scenario.context, channel)
+    other, _key = scenario.webhook(receiver, name="other")
+    deliveries.test(scenario.context, other)
+    deliveries.deliver_all()
+    assert [each.channel_id for each in Delivery.objects.filter(status="due")] == [channel.pk]
+    deliveries.deliver_all(is_slow=True)
+    assert not Delivery.objects.filter(status="due").exists()
+    deliveries.test(scenario.context, channel)
+    monkeypatch.setattr(deliveries, "SLOW_FOR", timedelta(seconds=-1))
+    deliveries.deliver_all()
+    assert not Delivery.objects.filter(status="due").exists(), "it is slow for a while alone"

@@ -25,7 +25,7 @@ from duto.spec.graph import Input, Step
 from duto.spec.kinds import KINDS
 from duto.spec.parameters import as_text, texts
 from duto.spec.shell import with_values
-from duto_protocol import step_variables
+from duto.spec import step_variables
 from duto_protocol.messages import (
     ArtifactSpec,
     Binding,

@@ -23,7 +23,7 @@ from duto_agent.launchers.shim_state import ranks_folder
 from duto_agent.paths import BadPath, inside, plain_name
 from duto_agent.shim import ranks
 from duto_agent.studio.transfers import DataMissing, Transfers, copy
-from duto_protocol import step_variables
+from duto.spec import step_variables
 from duto_protocol.messages import (
     ContainerSpec,
     DistributionSpec,
@@ -33,7 +33,7 @@ from duto_protocol.messages import (
     OutputSpec,
     SnapshotFile,
 )
-from duto_protocol.step_variables import Surroundings
+from duto.spec.step_variables import Surroundings
 
 FOLDERS = ("work", "inputs", "outputs", "tmp", "tmp/home")
 STAGED = "staged.json"

@@ -195,6 +195,73 @@ class Usage(s.Serializer):  # type: ignore[type-arg]
     series = UsageSeries(many=True)
 
 
+class LaunchFile(s.Serializer):  # type: ignore[type-arg]
+    path = s.CharField()
+    size = s.IntegerField()
+    digest = s.CharField(allow_null=True, help_text="sha256, where it is known.")
+    executable = s.BooleanField(required=False, help_text="Of a file of the snapshot.")
+    address = s.CharField(help_text="Where its bytes are read, below the workspace's address.")
+
+
+class LaunchSnapshot(s.Serializer):  # type: ignore[type-arg]
+    digest = s.CharField(allow_blank=True)
+    files = LaunchFile(many=True)
+
+
+class LaunchEnvironment(s.Serializer):  # type: ignore[type-arg]
+    name = s.CharField(allow_blank=True)
+    version = s.IntegerField(allow_null=True)
+    user_managed = s.BooleanField()
+    interpreter = s.CharField(allow_null=True)
+    python = s.CharField(allow_null=True, help_text="The version of its Python.")
+    lock = s.CharField(allow_null=True, help_text="Its exact packages.")
+    definition = s.DictField(help_text="As it was written, without its variables.")
+    image = s.CharField(allow_null=True)
+    variables = s.DictField(child=s.CharField(), help_text="Of the environment and the step, without secrets.")
+    withheld = s.ListField(child=s.CharField(), help_text="Names of variables that look like secrets.")
+    r = s.DictField(allow_null=True)
+
+
+class LaunchInput(s.Serializer):  # type: ignore[type-arg]
+    name = s.CharField()
+    mode = s.CharField()
+    path_on_compute = s.CharField(allow_null=True)
+    is_file = s.BooleanField()
+    file_name = s.CharField(allow_null=True)
+    dataset = s.CharField(allow_null=True, help_text="Id of the dataset version that it reads.")
+    partition_format = s.CharField(allow_null=True)
+    origin = s.CharField(help_text="Where it comes from: step/output, dataset:version or datastore/path.")
+    files = LaunchFile(many=True, help_text="None for a dataset that the script opens itself (`direct`).")
+
+
+class LaunchOutput(s.Serializer):  # type: ignore[type-arg]
+    name = s.CharField()
+    kind = s.CharField()
+    is_directory = s.BooleanField(allow_null=True)
+    path_on_compute = s.CharField(allow_null=True)
+
+
+class Launch(s.Serializer):  # type: ignore[type-arg]
+    run = s.UUIDField()
+    root = s.UUIDField()  # type: ignore[assignment]
+    reused_by = s.UUIDField(allow_null=True, help_text="The run that was asked for, where it reused this one.")
+    step = s.CharField()
+    experiment = s.CharField()
+    status = s.CharField()
+    kind = s.CharField()
+    step_type = s.CharField()
+    script = s.CharField(allow_blank=True)
+    arguments = s.ListField(help_text='Texts, numbers, and bindings: `{"input": name}`, `{"output": name}`.')
+    params = s.DictField(child=s.CharField())
+    settings = s.DictField()
+    snapshot = LaunchSnapshot()
+    environment = LaunchEnvironment()
+    inputs = LaunchInput(many=True)
+    outputs = LaunchOutput(many=True)
+    variables = s.DictField(child=s.CharField(), help_text="Of the run; no token.")
+    distribution = s.DictField(allow_null=True)
+
+
 class FailIn(s.Serializer):  # type: ignore[type-arg]
     message = s.CharField(required=False, allow_blank=True, allow_null=True, default="")
     code = s.CharField(required=False, allow_blank=True, allow_null=True, default="", max_length=255)

@@ -12,11 +12,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from core.addresses import studio_address
 from duto.spec.secrets import hidden
 from runs.models import Run
 from runs.queries.folding import FOLD_ABOVE
 from runs.queries.graph import graph_document
 from runs.queries.graphs import parsed
+from runs.services.agent_reports import launch_document as launches
 from runs.web import available_actions
 from runs.web.failure import Failure, failure_of
 from runs.web.panel import Panel, panel_of
@@ -66,6 +68,23 @@ class RunPage:
     resumed_by: list[Run]
     rows: list[StepRow]
     window: Window
+    # By which a command line finds this studio and workspace.
+    launch_options: str
+
+    @property
+    def launch_line(self) -> str:
+        """The line that starts the step of the panel on one's own machine; empty where it cannot be started there."""
+        return self._launch_line(self.panel.step if self.panel else None)
+
+    @property
+    def failure_launch_line(self) -> str:
+        """The same of the step that failed first."""
+        return self._launch_line(self.tree.row(self.failure.node) if self.failure else None)
+
+    def _launch_line(self, step: StepRow | None) -> str:
+        if step is None or not launches.is_possible(str(self.tree.spec(step.node).get("kind", "python_script"))):
+            return ""
+        return f"duto debug {step.run.pk} {self.launch_options}"
 
     @property
     def run(self) -> Run:
@@ -115,6 +134,7 @@ def page(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpR
         resumed_by=resumed_by(run) if "head" in wanted else [],
         rows=tree.rows(list(tree.states)[shown.start : shown.end]) if wants_rows else [],
         window=shown,
+        launch_options=f"--studio {studio_address(request)} --workspace {context.workspace.name}",
     )
     return responses.show(request, "runs/run.html", facts, section="runs", parts=PARTS)
 

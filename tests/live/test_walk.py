@@ -125,7 +125,7 @@ MAY_MISS = re.compile(
     r"|versions/<str:version>/files|artifacts/<\w+:path|files/<\w+:path|tokens/<uuid|/reuse/|/trials/"
 )
 # These are about a step, the others about the whole run.
-OF_A_STEP = re.compile("/outputs/|/artifacts/|/framed/|snapshot[.]zip|/reuse/|/log/|/usage/")
+OF_A_STEP = re.compile("/outputs/|/artifacts/|/framed/|snapshot[.]zip|/reuse/|/log/|/usage/|/launch/")
 
 
 @dataclass(frozen=True)

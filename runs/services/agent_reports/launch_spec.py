@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -14,58 +14,39 @@ from compute.models import ComputeTarget
 from core import sealed
 from core.clock import now
 from core.errors import Unprocessable
-from core.prepared import Prepared
 from core.storage import blob_key, safe
 from datasets import references, stores
 from datasets.models import DatasetVersion
 from datasets.services import files as dataset_files
 from datasets.services import versions as dataset_versions
-from duto.spec import distribution
-from duto.spec.graph import Input, Step
-from duto.spec.kinds import KINDS
-from duto.spec.parameters import as_text, texts
-from duto.spec.shell import with_values
-from duto.spec import step_variables
+from duto.spec.graph import Input
 from duto_protocol.messages import (
     ArtifactSpec,
-    Binding,
     ContainerSpec,
-    DistributionSpec,
-    EnvironmentSpec,
     InputFile,
     InputSpec,
     LaunchSpec,
     Limits,
     OutputSpec,
-    RPackage,
-    RSpec,
     SnapshotFile,
     SnapshotSpec,
 )
 from duto_protocol.reading import of_document
-from environments.models import EnvironmentVersion
 from runs import stored_messages
 from runs.models import Attempt, Output, Run, Snapshot
-from runs.queries.graphs import parsed
+from runs.services.agent_reports.step_parts import StepParts
 from runs.services.results import kept_outputs, ledgers, output_check
-from workspaces.queries import RESOURCE_GROUP, SUBSCRIPTION
 from workspaces.services.tokens import mint_run_token
 
-_VERSION: Prepared[EnvironmentVersion] = Prepared(
-    lambda key: EnvironmentVersion.objects.select_related("build").filter(pk=key)
-)
 
-
-class SpecOf:
+class SpecOf(StepParts):
     """Builds one attempt's spec. The attempt's run comes with its root, step, workspace and experiment."""
 
     def __init__(self, attempt: Attempt) -> None:
-        self.attempt, self.run, self.root = attempt, attempt.run, attempt.run.root or attempt.run
-        graph = parsed(self.run.graph_id)
-        self.step: Step = graph.steps[self.run.step.node_id]
-        values, self.masks = sealed.opened(self.root.workspace_id, self.root.parameters)
-        self.values = texts(graph.types, values)
-        self.workspace = self.root.workspace
+        root = attempt.run.root or attempt.run
+        values, self.masks = sealed.opened(root.workspace_id, root.parameters)
+        super().__init__(attempt.run, root, values)
+        self.attempt = attempt
         self._output_check = output_check.OutputCheck()
         self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"
 
@@ -83,23 +64,23 @@ class SpecOf:
             token=mint_run_token(self.workspace, run.pk, self.root.pk, user=run.submitted_by),
             kind=step.kind,
             script=step.script,
-            arguments=self._arguments(),
+            arguments=self.arguments(),
             snapshot=self._snapshot(),
-            environment=self._environment(),
+            environment=self.environment(),
             inputs=[self._input(each) for each in step.inputs],
             outputs=[self._output(each.name) for each in step.outputs],
             artifacts=ArtifactSpec(f"{self.files}/artifact/"),
-            variables=self._variables(),
+            variables=self.variables(self.attempt.number),
             masks=self.masks,
-            params={name: self._text(value) for name, value in step.params.items()},
-            settings={name: self._setting(value) for name, value in step.settings.items()},
+            params=self.params(),
+            settings=self.settings(),
             timeout_seconds=step.timeout_seconds,
             log_cap=settings.DUTO.log_cap_bytes,
             limits=self._limits(),
             launcher=self.attempt.launcher,
             network=target.network if target else ComputeTarget.Network.OPEN,
             container=self._container(target),
-            distribution=self._distribution(),
+            distribution=self.distribution(),
             ledgers=ledgers_of_before,
             kept=kept,
             spark_master=target.spark_master if target else "",
@@ -118,31 +99,6 @@ class SpecOf:
         kept = kept_outputs.files_of(earlier[0], f"{self.files}/kept/{earlier[0].pk}") if output else []
         return found, kept
 
-    def _distribution(self) -> DistributionSpec | None:
-        if self.step.distribution is None:
-            return None
-        spread: Any = distribution.resolved(self.step.distribution, self.root.parameters)
-        return DistributionSpec(spread.type, spread.processes, spread.parameter_servers)
-
-    def _arguments(self) -> list[str | int | float | bool | Binding | None]:
-        """Parameters become text here; inputs and outputs become paths at the agent, who knows them."""
-        given: Sequence[Any] = self.step.arguments
-        if KINDS[self.step.kind].is_shell:
-            given = with_values(given, self.values)
-        return [
-            Binding(**each) if isinstance(each, Mapping) and "parameter" not in each else self._text(each)
-            for each in given
-        ]
-
-    def _setting(self, value: Any) -> Any:
-        is_parameter = isinstance(value, Mapping) and set(value) == {"parameter"}
-        return self.root.parameters.get(value["parameter"]) if is_parameter else value
-
-    def _text(self, value: Any) -> str:
-        if isinstance(value, Mapping) and "parameter" in value:
-            value = self.values.get(value["parameter"])
-        return as_text(value)
-
     def _snapshot(self) -> SnapshotSpec:
         digest = self.step.snapshot or ""
         store = f"store/{self.workspace.pk}"
@@ -152,14 +108,9 @@ class SpecOf:
         ]
         return SnapshotSpec(digest, files)
 
-    @cached_property
-    def _version(self) -> EnvironmentVersion | None:
-        key = self.run.step.environment_version_id
-        return _VERSION.first(key) if key else None
-
     def _container(self, target: ComputeTarget | None) -> ContainerSpec:
         """What the environment asks for and the cluster's owner relaxed."""
-        docker = (self._version.definition if self._version else {}).get("docker") or {}
+        docker = (self.version.definition if self.version else {}).get("docker") or {}
         shm = ["--shm-size", str(docker["shm_size"])] if docker.get("shm_size") else []
         return ContainerSpec(
             base_image=docker.get("image"),
@@ -168,38 +119,11 @@ class SpecOf:
             options=target.container_options if target else {},
         )
 
-    def _environment(self) -> EnvironmentSpec:
-        version = self._version
-        definition = version.definition if version else {}
-        python = definition.get("python") or {}
-        build = version.build if version else None
-        variables = {**definition.get("variables", {}), **self.step.environment_variables}
-        r = self._r(definition.get("r"))
-        if build is None:
-            interpreter = python.get("interpreter") or settings.DUTO.user_python or None
-            return EnvironmentSpec(user_managed=True, interpreter=interpreter, variables=variables, r=r)
-        minor = ".".join(build.python.split(".")[:2])
-        key = f"{build.lock_digest[:40]}-{minor}"
-        return EnvironmentSpec(key=key, lock=build.lock, python=build.python, variables=variables, r=r)
-
-    def _r(self, section: Mapping[str, Any] | None) -> RSpec | None:
-        """The library of R that the environment asks for, where it or the kind of the step needs R."""
-        if section is None and not KINDS[self.step.kind].needs_r:
-            return None
-        given = section or {}
-        cran = settings.DUTO.cran_url
-        packages = [
-            RPackage(each["name"], each["version"], each["repository"] or cran) for each in given.get("packages", ())
-        ]
-        return RSpec(version=given.get("version"), packages=packages, sources=list(given.get("sources", ())), cran=cran)
-
     def _input(self, source: Input) -> InputSpec:
         base = InputSpec(name=source.name, mode=source.mode, path_on_compute=source.path_on_compute)
         if source.step is not None and source.output is not None:
             return self._upstream(base, source.step, source.output)
-        value: Any = source.dataset
-        if source.parameter is not None:
-            value = self.root.parameters.get(source.parameter)
+        value = self.source(source)
         if isinstance(value, str):
             return self._dataset(base, dataset_versions.get_version(self.workspace, value))
         place = value if isinstance(value, Mapping) else {"datastore": source.datastore, "path": source.path}
@@ -275,20 +199,6 @@ class SpecOf:
             is_directory=output.is_directory,
             path_on_compute=output.path_on_compute,
             put=f"{self.files}/output/{name}/",
-        )
-
-    def _variables(self) -> dict[str, str]:
-        return step_variables.of_run(
-            run=str(self.run.pk),
-            root=str(self.root.pk),
-            parent=str(self.run.parent_id or ""),
-            subscription=SUBSCRIPTION,
-            resource_group=RESOURCE_GROUP,
-            workspace=self.workspace.name,
-            workspace_id=str(self.workspace.pk),
-            experiment=self.root.experiment.name,
-            experiment_id=str(self.root.experiment_id),
-            attempt=self.attempt.number,
         )
 
     def _limits(self) -> Limits:

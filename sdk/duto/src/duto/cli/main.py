@@ -9,6 +9,7 @@ from typing import List, Optional, Sequence, Tuple
 
 import duto
 from duto.cli import access, commands
+from duto.cli.debug import debug
 from duto.cli.output import Output
 from duto.exceptions import (
     AuthenticationException,
@@ -88,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     subparsers.required = True
     _add_access(subparsers, output_options, workspace_options)
     _add_runs(subparsers, workspace_options)
+    _add_debug(subparsers, workspace_options)
     _add_resources(subparsers, workspace_options)
     return top
 
@@ -133,6 +135,33 @@ def _add_runs(
     cancel = subparsers.add_parser("cancel", parents=[workspace_options], help="ask for a run to be stopped")
     cancel.add_argument("run", metavar="RUN", help="its id")
     cancel.set_defaults(handler=commands.cancel)
+
+
+def _add_debug(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser], workspace_options: argparse.ArgumentParser
+) -> None:
+    command = subparsers.add_parser(
+        "debug",
+        parents=[workspace_options],
+        help="start a step of a run on this machine",
+        description="Brings the code, the inputs, the environment and the variables of a step to a folder, and starts its "
+        "script there. Called again it goes on: what is there is not brought again, and code that was changed stays.",
+        epilog="The exit code is that of the script.",
+    )
+    command.add_argument("run", metavar="RUN", help="id of the run; also that of the step's own run")
+    command.add_argument("step", nargs="?", metavar="STEP", help="the step of this name; needed for a pipeline's run")
+    command.add_argument("-f", "--folder", metavar="FOLDER", help="where it is laid out; else debug-STEP-RUN here")
+    what = command.add_mutually_exclusive_group()
+    what.add_argument("--prepare-only", "--no-start", action="store_true", help="lay the folder out, and start nothing")
+    what.add_argument("--shell", action="store_true", help="start a shell in the step's environment, not its script")
+    command.add_argument(
+        "--no-environment", action="store_true", help="build none: start it with the Python that runs this command"
+    )
+    command.add_argument(
+        "--overwrite", action="store_true", help="write into a folder that holds other files; bring the run's code back"
+    )
+    command.add_argument("-y", "--yes", action="store_true", help="bring inputs of more than 1 GiB")
+    command.set_defaults(handler=debug)
 
 
 def _add_resources(

@@ -14,6 +14,7 @@ from duto.parallel.driver import Driver
 from duto.parallel.plan import Plan, apart, plan_of
 from duto.parallel.worker import Job, WorkerSlot
 from duto.run.cores import share_out
+from duto.run.offline import METRICS
 from duto.spec.parallel import APPEND_ROW, Settings, settings_of
 
 VARIABLE = "DUTO_PARALLEL"
@@ -73,7 +74,8 @@ def _datasets() -> Dict[str, Any]:
     from duto.run.context import input_datasets
     from duto.run.run import Run
 
-    return input_datasets(Run.get_context() if Context.of_process() is not None else None)
+    run: Any = Run.get_context()
+    return input_datasets(run if Context.of_process() is not None or METRICS in os.environ else None)
 
 
 def _devices() -> List[str]:

@@ -6,6 +6,9 @@ from __future__ import annotations
 import uuid
 from typing import Any, Optional
 
+# Set by `duto debug`: the file to which such a run writes what it is told (duto.run.debug).
+METRICS = "DUTO_DEBUG_METRICS"
+
 
 class _OfflineRun:
     """The run of a script that no studio runs. It has Azure ML's members and no others, and prints what it is told;

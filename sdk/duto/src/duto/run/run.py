@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -29,7 +30,7 @@ from duto.run.details import details_of
 from duto.run.files import LOG_OF_RANK, RunFiles
 from duto.run.lookup import PROVIDERS, failure_text, list_runs, run_of
 from duto.run.metric_logging import RunLogging
-from duto.run.offline import _OfflineRun
+from duto.run.offline import METRICS, _OfflineRun
 from duto.spec import status as statuses
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class Run(RunChildren, RunFiles, RunLogging):
         Which of the two is decided by the seven variables that Azure ML sets, and costs no request.
 
         Args:
-            allow_offline: outside a run give an `_OfflineRun`, which prints what it is told.
+            allow_offline: outside a run give an `_OfflineRun`, which prints what it is told; in a step that `duto debug`
+                has started, it writes that to a file.
             used_for_context_manager: taken and not used.
             kwargs: taken and not used.
 
@@ -94,6 +96,10 @@ class Run(RunChildren, RunFiles, RunLogging):
             return around
         if not allow_offline:
             raise RunEnvironmentException()
+        if os.environ.get(METRICS):
+            from duto.run.debug import of_process  # outside of `duto debug` nobody needs it
+
+            return of_process() or _OfflineRun()
         return _OfflineRun()
 
     @classmethod

@@ -62,6 +62,7 @@ class Kind:
         needs_r: whether it runs on hosts that have R alone.
         needs_java: the same of Java.
         ledger: the tab that shows what it tells of itself in a ledger beside its log; empty where it keeps none.
+        runs_elsewhere: whether it runs a script or a command of its author, which `duto debug` can start on another machine.
     """
 
     step_type: str
@@ -75,6 +76,7 @@ class Kind:
     needs_r: bool = False
     needs_java: bool = False
     ledger: str = ""
+    runs_elsewhere: bool = True
 
     @property
     def has_script(self) -> bool:
@@ -226,8 +228,9 @@ KINDS: Mapping[str, Kind] = {
         word=_("automated ML"),
         check=automl_problems,
         unrelated=automl.UNRELATED,
+        runs_elsewhere=False,
     ),
-    "sweep": Kind("HyperDriveStep", icon="chart", word=_("sweep"), check=sweep_problems),
+    "sweep": Kind("HyperDriveStep", icon="chart", word=_("sweep"), check=sweep_problems, runs_elsewhere=False),
     "program": Kind(
         "AzureBatchStep",
         ("/bin/sh", "-c", _PROGRAM, "./{script}", "{exit_codes}"),
@@ -253,6 +256,7 @@ KINDS: Mapping[str, Kind] = {
         icon="transfer",
         word=_("data transfer"),
         check=_transfer_problems,
+        runs_elsewhere=False,
     ),
     **dict(zip(spark.KINDS, map(_spark, ("SynapseSparkStep", "DatabricksStep")))),
 }

@@ -706,3 +706,10 @@ def workspace_of_step() -> Workspace:
         _disable_service_check=True,
         _credentials=found,
     )
+
+
+def workspace_of_debugging() -> Workspace:
+    """The workspace of the step that `duto debug` has started, with the credentials of who started it."""
+    found = credentials.find(os.environ.get("AZUREML_SERVICE_ENDPOINT"))
+    name = os.environ.get("AZUREML_ARM_WORKSPACE_NAME", "")
+    return Workspace(None, None, name, _disable_service_check=True, _credentials=found)

@@ -114,7 +114,8 @@ def test_what_is_taken_for_a_secret(name: str, expected: bool) -> None:
 
 def test_what_cannot_be_started_is_refused_with_the_reason(scenario: RunScenario) -> None:
     prepare, train = chain(scenario)
-    root = Run.objects.get(pk=train.root_id)
+    assert train.root is not None
+    root = Run.objects.get(pk=train.root.pk)
     assert "prepare, train" in launch(scenario, root, 422)["message"]
     refused = launch(scenario, train, 422)
     assert refused["code"] == "input_missing" and "'prepare'" in refused["message"]

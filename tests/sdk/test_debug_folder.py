@@ -20,7 +20,7 @@ from duto.debug.document import read
 from duto.debug.folder import DebugFolder
 from duto.debug.starting import secrets_in, start_of
 from duto.exceptions import UserErrorException
-from duto.run.debug import _DebugRun
+from duto.run.debug import _DebugRun, variable_of
 from duto.run.offline import METRICS
 from duto.spec.bindings import Bound
 from tests.sdk.fake_studio import FakeStudio
@@ -214,7 +214,7 @@ def test_secrets_that_the_code_asks_for_are_named(tmp_path: Path) -> None:
         "run.get_secret('db-pass')\nvault.get_secret(name=\"hub\")\nrun.get_secret(name)\n"
     )
     assert secrets_in(tmp_path) == ["db-pass", "hub"]
-    assert starting.variable_of("db-pass") == "DUTO_SECRET_DB_PASS"
+    assert variable_of("db-pass") == "DUTO_SECRET_DB_PASS"
 
 
 def test_the_run_of_a_script_writes_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from msgspec import structs
 
-from duto.spec import trees
+from duto.spec import step_variables, trees
 from duto.spec.filenames import spelled, unescaped_path
 from duto.spec.kinds import KINDS
 from duto.spec.sentences import said
+from duto.spec.step_variables import Surroundings
 from duto_agent.attempt import bindings, drivers
 from duto_agent.attempt.bindings import Bound
 from duto_agent.disk_space import require_space
@@ -23,7 +24,6 @@ from duto_agent.launchers.shim_state import ranks_folder
 from duto_agent.paths import BadPath, inside, plain_name
 from duto_agent.shim import ranks
 from duto_agent.studio.transfers import DataMissing, Transfers, copy
-from duto.spec import step_variables
 from duto_protocol.messages import (
     ContainerSpec,
     DistributionSpec,
@@ -33,7 +33,6 @@ from duto_protocol.messages import (
     OutputSpec,
     SnapshotFile,
 )
-from duto.spec.step_variables import Surroundings
 
 FOLDERS = ("work", "inputs", "outputs", "tmp", "tmp/home")
 STAGED = "staged.json"

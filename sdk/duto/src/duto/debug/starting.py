@@ -18,6 +18,7 @@ from duto import credentials
 from duto.debug.document import Launch, read
 from duto.debug.folder import LAUNCH, DebugFolder
 from duto.exceptions import UserErrorException
+from duto.run.debug import SECRET, variable_of
 from duto.run.offline import METRICS
 from duto.spec import bindings, parallel, spark, step_variables
 from duto.spec.bindings import Bound, Unbound
@@ -27,7 +28,6 @@ from duto.spec.step_variables import Surroundings
 from duto.spec.units import counted
 
 START = ".duto/start.json"
-SECRET = "DUTO_SECRET_"  # noqa: S105 - the beginning of a variable's name
 # Of one's own machine a step sees these: without them nothing starts on Windows, or reads as it should in a terminal.
 KEPT = ("TERM", "COLORTERM", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS")
 _ASKED = re.compile(r"""get_secret\(\s*(?:name\s*=\s*)?["']([A-Za-z0-9-]{1,127})["']""")
@@ -126,11 +126,6 @@ def secrets_in(code: Path) -> List[str]:
         if path.suffix in _CODE and path.is_file() and path.stat().st_size <= _READ_AT_MOST:
             found.update(dict.fromkeys(_ASKED.findall(path.read_text(encoding="utf-8", errors="replace"))))
     return list(found)
-
-
-def variable_of(secret: str) -> str:
-    """The variable by which `run.get_secret` is answered here."""
-    return SECRET + re.sub(r"[^A-Z0-9]", "_", secret.upper())
 
 
 def write_files(folder: DebugFolder, start: Start, notes: Sequence[str], line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any, Dict, Iterable, Mapping, Optional
@@ -13,6 +14,13 @@ from duto.exceptions import UserErrorException
 from duto.run.metric_logging import RunLogging
 from duto.run.offline import METRICS, _OfflineRun
 from duto.run.spool import now
+
+SECRET = "DUTO_SECRET_"  # noqa: S105 - the beginning of a variable's name
+
+
+def variable_of(secret: str) -> str:
+    """The variable by which `run.get_secret` is answered here."""
+    return SECRET + re.sub(r"[^A-Z0-9]", "_", secret.upper())
 
 
 class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
@@ -63,8 +71,6 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
 
     def get_secret(self, name: str) -> str:
         """A secret, of the variable that stands for it here. Raises `UserErrorException` where that is not set."""
-        from duto.debug.starting import variable_of
-
         value = os.environ.get(variable_of(name))
         if value is None:
             raise UserErrorException(

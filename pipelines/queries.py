@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Func, IntegerField, QuerySet
+from django.db.models.fields.json import KeyTransform
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils.translation import gettext as _
 
 from core import pairs
@@ -175,6 +177,28 @@ def drafts_in(workspace: Workspace, tags: Mapping[str, str | None] | None = None
     return pairs.narrowed(found, "tags", tags or {})
 
 
+class _Length(Func):
+    """How long an array of JSON is."""
+
+    function = "jsonb_array_length"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **more: Any) -> tuple[str, Any]:
+        return self.as_sql(compiler, connection, function="json_array_length", **more)
+
+
+def listed_drafts(workspace: Workspace, tags: Mapping[str, str | None] | None = None) -> QuerySet[PipelineDraft]:
+    """The same for a list: of its graph, which may be of megabytes, each has what a list shows of it."""
+    return (
+        drafts_in(workspace, tags)
+        .defer("graph")
+        .annotate(
+            step_count=_Length(KeyTransform("steps", "graph")),
+            goes_on=KeyTransform("continue_on_step_failure", "graph"),
+        )
+    )
+
+
 def draft(workspace: Workspace, draft_id: object) -> PipelineDraft:
     """A draft by its id. Raises NotFound."""
     found = drafts_in(workspace).filter(pk=as_key(draft_id)).first()
@@ -189,6 +213,8 @@ def draft(workspace: Workspace, draft_id: object) -> PipelineDraft:
 def draft_document(found: PipelineDraft, *, with_graph: bool = False) -> dict[str, Any]:
     """A draft as REST shows it."""
     ids = ("of_run_id", "of_pipeline_id", "of_draft_id", "last_run_id")
+    listed = vars(found)  # of one of `listed_drafts`, whose graph is left where it is
+    is_listed = "step_count" in listed
     document: dict[str, Any] = {
         "id": str(found.pk),
         "name": found.name,
@@ -196,12 +222,12 @@ def draft_document(found: PipelineDraft, *, with_graph: bool = False) -> dict[st
         "experiment": found.experiment,
         "kind": found.kind,
         "parameters": found.parameters,
-        "continue_on_step_failure": found.graph["continue_on_step_failure"],
+        "continue_on_step_failure": listed["goes_on"] if is_listed else found.graph["continue_on_step_failure"],
         "priority": found.priority,
         "tags": found.tags,
         "properties": found.properties,
         "version": found.version,
-        "total_run_steps": len(found.graph["steps"]),
+        "total_run_steps": listed["step_count"] if is_listed else len(found.graph["steps"]),
         "url": f"{settings.DUTO.url}/w/{found.workspace.name}/drafts/{found.pk}/",
         **{name: str(key) if (key := getattr(found, name)) else None for name in ids},
         "created_by": found.created_by.get_username() if found.created_by else None,

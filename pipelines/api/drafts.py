@@ -31,7 +31,7 @@ class DraftsView(WorkspaceView):
     def get(self, request: Request) -> Response:
         """The drafts, newest first."""
         tags = pairs.asked(request.query_params, "tags")
-        return self.paged(queries.drafts_in(self.context.workspace, tags), queries.draft_document)
+        return self.paged(queries.listed_drafts(self.context.workspace, tags), queries.draft_document)
 
     @extend_schema(request=s.DraftIn, responses={201: s.DraftOut})
     def post(self, request: Request) -> Response:

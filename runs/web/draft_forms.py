@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from compute.models import ComputeTarget
-from core.forms import TextArea
+from core.forms import CheckList, TextArea
 from datasets.web.forms import lines_of
 from environments.queries import environments_in
 from pipelines.models import PipelineDraft
@@ -127,7 +127,7 @@ class StepForm(forms.Form):
         label=gettext_lazy("Reuse earlier results where nothing has changed"), required=False
     )
     run_after = forms.MultipleChoiceField(
-        label=gettext_lazy("Runs after"), required=False, widget=forms.CheckboxSelectMultiple, choices=[]
+        label=gettext_lazy("Runs after"), required=False, widget=CheckList, choices=[]
     )
 
     def __init__(self, workspace: Workspace, draft: PipelineDraft, step: dict[str, Any], data: Any = None) -> None:
@@ -141,7 +141,8 @@ class StepForm(forms.Form):
         fields["environment"].initial = NONE
         fields["allow_reuse"].initial = step["allow_reuse"]
         others = [each for each in draft.graph["steps"] if each["id"] != step["id"]]
-        gone = [(each, each) for each in step["run_after"] if each not in {other["id"] for other in others}]
+        known = {each["id"] for each in others}
+        gone = [(each, each) for each in step["run_after"] if each not in known]
         fields["run_after"].choices = [(each["id"], each["name"]) for each in others] + gone
         fields["run_after"].initial = step["run_after"]
 

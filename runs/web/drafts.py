@@ -109,7 +109,7 @@ class StepDialog:
 def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All drafts, newest first."""
     q = request.GET.get("q", "").strip()[:200]
-    found = queries.drafts_in(context.workspace)
+    found = queries.listed_drafts(context.workspace)
     page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
     last = Run.objects.defer(*HEAVY).in_bulk([each.last_run_id for each in page.items if each.last_run_id])
     facts = DraftsPage(

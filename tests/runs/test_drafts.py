@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core.clock import now
 from core.errors import NotFound
@@ -16,6 +17,7 @@ from core.ids import uuid7
 from duto import Pipeline, PipelineDraft, PipelineParameter, PipelineRun, PublishedPipeline, PythonScriptStep, Workspace
 from duto.exceptions import ConflictException, NotFoundException, UserErrorException
 from environments.models import EnvironmentBuild, EnvironmentVersion
+from pipelines import queries
 from pipelines.models import PipelineDraft as Row
 from pipelines.services import drafts as services
 from runs.models import DraftRun, Run, Snapshot
@@ -275,6 +277,21 @@ def test_drafts_are_found_by_their_tags_and_cost_the_same_however_many(scenario:
         scenario.get("drafts/", tags="team").json()["items"]
     ) == 3
     assert scenario.get("drafts/", tags="team=b").json()["items"] == []
+
+
+def test_a_list_of_drafts_reads_none_of_their_graphs(scenario: RunScenario) -> None:
+    """A graph may be of megabytes, and a list shows how many steps it has."""
+    first = made(scenario, name="small")
+    with CaptureQueriesContext(connection) as one:
+        assert scenario.get("drafts/").json()["items"] == [first]
+    other = made(scenario, graph={**scenario.graph("a -> b -> c"), "continue_on_step_failure": True})
+    with CaptureQueriesContext(connection) as two:
+        assert scenario.get("drafts/").json()["items"] == [other, first]
+    assert (other["total_run_steps"], other["continue_on_step_failure"]) == (3, True)
+    assert len(one) == len(two)
+    rows = list(queries.listed_drafts(scenario.workspace))
+    assert [each.get_deferred_fields() for each in rows] == [{"graph"}, {"graph"}]
+    assert scenario.context.workspace == rows[0].workspace and sum(len(str(vars(each))) for each in rows) < 4000
 
 
 @pytest.fixture

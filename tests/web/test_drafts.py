@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from typing import Any
 
 import pytest
 
 from pipelines.models import PipelineDraft
+from pipelines.services import drafts as services
 from runs.models import Run
 from runs.web import argument_lines
 from tests.web.chrome import NARROW, fits, open_page, ours
@@ -210,3 +212,16 @@ def test_a_draft_is_changed_and_run_by_mouse_and_keyboard(site: Site, page: Any,
     assert made.parameters["trees"] == 21 and not made.graph["steps"][1]["allow_reuse"]
     assert made.graph["steps"][1]["arguments"] == ["--trees", {"parameter": "trees"}]
     assert ours(said) == []
+
+
+def test_the_form_of_a_step_among_thousands_has_a_box_for_each_other(site: Site) -> None:
+    graph = site.graph(" -> ".join(f"s{number}" for number in range(3)))
+    first = graph["steps"][0]
+    graph["steps"] += [{**first, "id": f"o{number}", "name": f'other <{number}> "q"'} for number in range(2997)]
+    draft = services.create(site.context, {"graph": graph})
+    began = time.process_time()
+    page = site.see(f"drafts/{draft.pk}/steps/1/").content.decode()
+    seconds = time.process_time() - began
+    assert page.count('type="checkbox" name="step-run_after"') == 2999
+    assert re.search(r'name="step-run_after" value="s0" id="[-\w]+_0" checked> ?s0 ?</label>', page)
+    assert "other &lt;2996&gt; &quot;q&quot;" in page and seconds < 1.5, seconds

@@ -73,6 +73,15 @@ class CalendarPage:
     is_cut: bool
     topic: str
 
+    @property
+    def weeks(self) -> list[list[Day]]:
+        return [self.days[place : place + 7] for place in range(0, len(self.days), 7)]
+
+    @property
+    def entered(self) -> date:
+        """The day that the keyboard comes to first."""
+        return self.today if any(day.is_today for day in self.days) else self.first
+
 
 @workspace_page()
 def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:

@@ -25,6 +25,7 @@ const ELEMENTS = {
   "metric-grid": () => import("./metric-grid.js"),
   "usage-charts": () => import("./usage-charts.js"),
   "viewer-zone": () => import("./viewer-zone.js"),
+  ".calendar": () => import("./day-grid.js"),
   "file-drop": () => import("./file-drop.js"),
   ".code-view": () => import("./code-line.js"),
   "#dataset-form": () => import("./dataset-form.js"),

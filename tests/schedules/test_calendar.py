@@ -115,7 +115,8 @@ def test_its_page_shows_a_week_and_a_month_and_one_schedule(
     assert "19 Oct 2026 – 25 Oct 2026 · Europe/Lisbon" in shown and "<viewer-zone" not in shown
     assert "1 failed, 1 skipped" in shown and "00:30" in shown and 'datetime="2026-10-19"' in shown
     month = seen(visitor, "schedules/calendar/?view=month&at=2026-10-21&zone=W. Europe Standard Time")
-    assert "1 Oct 2026 – 31 Oct 2026 · Europe/Berlin" in month and month.count('<li class="day') == 35
+    assert "1 Oct 2026 – 31 Oct 2026 · Europe/Berlin" in month and month.count('role="gridcell"') == 35
+    assert month.count('role="row"') == 5 and month.count('tabindex="0"') == 1, "one stop of Tab"
     assert 'datetime="2026-09-28"' in month and "at=2026-11-01" in month and "at=2026-09-30" in month
     assert "Nothing was due" in seen(visitor, f"schedules/calendar/?at=2026-10-21&schedule={other.pk}")
     for odd in (

@@ -127,9 +127,9 @@ def endpoint_version(found: PipelineEndpoint, version: str = "") -> PipelineEndp
     row = rows.filter(version=wanted).first() if wanted is not None else None
     if row is None:
         there = rows.order_by("-version").values_list("version", flat=True)[:VERSIONS_NAMED]
+        facts = {"name": found.name, "version": text[:40], "there": ", ".join(str(each) for each in there) or "–"}
         raise NotFound(
-            _("The endpoint '%(name)s' has no version '%(version)s'. Its newest: %(there)s.")
-            % {"name": found.name, "version": text[:40], "there": ", ".join(str(each) for each in there) or "–"}
+            _("The endpoint '%(name)s' has no version '%(version)s'. Its newest: %(there)s.") % facts, **facts
         )
     return row
 

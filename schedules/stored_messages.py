@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
 from core import sentences
+from core.errors import StudioError
+from runs import stored_messages as of_runs
 
 SENTENCES: Mapping[str, str] = {
     "missed": _("The studio was away at that time, and ticks so far back are not made up for."),
@@ -31,6 +34,18 @@ SENTENCES: Mapping[str, str] = {
     ),
     "backfill_canceled": _("The backfill was canceled before its turn came."),
     "all_done": _("The schedule has started as many runs as it may: %(most)s."),
+    # Raised by the apps below, which say them in the language of who asks; a tick has them from the facts that come with them.
+    "no_pipeline": _("There is no published pipeline %(pipeline_id)s in workspace '%(workspace)s'."),
+    "pipeline_disabled": _("The pipeline '%(pipeline)s' is disabled. Enable it on its page first."),
+    "endpoint_disabled": _("The endpoint '%(endpoint)s' is disabled. Enable it on its page first."),
+    "endpoint_archived": _("The endpoint '%(endpoint)s' is archived. Reactivate it on its page first."),
+    "no_version": _("The endpoint '%(name)s' has no version '%(version)s'. Its newest: %(there)s."),
+}
+# Which of them a refusal may be, by its code.
+OF_CODE: Mapping[str, tuple[str, ...]] = {
+    "not_found": ("no_pipeline", "no_version"),
+    "disabled": ("pipeline_disabled", "endpoint_disabled"),
+    "archived": ("endpoint_archived",),
 }
 
 
@@ -39,6 +54,20 @@ def keep(code: str, /, **facts: Any) -> dict[str, Any]:
     return sentences.made(code, SENTENCES, **facts)
 
 
+def of_refusal(error: StudioError) -> dict[str, Any]:
+    """Why a run was not started, to be kept with its tick; a text alone where nobody can say it anew."""
+    for name in OF_CODE.get(error.code, ()):
+        with contextlib.suppress(KeyError):
+            if SENTENCES[name] % error.facts == error.message:
+                return keep(name, **error.facts)
+    if error.code in of_runs.SENTENCES or error.code in of_runs.OF_CODE:
+        return {"text": error.message, **of_runs.kept_of(error)}
+    return {"text": error.message}
+
+
 def localized(kept: Mapping[str, Any]) -> str:
-    """The sentence in the reader's language; one without a known code as it is kept."""
-    return sentences.localized(kept, SENTENCES) if kept else ""
+    """The sentence in the reader's language; what is none of ours, as it was told."""
+    if not kept:
+        return ""
+    is_own = "code" not in kept or kept["code"] in SENTENCES
+    return sentences.localized(kept, SENTENCES) if is_own else of_runs.localized(kept)

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError
 from django.db.models import Count, F, Min, OuterRef, Q, Subquery
 
-from core import slices
+from core import slices, words
 from core.clock import now
 from core.errors import Conflict, StudioError
 from core.work import send
@@ -153,12 +153,14 @@ def _fire_safely(tick: Tick) -> bool:
 
 def _fire_or_postpone(tick: Tick) -> bool:
     try:
-        return _fire(tick)
+        with words.stored():  # what is kept of a refusal is said anew to each reader
+            return _fire(tick)
     except StudioError as refusal:
-        # Busy, no room just now, or a workspace that was archived in this moment: it is due, and is fired later.
-        if refusal.status >= 500 or refusal.status == 429 or refusal.code == "archived":
+        # Busy, no room just now, or a workspace (no endpoint) that was archived in this moment: it is due, and is fired later.
+        rests = refusal.code == "archived" and "endpoint" not in refusal.facts
+        if refusal.status >= 500 or refusal.status == 429 or rests:
             return _postpone(tick, PAUSE, tick.tries - 1)
-        settle(tick, Status.FAILED, {"text": refusal.message})
+        settle(tick, Status.FAILED, stored_messages.of_refusal(refusal))
     except (OperationalError, InterfaceError):  # the database is away, or others hold it: no fault of this tick
         log.exception("tick %s could not be fired", tick.pk)
         return _postpone(tick, PAUSE, tick.tries - 1)

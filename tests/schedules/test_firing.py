@@ -487,3 +487,32 @@ def test_schedules_of_an_archived_workspace_rest(scenario: RunScenario, pipeline
     look(made)
     assert statuses(made) == ["skipped", "fired", "fired"], "as after a time in which the studio was away"
     assert statuses(waiting) == ["fired"] and statuses(backfilled) == ["fired"]
+
+
+def test_why_one_was_refused_is_said_in_the_language_of_whoever_reads(scenario: RunScenario, pipeline: Any) -> None:
+    endpoint = endpoints.create(scenario.context, "live", pipeline)
+    many = [
+        scheduled(scenario, pipeline),
+        create(scenario.context, {"name": "by endpoint", "endpoint": endpoint.pk, "timetable": MINUTELY}),
+    ]
+    said: dict[str, str] = {}
+
+    def refuse(made: Schedule) -> None:
+        Tick.objects.all().delete()
+        put_back(made, seconds=1)
+        with translation.override("pt-pt"):  # whoever fires it: what is kept is in the language of the code
+            look(made)
+        reason = Tick.objects.get(schedule=made).reason
+        with translation.override("pt-pt"):
+            said[reason["text"]] = stored_messages.localized(reason)
+        assert reason["text"] == stored_messages.localized(reason)
+
+    for status in ("Disabled", "Archived"):
+        type(endpoint).objects.update(status=status)
+        refuse(many[1])
+    type(pipeline).objects.update(status="Disabled")
+    refuse(many[0])
+    assert len(said) == 3 and all(english != portuguese for english, portuguese in said.items()), said
+    assert said["The pipeline 'Nightly' is disabled. Enable it on its page first."].startswith("O pipeline")
+    odd = {"text": "of another release", "code": "disabled", "facts": {"pipeline": "x"}}
+    assert stored_messages.localized(odd) == stored_messages.localized({"text": "of another release"}) == "of another release"

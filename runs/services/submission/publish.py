@@ -115,7 +115,9 @@ def get_published(context: WorkspaceContext, pipeline_id: object) -> PublishedPi
     if found is None:
         raise NotFound(
             _("There is no published pipeline %(pipeline_id)s in workspace '%(workspace)s'.")
-            % {"pipeline_id": pipeline_id, "workspace": context.workspace.name}
+            % {"pipeline_id": pipeline_id, "workspace": context.workspace.name},
+            pipeline_id=str(pipeline_id),
+            workspace=context.workspace.name,
         )
     return found
 
@@ -164,6 +166,7 @@ def submission_of(
         raise Conflict(
             _("The pipeline '%(pipeline)s' is disabled. Enable it on its page first.") % {"pipeline": pipeline.name},
             code="disabled",
+            pipeline=pipeline.name,
         )
     values = dict(parameters or {})
     aside = _undeclared(pipeline, values) if is_lenient else []
@@ -220,7 +223,8 @@ def version_to_run(endpoint: PipelineEndpoint, version: str) -> PipelineEndpoint
             if is_archived
             else _("The endpoint '%(endpoint)s' is disabled. Enable it on its page first.")
         )
-        raise Conflict(text % {"endpoint": endpoint.name}, code="archived" if is_archived else "disabled")
+        code = "archived" if is_archived else "disabled"
+        raise Conflict(text % {"endpoint": endpoint.name}, code=code, endpoint=endpoint.name)
     return queries.endpoint_version(endpoint, version)
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azureml.core import Dataset, Datastore, Workspace
+from azureml.core import Dataset, Datastore, Environment, Experiment, ScriptRunConfig, Workspace
 from azureml.exceptions import UserErrorException
 from azureml.pipeline.core import Pipeline, PipelineEndpoint, PipelineParameter, PublishedPipeline
 from azureml.pipeline.steps import PythonScriptStep
+from azureml.train.automl import AutoMLConfig
+from azureml.train.hyperdrive import HyperDriveConfig, PrimaryMetricGoal, RandomParameterSampling, choice
 
 from duto.cli.main import main
 from duto.exceptions import ConflictException, NotFoundException
@@ -32,6 +34,12 @@ def ws(scenario: Any, live_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("DUTO_URL", live_server.url)
     monkeypatch.setenv("DUTO_TOKEN", tokens.create(scenario.context, "sdk", Role.OWNER).text)
     return Workspace(None, None, "lab")
+
+
+def bare() -> Environment:
+    made = Environment("bare")
+    made.python.user_managed_dependencies = True
+    return made
 
 
 def test_a_program_plans_what_it_has_not_brought(
@@ -87,3 +95,36 @@ def test_a_program_plans_what_it_has_not_brought(
     type(made).objects.update(status="Disabled")
     with pytest.raises(ConflictException):
         published.plan()
+
+
+def test_an_experiment_plans_whatever_it_submits(scenario: Any, ws: Workspace, tmp_path: Path) -> None:
+    put(scenario, "rows.csv", "x,y\n1,2\n")
+    (tmp_path / "train.py").write_text("print('hello')\n")
+    script = ScriptRunConfig(
+        str(tmp_path), script="train.py", compute_target="cpu", arguments=["--lr", 0.1], environment=bare()
+    )
+    space = RandomParameterSampling({"--lr": choice(0.1, 0.2)})
+    goal = PrimaryMetricGoal.MAXIMIZE
+    sweep = HyperDriveConfig(
+        run_config=script, hyperparameter_sampling=space, primary_metric_name="score", primary_metric_goal=goal,
+        max_total_runs=2,
+    )  # fmt: skip
+    table = Dataset.Tabular.from_delimited_files((Datastore(ws, STORE), "rows.csv"), validate=False)
+    automl = AutoMLConfig(
+        task="regression", training_data=table, label_column_name="y", iterations=2, compute_target="cpu",
+        n_cross_validations=2,
+    )  # fmt: skip
+    experiment = Experiment(ws, "alone")
+    before = rows()
+    for config in (script, sweep, automl):
+        plan = experiment.plan(config, priority=3)
+        (step,) = plan.steps
+        assert (step.outcome, step.compute_target) == ("runs", "cpu") and rows() == before
+    pipeline = Pipeline(ws, [PythonScriptStep("train.py", source_directory=str(tmp_path), compute_target="cpu")])
+    assert experiment.plan(pipeline, regenerate_outputs=True).counts["runs"] == 1 and rows() == before
+    with pytest.raises(UserErrorException, match="str cannot be submitted"):
+        experiment.plan("train.py")
+    with pytest.warns(UserWarning, match="colour"):
+        experiment.plan(script, colour="red")
+    run = experiment.submit(script)
+    assert Run.objects.get(pk=run.id).kind == "script"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union, overload
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union, overload
 
 from duto import html
 from duto.client.http import segment
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from duto.configuration.estimator import Estimator
     from duto.configuration.resources import ViewType
     from duto.experiment.script_run_config import ScriptRunConfig
+    from duto.pipeline.graph_builder import GraphBuilder
     from duto.pipeline.pipeline import Pipeline
     from duto.pipeline.pipeline_endpoint import PipelineEndpoint
     from duto.pipeline.pipeline_run import PipelineRun
+    from duto.pipeline.plan import RunPlan
     from duto.pipeline.published import PublishedPipeline
     from duto.run.run import Run
     from duto.sweep.config import HyperDriveConfig
@@ -157,55 +159,104 @@ class Experiment:
             run = config._start(self.workspace, self.name, parameters, going_on, tags)
         elif isinstance(config, PipelineEndpoint):
             run = config._start(self.name, parameters, kwargs.get("pipeline_version"), going_on, tags)
-        elif isinstance(config, HyperDriveConfig):
-            run = self._submit_sweep(config, tags, priority)
-        elif isinstance(config, AutoMLConfig):
-            run = self._submit_automl(config, tags, priority)
-        elif isinstance(config, ScriptRunConfig):
-            run = self._submit_script(config, tags, config.run_config.priority if priority is None else priority)
+        elif isinstance(config, (HyperDriveConfig, AutoMLConfig, ScriptRunConfig)):
+            run = self._submit_alone(config, tags, priority)
         else:
-            raise UserErrorException(
-                f"{type(config).__name__} cannot be submitted to an experiment: submit a Pipeline of steps, a "
-                "PublishedPipeline, a PipelineEndpoint, a ScriptRunConfig, an Estimator, a HyperDriveConfig or an AutoMLConfig."
-            )
+            raise _no_config(config)
         if kwargs.get("show_output"):
             run.wait_for_completion(show_output=True)
         return run
 
-    def _submit_script(self, config: Any, tags: Optional[Mapping[str, object]], priority: Optional[int] = None) -> Any:
+    def plan(
+        self,
+        config: Union[
+            Pipeline, PublishedPipeline, PipelineEndpoint, ScriptRunConfig, Estimator, HyperDriveConfig, AutoMLConfig
+        ],
+        **kwargs: Any,
+    ) -> RunPlan:
+        """What `submit` with the same arguments would do. Nothing is uploaded, saved or started. An addition of ours.
+
+        Args:
+            config: what would run.
+            kwargs: those of `submit` that bear on it: for pipelines `pipeline_parameters`, `regenerate_outputs`,
+                `continue_on_step_failure` and `resume_from`; for endpoints `pipeline_version`; `priority`. Others are passed
+                over with a warning.
+
+        Returns:
+            The plan; printed, it is a table. A sweep or automated ML is one step of it, whose time is that of earlier ones.
+
+        Raises:
+            UserErrorException: what is wrong, every problem by name, as `submit` would say it.
+            SnapshotException: the source directory cannot be read.
+        """
+        from duto.configuration.estimator import Estimator
+        from duto.experiment.script_run_config import ScriptRunConfig
         from duto.pipeline import submission
-        from duto.pipeline.graph_builder import GraphBuilder
+        from duto.pipeline.pipeline import Pipeline
+        from duto.pipeline.pipeline_endpoint import PipelineEndpoint
+        from duto.pipeline.published import PublishedPipeline
 
-        builder = GraphBuilder(self.workspace, config.to_step())
-        return submission.submit_pipeline(self, builder, tags=tags, kind="script", priority=priority)
+        if isinstance(config, Estimator):
+            config = ScriptRunConfig(config.source_directory, run_config=config.run_config)
+        _pass_over(config, kwargs)
+        parameters = kwargs.get("pipeline_parameters") or kwargs.get("pipeline_params")
+        again = bool(kwargs.get("regenerate_outputs", False))
+        if isinstance(config, Pipeline):
+            names = ("continue_on_step_failure", "priority", "resume_from")
+            given = {name: kwargs[name] for name in names if name in kwargs}
+            return config.plan(self.name, parameters, regenerate_outputs=again, **given)
+        if isinstance(config, PublishedPipeline):
+            return config.plan(self.name, parameters, regenerate_outputs=again)
+        if isinstance(config, PipelineEndpoint):
+            version = kwargs.get("pipeline_version")
+            return config.plan(self.name, parameters, pipeline_version=version, regenerate_outputs=again)
+        builder, kind, priority = self._alone(config, kwargs.get("priority"))
+        return submission.plan_pipeline(builder, self.name, priority=priority, kind=kind)
 
-    def _submit_sweep(
-        self, config: HyperDriveConfig, tags: Optional[Mapping[str, object]], priority: Optional[int]
-    ) -> HyperDriveRun:
+    def _submit_alone(
+        self,
+        config: Union[ScriptRunConfig, HyperDriveConfig, AutoMLConfig],
+        tags: Optional[Mapping[str, object]],
+        priority: Optional[int],
+    ) -> Any:
+        """A run of one step."""
         from duto.pipeline import submission
-        from duto.pipeline.graph_builder import GraphBuilder
-        from duto.steps.hyper_drive import HyperDriveStep
+        from duto.sweep.config import HyperDriveConfig
 
-        inner = config._inner()
-        builder = GraphBuilder(self.workspace, HyperDriveStep(inner.name, config, allow_reuse=False))
-        given = getattr(inner.runconfig, "priority", None) if priority is None else priority
-        run: HyperDriveRun = submission.submit_pipeline(self, builder, tags=tags, kind="sweep", priority=given)
-        run._config = config
+        builder, kind, given = self._alone(config, priority)
+        run: Any = submission.submit_pipeline(self, builder, tags=tags, kind=kind, priority=given)
+        if isinstance(config, HyperDriveConfig):
+            run._config = config
         return run
 
-    def _submit_automl(
-        self, config: AutoMLConfig, tags: Optional[Mapping[str, object]], priority: Optional[int]
-    ) -> AutoMLRun:
-        from duto.pipeline import submission
+    def _alone(self, config: Any, priority: Optional[int]) -> Tuple[GraphBuilder, str, Optional[int]]:
+        """What makes the graph of one step, the kind of its run, and its priority. Raises `UserErrorException`."""
+        from duto.automl.config import AutoMLConfig
+        from duto.experiment.script_run_config import ScriptRunConfig
         from duto.pipeline.graph_builder import GraphBuilder
         from duto.steps.automl import AutoMLStep
+        from duto.steps.hyper_drive import HyperDriveStep
+        from duto.sweep.config import HyperDriveConfig
 
-        step = AutoMLStep(
-            "automl", config, allow_reuse=False, enable_default_model_output=False, enable_default_metrics_output=False
-        )
-        builder = GraphBuilder(self.workspace, step)
-        run: AutoMLRun = submission.submit_pipeline(self, builder, tags=tags, kind="automl", priority=priority)
-        return run
+        step: Any
+        if isinstance(config, HyperDriveConfig):
+            inner, kind = config._inner(), "sweep"
+            step = HyperDriveStep(inner.name, config, allow_reuse=False)
+            given = getattr(inner.runconfig, "priority", None)
+        elif isinstance(config, AutoMLConfig):
+            kind, given = "automl", None
+            step = AutoMLStep(
+                "automl",
+                config,
+                allow_reuse=False,
+                enable_default_model_output=False,
+                enable_default_metrics_output=False,
+            )
+        elif isinstance(config, ScriptRunConfig):
+            step, kind, given = config.to_step(), "script", config.run_config.priority
+        else:
+            raise _no_config(config)
+        return GraphBuilder(self.workspace, step), kind, given if priority is None else priority
 
     def start_logging(self, *args: object, **kwargs: Any) -> Run:
         """An interactive run: this process logs to it until `complete()` or the end of a `with`.
@@ -432,3 +483,10 @@ def _pass_over(config: Any, given: Mapping[str, Any]) -> None:
 def _id_of(run: Any) -> Optional[str]:
     """The id of a run that may be named by its id."""
     return None if run is None else str(getattr(run, "id", run))
+
+
+def _no_config(config: object) -> UserErrorException:
+    return UserErrorException(
+        f"{type(config).__name__} cannot be submitted to an experiment: submit a Pipeline of steps, a "
+        "PublishedPipeline, a PipelineEndpoint, a ScriptRunConfig, an Estimator, a HyperDriveConfig or an AutoMLConfig."
+    )

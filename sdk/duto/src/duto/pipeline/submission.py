@@ -76,6 +76,7 @@ def plan_pipeline(
     regenerate_outputs: bool = False,
     priority: Optional[int] = None,
     resume_from: Optional[str] = None,
+    kind: str = "pipeline",
 ) -> RunPlan:
     """What `submit_pipeline` would do. Nothing is uploaded or saved: what would be travels as it is told of."""
     workspace, drafts = builder.workspace, Drafts()
@@ -83,7 +84,7 @@ def plan_pipeline(
     graph = replace(builder.build(digests, save=drafts), continue_on_step_failure=continue_on_step_failure)
     body = {
         "experiment": experiment,
-        "kind": "pipeline",
+        "kind": kind,
         "graph": graph.to_document(),
         "parameters": bound(graph, parameters or {}, workspace, drafts),
         "regenerate_outputs": bool(regenerate_outputs),

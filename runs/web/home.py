@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -15,7 +16,8 @@ from core.clock import now
 from pipelines.models import PublishedPipeline
 from runs.models import Run
 from runs.queries.runs import runs_of
-from runs.services.submission.sample import ROUNDS, rounds_to_watch, submit_sample
+from runs.services.submission.sample import ROUNDS, planned_sample, rounds_to_watch, submit_sample
+from runs.web import plans
 from runs.web.rows import HEAVY, RunRow, lines
 from runs.web.shell import LIVE
 from workspaces.access import WorkspaceContext
@@ -96,7 +98,12 @@ def _clusters(context: WorkspaceContext) -> list[Cluster]:
 
 @workspace_action()
 def sample(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
-    """Submit the sample pipeline, and go where it can be watched: with something to watch, or as `how` says."""
+    """Submit the sample pipeline, and go where it can be watched: with something to watch, or as `how` says. With `part=plan` it
+    says what that would do."""
+    if plans.is_wanted(request):
+        rounds = rounds_to_watch(context.workspace)
+        facts = {"rounds": rounds, "page": plans.planned(context, lambda: planned_sample(context, rounds=rounds))}
+        return render(request, "runs/dialog_sample_plan.html", {**facts, **responses.rights(request)})
     how = request.POST.get("how", "")
     rounds = ROUNDS if how in ("same", "force") else rounds_to_watch(context.workspace)
     run = submit_sample(context, rounds=rounds, regenerate_outputs=how == "force")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from compute.models import ComputeTarget
-from core.errors import Conflict
-from datasets.models import Dataset
+from core.errors import Conflict, NotFound
+from datasets.models import Dataset, DatasetVersion
 from runs.models import Run, Snapshot
-from runs.services.submission.sample import rounds_to_watch, submit_sample
+from runs.services.planning.plan_run import plan_run
+from runs.services.submission.sample import planned_sample, rounds_to_watch, submit_sample
 from workspaces.services import storage, workspaces
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -85,3 +86,13 @@ def test_other_rounds_leave_the_preparation_as_it_was(scenario):
             documents[step, rounds] = fingerprints.document_of(run_state, step, environment=None, compute=None)
     assert documents["prepare", 20] == documents["prepare", 40]
     assert documents["train forest", 20] != documents["train forest", 40]
+
+
+def test_its_plan_makes_nothing_and_says_what_would_run(scenario):
+    with pytest.raises(NotFound):
+        planned_sample(scenario.context)
+    submit_sample(scenario.context)
+    before = [model.objects.count() for model in (Run, Snapshot, DatasetVersion, ComputeTarget)]
+    plan = plan_run(scenario.context, **planned_sample(scenario.context, rounds=40))
+    assert [step.name for step in plan.steps] == ["prepare", "train forest", "train logistic", "compare"]
+    assert before == [model.objects.count() for model in (Run, Snapshot, DatasetVersion, ComputeTarget)]

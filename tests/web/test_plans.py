@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 from typing import Any
 
@@ -11,6 +12,7 @@ from pipelines.models import PublishedPipeline
 from pipelines.services import endpoints
 from runs.models import Run
 from runs.services.submission import publish
+from runs.services.submission.sample import submit_sample
 from runs.web import plans
 from tests.runs.test_plans import Planner, rows
 from tests.web.conftest import Site
@@ -95,3 +97,18 @@ def test_odd_names_are_shown_as_they_are(site: Site, crew: Planner) -> None:
     pipeline = publish.publish_graph(site.context, graph, name=odd)
     found = site.send(f"pipelines/{pipeline.pk}/", part="plan", p_lr="0.1", experiment="e").content.decode()
     assert odd in unescape(found) and "<b>x</b>" not in found
+
+
+def test_the_sample_says_what_it_would_do_before_it_runs(site: Site) -> None:
+    submit_sample(site.context)
+    page = site.see("").content.decode()
+    assert 'id="sample-dialog"' in page and "Plan: see first what would run" in page
+    key = re.search(r'name="once" value="([^"]+)"', page)
+    assert key is not None
+    before = Run.objects.count()
+    planned = site.send("sample/", once=key[1], part="plan").content.decode()
+    assert "What the sample with 40 rounds would do" in planned and "train forest" in planned
+    assert Run.objects.count() == before
+    site.send("sample/", once=key[1])
+    assert Run.objects.filter(parent=None).count() == 2, "a plan has not used up the form's key"
+    assert site.send("sample/", "reader", part="plan").status_code == 403

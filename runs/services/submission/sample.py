@@ -11,9 +11,11 @@ from django.conf import settings
 
 from compute.models import ComputeTarget
 from compute.services import targets
+from core.spec import refusing
 from datasets import stores
 from datasets.models import DatasetVersion
 from datasets.services import versions as dataset_versions
+from duto.spec import snapshot as rules
 from runs.models import Run
 from runs.services.submission import snapshots
 from runs.services.submission.submit import submit_run
@@ -44,20 +46,42 @@ def rounds_to_watch(workspace: Workspace) -> int:
 def submit_sample(context: WorkspaceContext, *, rounds: int = ROUNDS, regenerate_outputs: bool = False) -> Run:
     """Submit it with what it needs: data, code, cluster. All of that is made once, so a second equal run is reused."""
     context.require(Role.CONTRIBUTOR)
-    folder = Path(settings.BASE_DIR) / "examples" / "penguins"
+    folder = _folder()
     _ensure_cluster(context)
     version = _ensure_data(context, folder / "penguins-raw.csv")
     snapshot = snapshots.take(context.workspace, folder)
+    asked = _submission(version, snapshot.digest, rounds, regenerate_outputs)
     return submit_run(
         context,
-        experiment=NAME,
-        graph=graph(str(version.pk), snapshot.digest),
-        parameters={"rounds": rounds},
-        regenerate_outputs=regenerate_outputs,
+        **asked,
         display_name=NAME,
         tags={"sample": "true"},
         trigger={"kind": "page", "name": context.actor},
     )
+
+
+def planned_sample(context: WorkspaceContext, *, rounds: int = ROUNDS) -> dict[str, Any]:
+    """What `submit_sample` submits, for a plan: nothing is made of what it needs. Raises NotFound where it has never run."""
+    with refusing():
+        manifest = rules.take(_folder(), snapshots.limits())
+    version = dataset_versions.find_version(context.workspace, DATASET)
+    return {
+        **_submission(version, manifest.digest, rounds, False),
+        "snapshots_to_come": [manifest.to_document()],
+    }
+
+
+def _folder() -> Path:
+    return Path(settings.BASE_DIR) / "examples" / "penguins"
+
+
+def _submission(version: DatasetVersion, snapshot: str, rounds: int, regenerate_outputs: bool) -> dict[str, Any]:
+    return {
+        "experiment": NAME,
+        "graph": graph(str(version.pk), snapshot),
+        "parameters": {"rounds": rounds},
+        "regenerate_outputs": regenerate_outputs,
+    }
 
 
 def graph(dataset: str, snapshot: str) -> dict[str, Any]:

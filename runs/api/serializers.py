@@ -260,6 +260,9 @@ class Launch(s.Serializer):  # type: ignore[type-arg]
     outputs = LaunchOutput(many=True)
     variables = s.DictField(child=s.CharField(), help_text="Of the run; no token.")
     distribution = s.DictField(allow_null=True)
+    secrets = s.ListField(
+        child=s.CharField(), help_text="Secret parameters: `${DUTO_SECRET_NAME}` stands in the place of each value."
+    )
 
 
 class FailIn(s.Serializer):  # type: ignore[type-arg]

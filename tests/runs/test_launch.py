@@ -112,6 +112,15 @@ def test_what_is_taken_for_a_secret(name: str, expected: bool) -> None:
     assert is_secret(name) == expected
 
 
+def test_a_secret_parameter_is_a_mark_whose_value_nobody_gets(scenario: RunScenario) -> None:
+    _prepare, train = chain(scenario, inputs=[], arguments=[{"parameter": "rate"}], params={"P": {"parameter": "rate"}})
+    assert train.root is not None
+    Run.objects.filter(pk=train.root.pk).update(parameters={"rate": {"$sealed": "00ff", "$digest": "aa"}})
+    found = launch(scenario, train)
+    assert found["arguments"] == ["${DUTO_SECRET_RATE}"] and found["params"] == {"P": "${DUTO_SECRET_RATE}"}
+    assert found["secrets"] == ["rate"] and "00ff" not in str(found)
+
+
 def test_what_cannot_be_started_is_refused_with_the_reason(scenario: RunScenario) -> None:
     prepare, train = chain(scenario)
     assert train.root is not None

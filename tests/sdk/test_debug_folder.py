@@ -20,9 +20,10 @@ from duto.debug.document import read
 from duto.debug.folder import DebugFolder
 from duto.debug.starting import secrets_in, start_of
 from duto.exceptions import UserErrorException
-from duto.run.debug import _DebugRun, variable_of
+from duto.run.debug import _DebugRun
 from duto.run.offline import METRICS
 from duto.spec.bindings import Bound
+from duto.spec.secrets import variable_of
 from tests.sdk.fake_studio import FakeStudio
 
 RUN = "019a0000-0000-7000-8000-000000000007"
@@ -54,7 +55,7 @@ def document(**changed: Any) -> dict[str, Any]:
             {"name": "model", "kind": "pipeline_data", "is_directory": True, "path_on_compute": None},
             {"name": "shared", "kind": "pipeline_data", "is_directory": None, "path_on_compute": None},
         ],
-        "variables": {"AZUREML_RUN_ID": RUN}, "distribution": None, **changed,
+        "variables": {"AZUREML_RUN_ID": RUN}, "distribution": None, "secrets": [], **changed,
     }  # fmt: skip
 
 
@@ -202,6 +203,24 @@ def test_a_command_is_one_line_of_a_shell_and_a_parallel_step_has_one_process(tm
     (folder.code / "train.py").write_bytes(SCRIPT)
     told = json.loads(start_of(folder, Bound(), sys.executable, "http://studio").variables["DUTO_PARALLEL"])
     assert (told["settings"]["node_count"], told["settings"]["process_count_per_node"]) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["python_script", "command"])
+def test_a_secret_parameter_is_given_by_a_variable_and_kept_nowhere(
+    studio: Studio, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    words: list[str] = ["${DUTO_SECRET_DB_PASS}"]
+    if kind == "command":
+        words = ["echo", "'${DUTO_SECRET_DB_PASS}'", "; exit 3"]
+    studio.document = document(kind=kind, arguments=words, params={"pass": words[0]}, secrets=["db-pass"])
+    assert debug() == 1
+    told = capfd.readouterr()
+    assert "set these variables: DUTO_SECRET_DB_PASS" in told.out and "Give it by the variable" in told.err
+    monkeypatch.setenv("DUTO_SECRET_DB_PASS", "it's $HOME")
+    assert debug() == 3
+    assert "it's $HOME" in capfd.readouterr().out
+    files = [each for each in (tmp_path / "here").rglob("*") if each.is_file()]
+    assert not [each for each in files if b"it's $HOME" in each.read_bytes()]
 
 
 def test_another_studio_than_the_sdk_is_told() -> None:

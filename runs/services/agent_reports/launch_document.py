@@ -19,7 +19,7 @@ from datasets.services.files import ResolvedFile
 from datasets.stores import WEB
 from duto.spec.graph import Input
 from duto.spec.kinds import KINDS
-from duto.spec.secrets import hidden
+from duto.spec.secrets import is_sealed, mark_of
 from duto_protocol.reading import builtins_of
 from runs.models import Output, Run, Snapshot, StepRun
 from runs.queries.files import require_kept
@@ -46,7 +46,12 @@ def launch_document(workspace: Workspace, run: Run) -> dict[str, Any]:
     _require_step(run)
     source = get_run(workspace, run.step.reused_from_id) if run.step.reused_from_id else run
     root = get_run(workspace, source.root_id) if source.root_id and source.root_id != source.pk else source
-    return _LaunchDocument(source, root, hidden(root.parameters)).document(None if source is run else run)
+    return _LaunchDocument(source, root, _marked(root.parameters)).document(None if source is run else run)
+
+
+def _marked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of parameters, and for those that are secret the marks in whose places a person puts them."""
+    return {name: mark_of(name) if is_sealed(value) else value for name, value in values.items()}
 
 
 def is_possible(kind: str) -> bool:
@@ -105,6 +110,7 @@ class _LaunchDocument(StepParts):
             ],
             "variables": self.variables(1),
             "distribution": builtins_of(spread) if spread else None,
+            "secrets": sorted(name for name, value in self.root.parameters.items() if is_sealed(value)),
         }
 
     def _snapshot(self) -> dict[str, Any]:

@@ -95,6 +95,8 @@ class Launch:
     outputs: Tuple[Output, ...]
     variables: Dict[str, str]
     distribution: Optional[Mapping[str, Any]]
+    # Names of parameters whose values are secrets: in texts of the above a mark stands for each.
+    secrets: Tuple[str, ...] = ()
 
     @property
     def processes(self) -> int:
@@ -125,6 +127,7 @@ def read(found: Any) -> Launch:
             outputs=tuple(map(_output, found["outputs"])),
             variables=dict(found["variables"]),
             distribution=found["distribution"],
+            secrets=tuple(found["secrets"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserErrorException(

@@ -18,12 +18,12 @@ from duto import credentials
 from duto.debug.document import Launch, read
 from duto.debug.folder import LAUNCH, DebugFolder
 from duto.exceptions import UserErrorException
-from duto.run.debug import SECRET, variable_of
 from duto.run.offline import METRICS
 from duto.spec import bindings, parallel, spark, step_variables
 from duto.spec.bindings import Bound, Unbound
 from duto.spec.filenames import unspelled
 from duto.spec.kinds import KINDS
+from duto.spec.secrets import VARIABLE, mark_of, variable_of
 from duto.spec.step_variables import Surroundings
 from duto.spec.units import counted
 
@@ -112,6 +112,9 @@ def notes_of(launch: Launch, code: Path) -> List[str]:
             f"Variables that look like secrets are not brought: {', '.join(withheld)}. Set them in your own environment, "
             "from which they are passed on."
         )
+    lacking = [variable_of(name) for name in launch.secrets if variable_of(name) not in os.environ]
+    if lacking:
+        found.append(f"Values of secret parameters are not brought; set these variables: {', '.join(lacking)}.")
     asked = [name for name in secrets_in(code) if variable_of(name) not in os.environ]
     if asked:
         given = ", ".join(f"{variable_of(name)} ({name})" for name in asked)
@@ -147,7 +150,8 @@ def write_files(folder: DebugFolder, start: Start, notes: Sequence[str], line: s
     if vscode := _of_vscode(folder.launch, start):
         place = folder.path / ".vscode" / "launch.json"
         place.parent.mkdir(exist_ok=True)
-        place.write_text(json.dumps(vscode, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(vscode, indent=2).replace("${" + VARIABLE, "${env:" + VARIABLE)
+        place.write_text(text + "\n", encoding="utf-8")
     (folder.path / "README.md").write_text(_readme(folder, notes, line), encoding="utf-8")
 
 
@@ -159,9 +163,11 @@ def run_here(path: Path, is_shell: bool = False) -> int:
     except (OSError, ValueError) as error:
         raise UserErrorException(f"'{path}' is no folder that `duto debug` made: {error}") from error
     variables = {str(name): str(value) for name, value in found["variables"].items()}
-    passed = [*folder.launch.environment.withheld, *(name for name in os.environ if name.startswith(SECRET))]
+    passed = [*folder.launch.environment.withheld, *(name for name in os.environ if name.startswith(VARIABLE))]
     variables.update({name: os.environ[name] for name in passed if name in os.environ})
-    argv = _shell() if is_shell else [str(each) for each in found["argv"]]
+    is_line = KINDS[folder.launch.kind].is_shell
+    argv = _shell() if is_shell else [_with_secrets(str(each), folder.launch, is_line) for each in found["argv"]]
+    variables = {name: _with_secrets(value, folder.launch) for name, value in variables.items()}
     if not is_shell:
         folder.clear_outputs()
         with contextlib.suppress(FileNotFoundError):
@@ -179,6 +185,23 @@ def run_here(path: Path, is_shell: bool = False) -> int:
     if not is_shell:
         _tell_end(folder, code)
     return code if code >= 0 else 128 - code
+
+
+def _with_secrets(text: str, launch: Launch, is_line: bool = False) -> str:
+    """A text with the values of secret parameters, which are never written down: of variables that a person has set. In a line
+    for a shell each stands in single quotes. Raises `UserErrorException` for one that is not set."""
+    for name in launch.secrets:
+        mark = mark_of(name)
+        if mark not in text:
+            continue
+        value = os.environ.get(variable_of(name))
+        if value is None:
+            raise UserErrorException(
+                f"The value of the secret parameter '{name}' was not brought to this machine. Give it by the variable "
+                f"{variable_of(name)}."
+            )
+        text = text.replace(mark, value.replace("'", "'\"'\"'") if is_line else value)
+    return text
 
 
 def _tell_end(folder: DebugFolder, code: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Any, Dict, Iterable, Mapping, Optional
@@ -14,13 +13,7 @@ from duto.exceptions import UserErrorException
 from duto.run.metric_logging import RunLogging
 from duto.run.offline import METRICS, _OfflineRun
 from duto.run.spool import now
-
-SECRET = "DUTO_SECRET_"  # noqa: S105 - the beginning of a variable's name
-
-
-def variable_of(secret: str) -> str:
-    """The variable by which `run.get_secret` is answered here."""
-    return SECRET + re.sub(r"[^A-Z0-9]", "_", secret.upper())
+from duto.spec.secrets import variable_of
 
 
 class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]

@@ -6,6 +6,7 @@ have equal digests. Whatever shows it shows `MASK`.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, Iterable, List, Mapping
 
 from duto.spec.errors import Problem
@@ -16,6 +17,19 @@ MASK = "•••"
 SEALED, DIGEST = "$sealed", "$digest"
 SHORTEST, LARGEST = 4, 25_600
 """Characters, since shorter texts cannot be hidden in a log; and bytes, as of a secret of the workspace."""
+
+VARIABLE = "DUTO_SECRET_"
+"""How the variables begin by which a person gives secrets to a step that runs outside of the studio."""
+
+
+def variable_of(name: str) -> str:
+    """The variable of a secret, or of a secret parameter, of this name."""
+    return VARIABLE + re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def mark_of(name: str) -> str:
+    """What stands for a secret where its value is to be put in."""
+    return "${%s}" % variable_of(name)
 
 
 def is_sealed(value: Any) -> bool:

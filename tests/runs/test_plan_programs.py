@@ -122,9 +122,10 @@ def test_an_experiment_plans_whatever_it_submits(scenario: Any, ws: Workspace, t
         assert (step.outcome, step.compute_target) == ("runs", "cpu") and rows() == before
     pipeline = Pipeline(ws, [PythonScriptStep("train.py", source_directory=str(tmp_path), compute_target="cpu")])
     assert experiment.plan(pipeline, regenerate_outputs=True).counts["runs"] == 1 and rows() == before
+    odd: Any = "train.py"
     with pytest.raises(UserErrorException, match="str cannot be submitted"):
-        experiment.plan("train.py")
-    with pytest.warns(UserWarning, match="colour"):
-        experiment.plan(script, colour="red")
+        experiment.plan(odd)
+    with pytest.raises(UserErrorException, match="ScriptRunConfig has no use for regenerate_outputs"):
+        experiment.plan(script, regenerate_outputs=True)
     run = experiment.submit(script)
     assert Run.objects.get(pk=run.id).kind == "script"

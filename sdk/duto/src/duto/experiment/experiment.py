@@ -172,21 +172,28 @@ class Experiment:
         config: Union[
             Pipeline, PublishedPipeline, PipelineEndpoint, ScriptRunConfig, Estimator, HyperDriveConfig, AutoMLConfig
         ],
-        **kwargs: Any,
+        pipeline_parameters: Optional[Mapping[str, object]] = None,
+        regenerate_outputs: bool = False,
+        priority: Optional[int] = None,
+        pipeline_version: Optional[str] = None,
+        resume_from: Union[PipelineRun, str, None] = None,
     ) -> RunPlan:
         """What `submit` with the same arguments would do. Nothing is uploaded, saved or started. An addition of ours.
 
         Args:
             config: what would run.
-            kwargs: those of `submit` that bear on it: for pipelines `pipeline_parameters`, `regenerate_outputs`,
-                `continue_on_step_failure` and `resume_from`; for endpoints `pipeline_version`; `priority`. Others are passed
-                over with a warning.
+            pipeline_parameters: of a pipeline: values of parameters by name; others have their defaults.
+            regenerate_outputs: of a pipeline: run every step, whatever could be reused.
+            priority: as of `submit`.
+            pipeline_version: of an endpoint: the version; None for the default.
+            resume_from: of a `Pipeline`: a failed or canceled run, or its id, that is to be resumed.
 
         Returns:
             The plan; printed, it is a table. A sweep or automated ML is one step of it, whose time is that of earlier ones.
 
         Raises:
-            UserErrorException: what is wrong, every problem by name, as `submit` would say it.
+            UserErrorException: what is wrong, every problem by name, as `submit` would say it; or an argument that `config` has
+                no use for.
             SnapshotException: the source directory cannot be read.
         """
         from duto.configuration.estimator import Estimator
@@ -198,20 +205,22 @@ class Experiment:
 
         if isinstance(config, Estimator):
             config = ScriptRunConfig(config.source_directory, run_config=config.run_config)
-        _pass_over(config, kwargs)
-        parameters = kwargs.get("pipeline_parameters") or kwargs.get("pipeline_params")
-        again = bool(kwargs.get("regenerate_outputs", False))
+        parameters, again = pipeline_parameters, regenerate_outputs
         if isinstance(config, Pipeline):
-            names = ("continue_on_step_failure", "priority", "resume_from")
-            given = {name: kwargs[name] for name in names if name in kwargs}
-            return config.plan(self.name, parameters, regenerate_outputs=again, **given)
+            _no_use(config, pipeline_version=pipeline_version)
+            return config.plan(
+                self.name, parameters, regenerate_outputs=again, priority=priority, resume_from=resume_from
+            )
+        _no_use(config, resume_from=resume_from)
         if isinstance(config, PublishedPipeline):
+            _no_use(config, pipeline_version=pipeline_version, priority=priority)
             return config.plan(self.name, parameters, regenerate_outputs=again)
         if isinstance(config, PipelineEndpoint):
-            version = kwargs.get("pipeline_version")
-            return config.plan(self.name, parameters, pipeline_version=version, regenerate_outputs=again)
-        builder, kind, priority = self._alone(config, kwargs.get("priority"))
-        return submission.plan_pipeline(builder, self.name, priority=priority, kind=kind)
+            _no_use(config, priority=priority)
+            return config.plan(self.name, parameters, pipeline_version=pipeline_version, regenerate_outputs=again)
+        _no_use(config, pipeline_parameters=parameters, regenerate_outputs=again, pipeline_version=pipeline_version)
+        builder, kind, given = self._alone(config, priority)
+        return submission.plan_pipeline(builder, self.name, priority=given, kind=kind)
 
     def _submit_alone(
         self,
@@ -483,6 +492,13 @@ def _pass_over(config: Any, given: Mapping[str, Any]) -> None:
 def _id_of(run: Any) -> Optional[str]:
     """The id of a run that may be named by its id."""
     return None if run is None else str(getattr(run, "id", run))
+
+
+def _no_use(config: object, **given: object) -> None:
+    """Raises `UserErrorException` for an argument that says something of another kind of run."""
+    for name, value in given.items():
+        if value not in (None, False):
+            raise UserErrorException(f"A {type(config).__name__} has no use for {name}.")
 
 
 def _no_config(config: object) -> UserErrorException:

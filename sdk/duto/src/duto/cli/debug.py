@@ -40,7 +40,7 @@ def debug(options: argparse.Namespace, output: Output) -> int:
     start = start_of(folder, folder.bind(), python, workspace.studio_url)
     notes = [*notes_of(launch, folder.code), *folder.notes]
     write_files(folder, start, notes, _line(options))
-    _tell(folder, start, notes, output)
+    _print_result(folder, start, notes, output)
     if options.prepare_only:
         return 0
     sys.stdout.flush()
@@ -97,7 +97,7 @@ def _python(folder: DebugFolder, options: argparse.Namespace, output: Output) ->
     return str(environment.ensure(folder.path / ".venv", found, say))
 
 
-def _tell(folder: DebugFolder, start: Start, notes: List[str], output: Output) -> None:
+def _print_result(folder: DebugFolder, start: Start, notes: List[str], output: Output) -> None:
     document = {
         "run": folder.launch.run, "step": folder.launch.step, "folder": str(folder.path), "argv": start.argv,
         "cwd": start.cwd, "metrics": start.metrics, "notes": notes,

@@ -168,9 +168,9 @@ def _run(command: List[str], environment: Environment, given: str = "") -> None:
     )  # fmt: skip
     if done.returncode == 0:
         return
-    told = [line.strip() for line in done.stdout.splitlines() if line.strip()][-12:]
+    found = [line.strip() for line in done.stdout.splitlines() if line.strip()][-12:]
     raise UserErrorException(
         "The environment could not be built: "
-        + "\n  ".join([f"{Path(command[0]).name} said:", *told])
+        + "\n  ".join([f"{Path(command[0]).name} said:", *found])
         + f"\n{_WITHOUT}"
     )

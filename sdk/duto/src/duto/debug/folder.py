@@ -78,7 +78,7 @@ class DebugFolder:
             )
 
     def bring(self, workspace: Any, missing: Iterable[Tuple[File, Path]]) -> None:
-        """Fetch the code that is not here, and these files. Raises what `Failures.tell` does."""
+        """Fetch the code that is not here, and these files. Raises what `Failures.raise_any` does."""
         code = [(file, place_of(self.code, file.path)) for file in self.launch.code]
         changed = [file.path for file, place in code if place.is_file() and not _is_same(file, place)]
         if changed and not self._is_fresh:
@@ -97,7 +97,7 @@ class DebugFolder:
 
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
             list(pool.map(fetch, wanted))
-        failures.tell()
+        failures.raise_any()
 
     def bind(self) -> Bound:
         """Make the places of inputs and outputs; what each name stands for."""

@@ -21,7 +21,7 @@ from duto.exceptions import UserErrorException
 from duto.run.offline import METRICS
 from duto.spec import bindings, parallel, spark, step_variables
 from duto.spec.bindings import Bound, Unbound
-from duto.spec.filenames import unspelled
+from duto.spec.filenames import unescaped_path
 from duto.spec.kinds import KINDS
 from duto.spec.secrets import VARIABLE, mark_of, variable_of
 from duto.spec.step_variables import Surroundings
@@ -83,7 +83,7 @@ def start_of(folder: DebugFolder, bound: Bound, python: str, studio: str) -> Sta
     variables = {
         **{name: os.environ[name] for name in KEPT if name in os.environ},
         **(_ALONE if launch.distribution else {}),
-        **_of_driver(folder),
+        **_driver_variables(folder),
         **step_variables.of_step(launch.variables, data, own, around),
         METRICS: str(folder.metrics),
     }
@@ -183,7 +183,7 @@ def run_here(path: Path, is_shell: bool = False) -> int:
         except KeyboardInterrupt:
             continue  # the script hears of it as well, and says when it is done
     if not is_shell:
-        _tell_end(folder, code)
+        _print_end(folder, code)
     return code if code >= 0 else 128 - code
 
 
@@ -204,7 +204,7 @@ def _with_secrets(text: str, launch: Launch, is_line: bool = False) -> str:
     return text
 
 
-def _tell_end(folder: DebugFolder, code: int) -> None:
+def _print_end(folder: DebugFolder, code: int) -> None:
     """On stderr, so that what the script printed stays what it is."""
     count = metrics_in(folder.metrics)
     kept = f" {counted(count, 'metric value')} in {folder.metrics}." if count else ""
@@ -234,7 +234,7 @@ def _argv(folder: DebugFolder, bound: Bound, python: str) -> List[str]:
     if kind.is_shell:
         program = shutil.which("bash") or shutil.which("sh") or "/bin/sh"
         return [program, "-c", "--", bindings.command(launch.arguments, bound, launch.params), "command"]
-    script = unspelled(launch.script)
+    script = unescaped_path(launch.script)
     if kind.has_script and not (folder.code / script).is_file():
         raise UserErrorException(f"The code has no '{launch.script}', which the step starts.")
     if kind.runs_its_script and os.name != "nt":
@@ -255,22 +255,22 @@ def _require_tools(launch: Launch) -> None:
         raise UserErrorException("The step runs a line of a shell. Start it in WSL, or where sh is on the PATH.")
 
 
-def _of_driver(folder: DebugFolder) -> Dict[str, str]:
+def _driver_variables(folder: DebugFolder) -> Dict[str, str]:
     """What the driver of a parallel or Spark step is told, as by an agent."""
     launch, own = folder.launch, folder.own / "tmp"
-    told: Dict[str, Any] = {
+    config: Dict[str, Any] = {
         "settings": launch.settings,
         "cores": os.cpu_count() or 1,
         "ledger": str(own / "ledger.jsonl"),
     }
     if launch.kind == parallel.KIND:
         forms = {each.name: each.partition_format for each in launch.inputs if each.partition_format}
-        told["settings"] = {**launch.settings, "node_count": 1, "process_count_per_node": 1}
-        told.update(partition_formats=forms, folder=str(own / "parallel"), earlier=[])
-        return {"DUTO_PARALLEL": json.dumps(told)}
+        config["settings"] = {**launch.settings, "node_count": 1, "process_count_per_node": 1}
+        config.update(partition_formats=forms, folder=str(own / "parallel"), earlier=[])
+        return {"DUTO_PARALLEL": json.dumps(config)}
     if launch.kind in spark.KINDS:
-        told.update(master="", memory=None, folder=str(own / "spark"))
-        return {"DUTO_SPARK": json.dumps(told)}
+        config.update(master="", memory=None, folder=str(own / "spark"))
+        return {"DUTO_SPARK": json.dumps(config)}
     return {}
 
 
@@ -299,7 +299,7 @@ def _readme(folder: DebugFolder, notes: Sequence[str], line: str) -> str:
     inputs = "".join(
         f"* `{each.name}` is {each.origin or 'nothing'}, {len(each.files)} files\n" for each in launch.inputs
     )
-    told = "".join(f"* {each}\n" for each in notes)
+    differences = "".join(f"* {each}\n" for each in notes)
     return (
         f"# The step {launch.step}\n\n"
         f"Of the experiment {launch.experiment}, step run {launch.run} ({launch.status}). Made by:\n\n    {line}\n\n"
@@ -312,5 +312,6 @@ def _readme(folder: DebugFolder, notes: Sequence[str], line: str) -> str:
         "| `metrics.jsonl` | what it logs, a JSON document a line; new at each start |\n"
         "| `environment/`, `.venv/` | its packages, and its Python where that was built |\n"
         "| `.duto/` | the SDK, the variables, and what was brought |\n\n"
-        f"## Inputs\n\n{inputs or 'It has none.'}\n\n" + (f"## Other than in the studio\n\n{told}" if told else "")
+        f"## Inputs\n\n{inputs or 'It has none.'}\n\n"
+        + (f"## Other than in the studio\n\n{differences}" if differences else "")
     )

@@ -77,7 +77,7 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
 
     def upload_file(self, name: str, path_or_stream: Any, datastore_name: Optional[str] = None) -> None:
         """Copy a file to `artifacts/` of the folder."""
-        _tell_place(name, datastore_name)
+        _print_place(name, datastore_name)
         if isinstance(path_or_stream, (str, os.PathLike)):
             self._put_artifact(name, local_file(path_or_stream).read_bytes())
         else:
@@ -86,7 +86,7 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
 
     def upload_folder(self, name: str, path: str, datastore_name: Optional[str] = None) -> None:
         """Copy a folder to `artifacts/` of the folder."""
-        _tell_place(name, datastore_name)
+        _print_place(name, datastore_name)
         shutil.copytree(path, str(place_of(self._artifacts, name)), dirs_exist_ok=True)
 
     def flush(self, timeout_seconds: float = 300) -> None:
@@ -123,7 +123,7 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
         )
 
 
-def _tell_place(name: str, datastore: Optional[str]) -> None:
+def _print_place(name: str, datastore: Optional[str]) -> None:
     if datastore is not None:
         print(f"'{name}' is kept in artifacts/ here, and not on the datastore '{datastore}'.")
 

@@ -515,4 +515,8 @@ def test_why_one_was_refused_is_said_in_the_language_of_whoever_reads(scenario: 
     assert len(said) == 3 and all(english != portuguese for english, portuguese in said.items()), said
     assert said["The pipeline 'Nightly' is disabled. Enable it on its page first."].startswith("O pipeline")
     odd = {"text": "of another release", "code": "disabled", "facts": {"pipeline": "x"}}
-    assert stored_messages.localized(odd) == stored_messages.localized({"text": "of another release"}) == "of another release"
+    assert (
+        stored_messages.localized(odd)
+        == stored_messages.localized({"text": "of another release"})
+        == "of another release"
+    )

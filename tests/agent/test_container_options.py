@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compute.relaxations import OPTIONS
-from duto_agent.launchers.arguments import understood
+from duto_agent.launchers.arguments import parse_arguments
 from duto_agent.launchers.base import AttemptKey, Launch, LaunchFailed, Reservation
 from duto_agent.launchers.container import (
     READERS,
@@ -95,14 +95,14 @@ def test_an_agent_knows_every_option_that_a_studio_takes() -> None:
 
 def test_of_the_words_to_docker_run_a_few_are_honoured() -> None:
     given = ["--shm-size", "2g", "-e A=1", "--env=B=x=y"]
-    assert understood(given) == ({"shm_size": 2 << 30}, {"A": "1", "B": "x=y"})
-    assert understood([]) == ({}, {})
+    assert parse_arguments(given) == ({"shm_size": 2 << 30}, {"A": "1", "B": "x=y"})
+    assert parse_arguments([]) == ({}, {})
 
 
 @pytest.mark.parametrize("given", [["--privileged"], ["-v", "/:/host"], ["--shm-size", "lots"], ["--shm-size"], ["x"]])
 def test_any_other_word_is_refused_by_name(given: list[str]) -> None:
     with pytest.raises(LaunchFailed, match=given[0]):
-        understood(given)
+        parse_arguments(given)
 
 
 def test_sizes_are_read_as_people_write_them() -> None:

@@ -18,7 +18,7 @@ from duto_agent.attempt.bindings import Bound
 from duto_agent.disk_space import require_space
 from duto_agent.environments.builder import FONT_FOLDER
 from duto_agent.files import read_json, remove_tree, write_json
-from duto_agent.launchers.arguments import understood
+from duto_agent.launchers.arguments import parse_arguments
 from duto_agent.launchers.base import AttemptKey, Bind, Launch, Reservation
 from duto_agent.launchers.shim_state import ranks_folder
 from duto_agent.paths import BadPath, inside, plain_name
@@ -230,7 +230,7 @@ def launch_of(
 ) -> Launch:
     """The command, its variables and its limits."""
     container = spec.container if image else ContainerSpec()
-    options, variables = understood(container.arguments)
+    options, variables = parse_arguments(container.arguments)
     argv = _argv(directory / "work", spec, bound, python)
     if spec.distribution is not None:
         argv = started_together(directory, spec, spec.distribution, argv, python)

@@ -13,7 +13,7 @@ HONOURED = "--shm-size and --env"
 NAMES = {"--shm-size": "shm_size", "-e": "env", "--env": "env"}
 
 
-def understood(arguments: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
+def parse_arguments(arguments: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """(container options, variables) of `["--shm-size", "2g", "--env=A=1"]`. Raises LaunchFailed for any other word."""
     options: dict[str, Any] = {}
     variables: dict[str, str] = {}

@@ -50,7 +50,7 @@ class Reservation:
 class Launch:
     """Everything that a launcher needs to know to run one attempt.
 
-    Paths are those of the host; a launcher that has sandbox shows the attempt's directory and each bind at the
+    Paths are those of the host; a launcher with a sandbox shows the attempt's directory and each bind at the
     same path inside, so that arguments and variables need no translation.
     """
 

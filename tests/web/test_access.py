@@ -150,7 +150,7 @@ def pages_of(site: Site) -> dict[str, str]:
         "the end": "/w/lab/settings/workspace/delete/", "register": "/w/lab/data/register/", "register a path": "/w/lab/data/register/?from=path",
         "register from the web": "/w/lab/data/register/?from=web", "lost": "/w/lab/no/such/page/", "nowhere": "/nowhere/",
         **{form: f"/w/lab/settings/{form}/" for form in ("people/link", "members/add", "tokens/create", "secrets/set")},
-        **{form: f"/w/lab/endpoints/{endpoint.pk}/{form}/" for form in ("tokens/create", "form/open")},
+        **{f"endpoint {form}": f"/w/lab/endpoints/{endpoint.pk}/{form}/" for form in ("tokens/create", "form/open")},
         "workspaces": "/workspaces/", "new workspace": "/workspaces/new/", "docs": "/api/v1/docs",
         **{f"studio {tab}": f"/studio/{tab}" for tab in ("", "workspaces/", "people/", "banner/")},
         "password": "/accounts/password/change/", "who are you": "/accounts/reauthenticate/",

@@ -5,7 +5,7 @@ A wrong link, and one that is off, are told apart from nothing: the plain page o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -20,8 +20,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from core import once
+from core import encryption, once
 from core.errors import StudioError, TooManyRequests
+from duto.spec import canonical
 from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
 from duto.spec.graph import read_graph
@@ -131,7 +132,7 @@ def _start(
     secret: str,
     values: dict[str, Any],
 ) -> str:
-    """Start the run, once for each form that was loaded; the address of its page.
+    """Start the run, once for each form that was loaded and these values; the address of its page.
 
     Raises SpecError for values that a parameter does not take, TooManyRequests, and whatever else keeps it from running.
     """
@@ -139,7 +140,7 @@ def _start(
     endpoint = version.endpoint
     endpoint.workspace = context.workspace
     try:
-        with once.asking(context.keys_of, request.POST.get(once.FIELD)):
+        with once.asking(context.keys_of, _key(request, values)):
             made = publishing.trigger_endpoint(
                 context, endpoint, source="form", experiment=name_from(endpoint.name), parameters=values
             )
@@ -147,6 +148,15 @@ def _start(
     except once.Repeated as done:
         key = done.kept.made_id
     return reverse("endpoint-form-run", args=[secret, key])
+
+
+def _key(request: HttpRequest, values: Mapping[str, Any]) -> str | None:
+    """What a repetition is known by. Whoever goes back and changes a value means another run, not that of before."""
+    key = request.POST.get(once.FIELD)
+    if not key:
+        return key
+    # Keyed, since it is kept: nobody may try secrets against it.
+    return f"{key} {encryption.keyed_digest(canonical.canonical(values), b'form')}"
 
 
 def _takes_runs(context: WorkspaceContext, endpoint: PipelineEndpoint, version: PipelineEndpointVersion) -> bool:

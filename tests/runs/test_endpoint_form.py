@@ -186,8 +186,10 @@ def test_a_double_click_starts_one_run(scenario: RunScenario, endpoint: Pipeline
     first, again = (send(path, once=key[1]) for _ in range(2))
     assert first["Location"] == again["Location"] and Run.objects.filter(parent=None).count() == 1
     assert started(send(path, once=str(uuid7()))).pk != started(first).pk
+    other = started(send(path, once=key[1], p_note="changed after going back"))
+    assert other.parameters["note"] == "changed after going back" and other.pk != started(first).pk
     bad = send(path, once="\u00e9")
-    assert bad.status_code == 400 and Run.objects.filter(parent=None).count() == 2
+    assert bad.status_code == 400 and Run.objects.filter(parent=None).count() == 3
 
 
 def test_a_value_that_does_not_fit_is_told_at_its_field_and_starts_nothing(

@@ -16,6 +16,7 @@ from django.db import connection
 from django.test import Client
 
 import duto
+from compute.models import ComputeTarget
 from core.clock import now
 from core.errors import Unauthenticated
 from core.ids import uuid7
@@ -340,6 +341,16 @@ def test_what_takes_no_runs_takes_none_of_it(scenario: RunScenario, endpoint: Pi
         assert answer.status_code == 200 if not code else refused(answer, 409, code)
     Workspace.objects.filter(pk=scenario.workspace.pk).update(archived_at=now())
     refused(call(client, path), 409, "archived")
+
+
+def test_what_keeps_it_from_running_is_told_without_names(scenario: RunScenario, endpoint: PipelineEndpoint) -> None:
+    path, client = address(scenario, endpoint), caller(scenario, endpoint)
+    assert "'many'" in refused(call(client, path, ParameterAssignments={"epochs": "many"}), 422, "wrong_type")
+    ComputeTarget.objects.filter(workspace=scenario.workspace).update(name="hush")
+    answer = call(client, path)
+    assert "Ask whoever gave you the token" in refused(answer, 422, "unknown_compute")
+    assert not re.search("hush|cpu|train|lab", answer.content.decode())
+    assert "hush" in refused(call(scenario.client, path), 422, "unknown_compute"), "a member is told"
 
 
 def test_a_revocation_that_came_in_between_counts(scenario: RunScenario, endpoint: PipelineEndpoint) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -11,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from core.clock import now
-from core.errors import TooManyRequests, Unauthenticated
+from core.errors import StudioError, TooManyRequests, Unauthenticated
 from pipelines.models import PipelineEndpointVersion
 from runs.models import EndpointRun, Run
 from workspaces.access import WorkspaceContext
@@ -19,6 +21,11 @@ from workspaces.models import ApiToken
 from workspaces.services import audit
 
 WINDOW = timedelta(hours=1)
+# Refusals about what the caller sent, and about the endpoint: these name nothing else of the workspace.
+OF_CALLER = frozenset({
+    "wrong_type", "not_a_choice", "out_of_range", "too_long", "secret_missing", "bad_name", "archived", "disabled",
+    "given_up",
+})  # fmt: skip
 
 
 def require_turn(context: WorkspaceContext) -> None:
@@ -48,6 +55,23 @@ def note(context: WorkspaceContext, run: Run, version: PipelineEndpointVersion) 
     if token is not None and token.kind == ApiToken.Kind.FORM:
         endpoint = version.endpoint
         audit.note(context, "endpoint.form_run", str(endpoint.pk), name=endpoint.name, run=str(run.pk))
+
+
+@contextmanager
+def without_names(context: WorkspaceContext) -> Iterator[None]:
+    """Starts a run inside. A token of an endpoint is told of a refusal that is about the workspace its code and status
+    alone: the words name clusters, datastores and environments, also those that the endpoint does not use."""
+    try:
+        yield
+    except (TooManyRequests, Unauthenticated):
+        raise
+    except StudioError as refusal:
+        problems = refusal.facts.get("problems") or ()
+        codes = {refusal.code, *(each["code"] for each in problems)}
+        if context.endpoint is None or codes <= OF_CALLER:
+            raise
+        text = _("The endpoint cannot be run at present. Ask whoever gave you the token.")
+        raise type(refusal)(text, code=refusal.code) from refusal
 
 
 def is_of_token(context: WorkspaceContext, run_id: UUID) -> bool:

@@ -210,7 +210,8 @@ def trigger_endpoint(
         if on_made is not None:
             on_made(run)
 
-    return trigger(context, chosen.pipeline, source=source, name=name or endpoint.name, on_made=note, **asked)
+    with endpoint_runs.without_names(context):
+        return trigger(context, chosen.pipeline, source=source, name=name or endpoint.name, on_made=note, **asked)
 
 
 def version_to_run(endpoint: PipelineEndpoint, version: str) -> PipelineEndpointVersion:

@@ -99,7 +99,8 @@ class PlaceInput(forms.MultiWidget):
     def __init__(self, label: str, stores: Sequence[str]) -> None:
         store = forms.Select(choices=[("", _("the default")), *((each, each) for each in stores)])
         path = forms.TextInput(attrs={"aria-label": _("%(name)s: path") % {"name": label}})
-        super().__init__([store, path])
+        # No parameter has a '=' in its name, so that none has the name of a part.
+        super().__init__({"=store": store, "=path": path})
 
     def id_for_label(self, id_: str) -> str:
         return f"{id_}_0" if id_ else ""

@@ -111,6 +111,18 @@ def test_a_plan_comes_true(crew: Planner) -> None:
     assert crew.come_true(graph)[0]["prepare"] == "runs"
 
 
+@pytest.mark.parametrize("value", [1e16, -0.0, 1.2345678901234567e300])
+def test_numbers_that_a_database_writes_otherwise_are_foreseen(crew: Planner, value: float) -> None:
+    """PostgreSQL gives them back as whole numbers, and without the sign of nothing."""
+    values = {"number": value, "several": [value], "options": {"x": value}}
+    defaults = {"number": ("float", 0.5), "several": ("list", [0.5]), "options": ("json", {})}
+    graph = crew.graph()
+    graph["parameters"] += [{"name": name, "type": kind, "default": each} for name, (kind, each) in defaults.items()]
+    graph["steps"][0]["arguments"] = [{"parameter": name} for name in values]
+    assert crew.come_true(graph, parameters=values)[0]["prepare"] == "runs"
+    assert crew.come_true(graph, parameters=values)[0]["prepare"] == "reused"
+
+
 def test_it_says_what_is_read_how_long_it_takes_and_when_it_is_over(crew: Planner) -> None:
     put(crew.scenario, "raw/a.csv", "x" * 1000)
     graph = crew.graph()

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from duto.exceptions import UserErrorException
@@ -105,6 +105,9 @@ def test_a_value_becomes_typed(kind: str, given: Any, typed: Any) -> None:
         ("datetime", "٢٠٢٤-05-31"),
         ("datetime", 1717165800),
         ("datetime", ""),
+        ("data_path", "../x"),
+        ("data_path", {"datastore": "raw/../..", "path": "x"}),
+        ("data_path", ["raw"]),
     ],
 )
 def test_a_value_of_another_type_is_named(kind: str, given: Any) -> None:
@@ -272,6 +275,8 @@ def test_two_of_one_name_that_take_other_values_are_told(tmp_path: Any, monkeypa
     assert "differ in their type, their choices, their bounds or their help" in builder.problems[0].message
 
 
+# The first zone reads the tables of all zones.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.datetimes(timezones=st.timezones()))
 def test_every_moment_comes_back(moment: datetime) -> None:
     try:

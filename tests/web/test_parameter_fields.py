@@ -196,14 +196,34 @@ def test_datasets_and_datastores_are_offered() -> None:
 
     graph = one("data_path", {"datastore": "raw", "path": "a/b"})
     html = str(ParameterForm(graph, None, workspace=workspace)["p_x"].as_field_group())
-    assert re.search(r'<select name="p_x_0" id="id_p_x_0"[^>]*>', html) and 'for="id_p_x_0"' in html
-    assert '<option value="raw" selected>raw</option>' in html and 'name="p_x_1" value="a/b"' in html
+    assert re.search(r'<select name="p_x_=store" id="id_p_x_0"[^>]*>', html) and 'for="id_p_x_0"' in html
+    assert '<option value="raw" selected>raw</option>' in html and 'name="p_x_=path" value="a/b"' in html
     for data, value in (
-        (sent(p_x_0="raw", p_x_1=" c "), {"x": {"datastore": "raw", "path": "c"}}),
+        (sent(**{"p_x_=store": "raw", "p_x_=path": " c "}), {"x": {"datastore": "raw", "path": "c"}}),
         (sent(p_x="raw/d"), {"x": {"datastore": "raw", "path": "d"}}),
-        (sent(p_x_0="", p_x_1=""), {}),
+        (sent(**{"p_x_=store": "", "p_x_=path": ""}), {}),
     ):
         form = ParameterForm(graph, None, data, workspace=workspace)
         assert form.is_valid() and form.values() == value
-    form = ParameterForm(graph, None, sent(p_x_0="", p_x_1="c"), workspace=workspace)
+    form = ParameterForm(graph, None, sent(**{"p_x_=store": "", "p_x_=path": "c"}), workspace=workspace)
     assert not form.is_valid() and 'value="c"' in str(form["p_x"])
+
+
+@pytest.mark.django_db
+def test_no_parameter_has_the_name_of_a_part_of_another() -> None:
+    workspace = RunScenario().workspace
+    Datastore.objects.create(workspace=workspace, name="raw")
+    place = {"datastore": "raw", "path": "a"}
+    graph = {
+        "parameters": [
+            {"name": "x", "type": "data_path", "default": place},
+            *({"name": f"x_{part}", "type": "string", "default": "mine"} for part in ("0", "1", "store", "path")),
+        ]
+    }
+    html = str(ParameterForm(graph, None, workspace=workspace))
+    names = re.findall(r'name="(p_[^"]+)"', html)
+    assert len(names) == len(set(names)) == 6
+    data = sent(**dict.fromkeys(names, "mine"))
+    data["p_x_=store"] = "raw"
+    form = ParameterForm(graph, None, data, workspace=workspace)
+    assert form.is_valid() and form.values()["x"] == {"datastore": "raw", "path": "mine"}

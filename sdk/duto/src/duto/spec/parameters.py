@@ -260,12 +260,13 @@ def _data_path(value: Any) -> Dict[str, str]:
     if isinstance(value, str):
         datastore, _, path = value.partition("/")
         value = {"datastore": datastore, "path": path}
-    if not isinstance(value, Mapping) or not value.get("datastore"):
+    store = str(value.get("datastore") or "") if isinstance(value, Mapping) else ""
+    if not store or "/" in store or why_no_place(store):  # a script puts it before the path
         raise ValueError
     path = place_on(str(value.get("path") or ""))
     if why_no_place(path):
         raise ValueError
-    return {"datastore": str(value["datastore"]), "path": path}
+    return {"datastore": store, "path": path}
 
 
 def _list(value: Any) -> List[Any]:

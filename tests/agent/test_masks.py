@@ -76,6 +76,14 @@ def test_there_is_an_end_to_what_is_kept() -> None:
     assert taken[-2] and not taken[-1]
 
 
+def test_what_the_script_has_in_any_case_is_hidden_however_much_it_is() -> None:
+    masks = Masks()
+    values = [b"\n".join(b"%s%04d" % (key, number) for number in range(3_600)) for key in (b"a", b"b", b"c")]
+    assert all(masks.add(value, is_given=True) for value in values)
+    assert masks.hide(b"c3599 of the last", is_last=True) == b"*** of the last"
+    assert not masks.add(b"asked for later")
+
+
 def say(steps: Steps, code: str, folder: str = "tmp") -> tuple[bytes, int | None, Path]:
     """What a script's log holds that asks the shim as the SDK does."""
     head = f"import sys\nsys.path.insert(0, {str(SDK)!r})\nfrom duto.client.masking import hide\n"

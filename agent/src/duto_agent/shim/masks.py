@@ -31,11 +31,12 @@ class Masks:
     def _texts(self) -> set[bytes]:
         return self._first._own
 
-    def add(self, value: bytes) -> bool:
-        """Hide this from now on: as a whole, without the blanks around it, and each of its lines."""
+    def add(self, value: bytes, *, is_given: bool = False) -> bool:
+        """Hide this from now on: as a whole, without the blanks around it, and each of its lines; False where that is too
+        much. `is_given`: the script has it in any case, so that it is hidden whatever that takes."""
         texts = {value, value.strip(), *(line.strip() for line in value.splitlines())}
         wanted = {text for text in texts if len(text.decode("utf-8", "replace")) >= SHORTEST} | self._texts
-        if len(wanted) > MOST_TEXTS or sum(map(len, wanted)) > MOST_BYTES:
+        if not is_given and (len(wanted) > MOST_TEXTS or sum(map(len, wanted)) > MOST_BYTES):
             return False
         self._own = wanted
         return True

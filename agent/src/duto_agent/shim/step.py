@@ -81,7 +81,7 @@ class Step:
         self.log = Log(directory, int(launch.get("log_cap") or 1 << 30))
         self.masks = Masks()
         for value in launch.get("masks") or ():
-            self.masks.add(value.encode())
+            self.masks.add(value.encode(), is_given=True)
         self.mask_requests: MaskRequests | None = None
         self.ranks: RankLogs | None = None
         self.child = 0

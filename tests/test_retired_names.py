@@ -64,6 +64,7 @@ WORDS = {
     "House": "WorkspaceScenario", "Lab": "RunScenario", "bell": "wakeup", "blow": "fault", "board": "run_state", "deed": "action",
     "deeds": "actions", "door": "client", "doorbell": "notify_address", "error_told": "localized_error", "house": "scenario",
     "happening": "event", "is_told": "is_reported", "is_unspoken": "has_no_runtime", "lab": "scenario", "message_told": "localized_message", "reason_told": "localized_reason", "rung": "woken",
+    "told": "what it is: facts, answer, message, found",
     "unused_told": "localized_unused", "walled": "sandboxed", "warning_told": "localized_warning",
     "warnings_told": "localized_warnings", "wish": "what is asked or preferred", "wishes": "what is asked or preferred",
 }  # fmt: skip

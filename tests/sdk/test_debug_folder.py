@@ -201,8 +201,8 @@ def test_a_command_is_one_line_of_a_shell_and_a_parallel_step_has_one_process(tm
     folder = DebugFolder(tmp_path, read(given))
     folder.code.mkdir()
     (folder.code / "train.py").write_bytes(SCRIPT)
-    told = json.loads(start_of(folder, Bound(), sys.executable, "http://studio").variables["DUTO_PARALLEL"])
-    assert (told["settings"]["node_count"], told["settings"]["process_count_per_node"]) == (1, 1)
+    plan = json.loads(start_of(folder, Bound(), sys.executable, "http://studio").variables["DUTO_PARALLEL"])
+    assert (plan["settings"]["node_count"], plan["settings"]["process_count_per_node"]) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", ["python_script", "command"])
@@ -214,8 +214,8 @@ def test_a_secret_parameter_is_given_by_a_variable_and_kept_nowhere(
         words = ["echo", "'${DUTO_SECRET_DB_PASS}'", "; exit 3"]
     studio.document = document(kind=kind, arguments=words, params={"pass": words[0]}, secrets=["db-pass"])
     assert debug() == 1
-    told = capfd.readouterr()
-    assert "set these variables: DUTO_SECRET_DB_PASS" in told.out and "Give it by the variable" in told.err
+    printed = capfd.readouterr()
+    assert "set these variables: DUTO_SECRET_DB_PASS" in printed.out and "Give it by the variable" in printed.err
     monkeypatch.setenv("DUTO_SECRET_DB_PASS", "it's $HOME")
     assert debug() == 3
     assert "it's $HOME" in capfd.readouterr().out

@@ -122,7 +122,7 @@ def test_values_are_kept_typed_and_reach_the_step_as_text(scenario: RunScenario,
     }  # fmt: skip
     step = scenario.step(run, "train")
     attempt = Attempt(run=step, workspace=scenario.workspace, number=1, epoch=1)
-    assert SpecOf(attempt)._arguments() == [
+    assert SpecOf(attempt).arguments() == [
         "7", "0.5", "small", "", "False", "[1,2]", '{"a":{},"b":[1,"é"]}', "2024-05-31T12:30:00+00:00",
     ]  # fmt: skip
 
@@ -130,7 +130,7 @@ def test_values_are_kept_typed_and_reach_the_step_as_text(scenario: RunScenario,
 def test_an_object_that_looks_like_a_path_is_one_no_more(scenario: RunScenario, graph: dict[str, Any]) -> None:
     run = Run.objects.get(pk=scenario.post("runs/", {"experiment": "e", "graph": graph}).json()["id"])
     attempt = Attempt(run=scenario.step(run, "train"), workspace=scenario.workspace, number=1, epoch=1)
-    assert SpecOf(attempt)._arguments()[6] == '{"datastore":"a","path":"b"}'
+    assert SpecOf(attempt).arguments()[6] == '{"datastore":"a","path":"b"}'
 
 
 VALUES = st.one_of(

@@ -190,7 +190,7 @@ def test_a_run_is_published_and_triggered_by_form_and_by_the_curl_line(
     assert page.get_by_label("rounds").get_attribute("type") == "number"
     page.get_by_label("rounds").fill("8")
     page.get_by_label("rate").fill("0.25")
-    page.get_by_label("scale").select_option("false")
+    page.get_by_label("scale").uncheck()
     page.get_by_label("note").fill("by form")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator("run-graph")).to_be_visible()

@@ -75,7 +75,7 @@ def test_a_step_gets_it_and_nothing_else_does(keeper: Keeper) -> None:
     run = keeper.done()
     assert run.status == "Completed" and is_sealed(run.parameters["password"])
     spec = keeper.spec(run)
-    assert spec._arguments() == ["--password", VALUE] and spec._text({"parameter": "password"}) == VALUE
+    assert spec.arguments() == ["--password", VALUE] and spec.text({"parameter": "password"}) == VALUE
     assert spec.masks == [VALUE] and spec.spec().masks == [VALUE]
     assert VALUE not in rows() and "geheim" not in rows()
     keeper.scenario.client.force_login(keeper.scenario.owner)

@@ -9,6 +9,7 @@ import pytest
 
 from compute.models import Host
 from core.clock import now
+from core.heartbeats import lease, renew_after
 from core.models import Beat
 from runs.models import Attempt, Run
 from runs.services.maintenance import lease_expiry, unresponsive
@@ -265,6 +266,22 @@ def test_of_two_attempts_of_a_host_one_can_go_silent_alone(context: WorkspaceCon
     Attempt.objects.filter(pk=gone["attempt"]).update(lease_until=now() - timedelta(seconds=1))
     assert lease_expiry.expire() == 1
     assert Attempt.objects.get(pk=gone["attempt"]).cause == "attempt_lost"
+
+
+def test_of_a_host_that_died_after_a_call_which_renewed_some_leases_no_attempt_is_taken_for_lost_alone(
+    context: WorkspaceContext, agent: Agent
+) -> None:
+    """The lease of one attempt was fresh at the last call, and so ends before that of the other, and before the host is silent."""
+    run = submit_chain(context, "a")
+    gone = work_of(agent)
+    web_is_up()
+    ended = now() - timedelta(milliseconds=1)
+    Attempt.objects.filter(pk=gone["attempt"]).update(lease_until=ended)
+    last_call = ended - lease() + renew_after() * 0.9
+    Host.objects.filter(pk=agent.host.pk).update(last_seen_at=last_call)
+    assert lease_expiry.expire() == 1
+    assert Attempt.objects.get(pk=gone["attempt"]).cause == "host_lost"
+    assert Attempt.objects.filter(run__parent=run).count() == 2, "a host that is lost is none of the step's faults"
 
 
 # --- words out of order ---

@@ -473,7 +473,7 @@ def test_schedules_of_an_archived_workspace_rest(scenario: RunScenario, pipeline
     Tick.objects.create(schedule=waiting, due_at=now(), fires_at=now())
     later = {**MINUTELY, "interval": 1000, "start_time": "2099-01-01T00:00:00"}
     backfilled = scheduled(scenario, pipeline, timetable=later)
-    backfills.create(scenario.context, backfilled, now() - timedelta(hours=20), now())
+    backfills.create(scenario.context, backfilled, now() - timedelta(minutes=1000), now())
     Workspace.objects.filter(pk=scenario.workspace.pk).update(archived_at=now())
     put_back(made, minutes=10)
     look(made)

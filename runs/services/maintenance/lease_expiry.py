@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from core.clock import format_utc, now
-from core.heartbeats import lease, web_listened
+from core.heartbeats import lease, renew_after, web_listened
 from runs.models import Attempt, Run
 from runs.queries.graphs import parse_graph
 from runs.services.orchestration import failures
@@ -49,8 +49,15 @@ def _give_up(key: Any, root_id: Any) -> int:
 
 
 def _cause(attempt: Attempt, host: Any) -> str:
-    """A host that is heard of while its attempt is not has lost the attempt; else the host itself is lost."""
-    alive = host and not host.revoked_at and host.last_seen_at and host.last_seen_at > now() - lease()
+    """A host that is heard of while its attempt is not has lost the attempt; else the host itself is lost.
+
+    A call renews no lease that is fresh: only one that came later shows that its agent holds the attempt no longer. Else the
+    attempts of a host that has died would end one after the other, and the first of them as if the host were there.
+    """
+    if host is None or host.revoked_at or host.last_seen_at is None or attempt.lease_until is None:
+        return "host_lost"
+    renewed_at = attempt.lease_until - lease()
+    alive = host.last_seen_at > max(now() - lease(), renewed_at + renew_after())
     return "attempt_lost" if alive else "host_lost"
 
 

@@ -10,29 +10,62 @@ import pytest
 
 from studio.bootstrap import ROOT
 
-# Each module in a process of its own, which is a fork of one that has loaded other people's libraries alone; for the
-# server the applications with their models, too, since Django loads those first wherever it runs.
+# Each module in a process of its own, which is a fork of one that has loaded other people's libraries alone: all that any of
+# the modules asks for, so that no fork does that again. For the server the applications with their models, too, since Django
+# loads those first wherever it runs.
 EACH = """
-import importlib, os, sys, traceback
-server, names = sys.argv[1] == "server", sys.argv[2:]
-if server:
+import gc, importlib, os, sys, traceback
+kind, names = sys.argv[1], sys.argv[2:]
+ours = {name.partition(".")[0] for name in names}
+# Its views import what the settings name.
+ours_or_names_ours = {*ours, "rest_framework", "drf_spectacular"}
+if kind == "server":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
     import django
     django.setup()
-else:
-    import httpx, json, logging, typing  # noqa
-failed = []
-for name in names:
-    child = os.fork()
-    if not child:
+
+def load(names, told):
+    for name in names:
         try:
             importlib.import_module(name)
         except BaseException:
-            traceback.print_exc()
+            told()
+
+def fork(work):
+    child = os.fork()
+    if not child:
+        try:
+            work()
+        except BaseException:
             os._exit(1)
         os._exit(0)
-    if os.waitpid(child, 0)[1]:
-        failed.append(name)
+    return child
+
+def tell_of_others():
+    load(names, lambda: None)  # it is told when its turn comes
+    with open(write, "w") as pipe:
+        pipe.write(" ".join(name for name in list(sys.modules) if name.partition(".")[0] not in ours_or_names_ours))
+
+def mine():
+    return {name for name in sys.modules if name.partition(".")[0] in ours}
+
+read, write = os.pipe()
+child = fork(tell_of_others)
+os.close(write)
+with open(read) as pipe:
+    others = pipe.read().split()
+os.waitpid(child, 0)
+before = mine()
+load(others, lambda: None)
+assert mine() == before, mine() - before
+gc.collect()
+gc.freeze()
+
+def told():
+    traceback.print_exc()
+    os._exit(1)
+
+failed = [name for name in names if os.waitpid(fork(lambda: load([name], told)), 0)[1]]
 print("cannot be imported first:", *failed) if failed else print("all", len(names))
 """
 PLACES = {

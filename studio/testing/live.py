@@ -28,12 +28,12 @@ def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def eventually(look: Callable[[], T], seconds: float = 180, what: str = "it") -> T:
-    """Look until there is something."""
+    """Look until there is something. A look that costs much, such as a request, is repeated the more rarely."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    while (began := time.monotonic()) < until:
         if found := look():
             return found
-        time.sleep(0.05)
+        time.sleep(max(0.05, 4 * (time.monotonic() - began)))
     raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
@@ -108,10 +108,11 @@ class LiveStudio:
         return self.process.returncode, output
 
     def kill(self) -> None:
-        """Whatever is left of it."""
+        """Whatever is left of it, but for what its agent has built."""
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.communicate()
+        envs.keep(self.home / "agent")
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ BARE = {"name": "bare", "python": {"user_managed": True}}
 CLUSTER = "cpu-cluster"
 # Two cores may be shared with others: a wait that is too long costs nothing when all is well.
 PATIENCE = 300.0
+LOOK_S = 0.3
 # One for all requests: else each reads the certificates of the world anew, which takes longer than the request itself.
 PLAIN = ssl.create_default_context()
 
@@ -246,7 +247,7 @@ class LiveRun:
             if self.step(name)["step"]["attempts"] and text in (log := self.log(name)):
                 return log
             assert self.status not in ENDS, self.why()
-            time.sleep(0.2)
+            time.sleep(LOOK_S)
         raise AssertionError(f"{text!r} did not appear: {self.step(name)}")
 
     def wait(self, expected: str = "Completed", seconds: float = PATIENCE) -> LiveRun:
@@ -254,7 +255,7 @@ class LiveRun:
         deadline = time.monotonic() + seconds
         while (status := self.status) not in ENDS:
             assert time.monotonic() < deadline, f"still {status}: {self.why()}"
-            time.sleep(0.2)
+            time.sleep(LOOK_S)
         assert status == expected, self.why()
         return self
 

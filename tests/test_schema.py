@@ -113,8 +113,10 @@ def test_the_suite_makes_its_database_at_once(db: None) -> None:
 
 
 def test_no_migration_moves_data_behind_the_back_of_a_first_start() -> None:
+    own = database.own_apps()
+    assert {"core", "runs", "schedules", "notifications"} <= own and "auth" not in own
     for app, name in sorted(schema.on_disk()):
-        if app not in database.OWN_APPS:
+        if app not in own:
             continue
         module = importlib.import_module(f"{app}.migrations.{name}")
         moves = [one for one in module.Migration.operations if isinstance(one, RunPython | RunSQL)]

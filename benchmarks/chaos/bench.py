@@ -64,7 +64,8 @@ def run(seed: int, steps: int, kills: int | None, say: Say, *, is_short: bool = 
     say(f"chaos: seed {seed}, {steps} steps, {kills} kills, in {base}")
     say(f"without containers: {reason}" if reason else f"a quarter of the steps in containers, network '{network}'")
     began = time.monotonic()
-    with world(base, LEASE_S, network) as place:
+    ticking = schedules.FEW if is_short else schedules.COUNT
+    with world(base, LEASE_S, network, ticking) as place:
         plans = draw(seed, steps, str(place.effects), boxed=not reason)
         injected = injection.FaultInjector(place, seed, injection.draw(seed, kills, kinds))
         Load(place, plans, injected, say).run()

@@ -12,14 +12,14 @@ from benchmarks.bench_env import inside
 from benchmarks.chaos.plan import CLUSTER
 from benchmarks.rest import Rest
 
-COUNT, MINUTE = 30, timedelta(minutes=1)
+COUNT, FEW, MINUTE = 30, 10, timedelta(minutes=1)
 TICKED, CHAINED = "ticked", "chained"
 EXPERIMENT = "ticks"
 # How long what is due at the end may take to be over.
 PATIENCE_S = 240.0
 
 
-def make(rest: Rest, count: int = COUNT) -> None:
+def make(rest: Rest, count: int) -> None:
     """So many, due for the first time within the next minute, one after the other. What was missed is made up for, all of it."""
     snapshot = graphs.upload(rest, graphs.NOTHING)
     pipelines = {}

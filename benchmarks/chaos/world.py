@@ -33,9 +33,9 @@ NODES = 4
 class World:
     """All of it on one folder, with a name for each part that can be hurt."""
 
-    def __init__(self, base: Path, lease_seconds: int, network: str | None) -> None:
-        """`network`: the policy of the steps in containers; None: there are none."""
-        self.base, self.lease_seconds, self.network = base, lease_seconds, network
+    def __init__(self, base: Path, lease_seconds: int, network: str | None, ticking: int) -> None:
+        """`network`: the policy of the steps in containers; None: there are none. `ticking`: schedules, each of a minute."""
+        self.base, self.lease_seconds, self.network, self.ticking = base, lease_seconds, network, ticking
         self.shared = base / "steps"
         self.effects = self.shared / "effects.jsonl"
         self.postgres = Postgres(base, settings={"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"})
@@ -69,7 +69,7 @@ class World:
         # No broker: the one of a studio on one machine is for that machine alone, and wake-ups are only wake-ups.
         self.far.settle({"studio": f"http://127.0.0.1:{self.relay.port}", "name": FAR, "key": keys[FAR]})
         self._clusters()
-        schedules.make(self.rest)
+        schedules.make(self.rest, self.ticking)
         if self.docks:
             self.docks.start_agents(self.port, self.live.home, keys)
 
@@ -179,9 +179,11 @@ class World:
 
 
 @contextlib.contextmanager
-def world(base: Path, lease_seconds: int, network: str | None = None) -> Iterator[World]:
+def world(
+    base: Path, lease_seconds: int, network: str | None = None, ticking: int = schedules.COUNT
+) -> Iterator[World]:
     """Up and with its clusters; everything is ended afterwards. `network`: of the steps in containers, if there are any."""
-    made = World(base, lease_seconds, network)
+    made = World(base, lease_seconds, network, ticking)
     try:
         made.start()
         yield made

@@ -18,6 +18,17 @@ def open_studio() -> None:
     django.setup()
 
 
+def fresh_studio() -> None:
+    """The same on a data directory that may hold nothing yet, with its tables as a first start makes them."""
+    open_studio()
+    from django.conf import settings
+
+    from studio.supervisor import database
+    from studio.supervisor.layout import Layout
+
+    database.migrate(Layout(settings.DUTO.data_dir))
+
+
 def tell(**facts: Any) -> None:
     """The document."""
     print(json.dumps(facts), flush=True)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from benchmarks.inside import open_studio, tell
+from benchmarks.inside import fresh_studio, tell
 
 WIDE, SLICE = 100, 500
 
@@ -70,15 +70,12 @@ class Figures:
 
 def main(count: int) -> None:
     """Layers of a hundred steps; each reads what one of the layer before writes."""
-    from django.core.management import call_command
-
     from runs.models import Run
     from runs.services.maintenance import delete_run
     from runs.services.orchestration import cancel, progress
     from runs.services.submission import resume as resuming
     from runs.services.submission import submit
 
-    call_command("migrate", interactive=False, verbosity=0)
     context, graph = _world(count)
     figures = Figures()
     with figures.of("submit"):
@@ -180,5 +177,5 @@ def _looks(context: Any, root: Any) -> dict[str, Callable[[], None]]:
 
 
 if __name__ == "__main__":
-    open_studio()
+    fresh_studio()
     main(int(sys.argv[1]))

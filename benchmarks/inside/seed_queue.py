@@ -6,7 +6,7 @@ import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.inside import open_studio, tell
+from benchmarks.inside import fresh_studio, tell
 
 if TYPE_CHECKING:
     from compute.models import Host
@@ -20,12 +20,10 @@ KEYS = ("lock", "other")
 
 def main(wanted: int, nodes: int) -> None:
     """Add waiting steps until there are so many, and the nodes if there are none yet."""
-    from django.core.management import call_command
     from django.db import connection
 
     from runs.models import Attempt
 
-    call_command("migrate", interactive=False, verbosity=0)
     world = World(nodes)
     there = Attempt.objects.filter(status=Attempt.Status.QUEUED).count()
     for first in range(there, wanted, BATCH):
@@ -135,5 +133,5 @@ class World:
 
 
 if __name__ == "__main__":
-    open_studio()
+    fresh_studio()
     main(int(sys.argv[1]), int(sys.argv[2]))

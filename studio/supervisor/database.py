@@ -7,12 +7,17 @@ import sqlite3
 import time
 from pathlib import Path
 
+from studio.bootstrap import ROOT
 from studio.supervisor.layout import Layout, Refusal
 
 KEPT_COPIES = 5
-OWN_APPS = frozenset(
-    ("core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "studio")
-)
+
+
+def own_apps() -> set[str]:
+    """The applications of this checkout; those of libraries have versions of their own."""
+    from django.apps import apps
+
+    return {each.label for each in apps.get_app_configs() if Path(each.path).parent == ROOT}
 
 
 def load_django() -> None:
@@ -49,7 +54,8 @@ def migrate(layout: Layout) -> None:
 
 def refuse_newer(applied: set[tuple[str, str]], known: set[tuple[str, str]]) -> None:
     """An older program must not write into a newer schema."""
-    unknown = sorted(f"{app}.{name}" for app, name in applied - known if app in OWN_APPS)
+    own = own_apps()
+    unknown = sorted(f"{app}.{name}" for app, name in applied - known if app in own)
     if unknown:
         raise Refusal(
             "The database was written by a newer version of Duto and is left as it is\n"

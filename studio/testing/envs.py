@@ -41,7 +41,7 @@ def take_over(agent: Path) -> None:
     for note in Path(place).iterdir():
         if (home := Path(note.read_text())) != agent:
             keep(home)
-    for ready in _kept().glob(f"*/{READY}"):
+    for ready in kept("environments").glob(f"*/{READY}"):
         if (ready.parent / "bin/python").exists():  # its Python may be gone
             os.utime(ready.parent)
             _link(ready.parent, agent / "envs" / ready.parent.name, drafts=agent)
@@ -49,25 +49,26 @@ def take_over(agent: Path) -> None:
 
 
 def keep(agent: Path) -> None:
-    """What an agent has built outlives its home; which of it nobody has taken over for two weeks goes."""
+    """What an agent has built outlives its home."""
     if not os.environ.get(KNOWN):
         return
-    kept = _kept()
+    place = kept("environments")
     for ready in agent.glob(f"envs/*/{READY}"):
         if any(ready.parent.glob("lib/*/site-packages/*.dist-info")):
-            _link(ready.parent, kept / ready.parent.name, drafts=kept.parent)
-    for folder in kept.parent.glob("*/*/"):
-        if time.time() - folder.stat().st_mtime > KEPT_S:
-            shutil.rmtree(folder, ignore_errors=True)
+            _link(ready.parent, place / ready.parent.name, drafts=place.parent)
 
 
-def _kept() -> Path:
-    """Another builder, or another Python, may build differently."""
+def kept(kind: str) -> Path:
+    """The folder of what is made once a machine; what nobody has used for two weeks goes. Another builder, or another Python, may make
+    it differently."""
     code = hashlib.sha256(f"{sys.base_prefix} {sys.version}".encode())
     for file in sorted(BUILDER.glob("*.py")):
         code.update(file.read_bytes())
-    folder = cache_folder() / "environments" / code.hexdigest()[:16]
+    folder = cache_folder() / kind / code.hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.parent.glob("*/*/"):
+        if time.time() - old.stat().st_mtime > KEPT_S:
+            shutil.rmtree(old, ignore_errors=True)
     return folder
 
 

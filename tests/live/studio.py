@@ -223,7 +223,7 @@ class LiveRun:
     @property
     def status(self) -> str:
         """Its stored status."""
-        return str(self.facts["status"])
+        return str(self.studio.get(f"runs/{self.id}/", graph="0")["status"])
 
     def step(self, name: str) -> dict[str, Any]:
         """One of its steps, now."""

@@ -61,6 +61,7 @@ def page(studio: Studio, browser: Browser) -> Iterator[Page]:
 def test_the_sample_runs_on_both_hosts_while_their_agents_are_killed(
     studio: Studio, second: Second, page: Page
 ) -> None:
+    second.take_over()
     page.goto("/w/main/compute/")
     done = second.install(copy_command(page, "beta"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -155,7 +156,7 @@ def kill_by_turns(run: LiveRun, hosts: list[Struck]) -> None:
             host.injected += on(run, host.name, "running")[:1] or ["one that has just ended"]
             host.strike()
             time.sleep(1)
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 # --- what became of it ---

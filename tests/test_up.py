@@ -85,24 +85,25 @@ def test_a_taken_port_is_told(studio: LiveStudio, tmp_path: Path) -> None:
     assert "--port" in ended.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_all_parts_and_none_has_to_be_killed(tmp_path: Path, number: int) -> None:
-    studio = LiveStudio(tmp_path / "var").start()
+def stopped(studio: LiveStudio, number: int) -> None:
+    """By a signal: all parts end, and none has to be killed."""
     parts = dict(studio.state["parts"])
     code, output = studio.stop(number)
     assert (code, "Stopped." in output) == (0, True), output
-    assert "was killed" not in output
+    assert "did not stop by itself" not in output
     assert not [name for name, pid in parts.items() if is_alive(pid)]
     assert not (studio.home / "run" / "state.json").exists()
 
 
-def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_one_starts(tmp_path: Path) -> None:
+def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_one_starts_and_stops_by_a_signal(
+    tmp_path: Path,
+) -> None:
     studio = LiveStudio(tmp_path / "var").start()
     parts = dict(studio.state["parts"])
     studio.kill()
     eventually(lambda: not [pid for pid in parts.values() if is_alive(pid)], what="the end of the parts")
     assert studio.start().get("/healthz")[0] == 200
-    studio.stop()
+    stopped(studio, signal.SIGTERM)
 
 
 def test_a_data_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
@@ -113,9 +114,9 @@ def test_a_data_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
-    studio = LiveStudio(tmp_path / "var").start()
-    studio.stop()
+def test_a_newer_schema_is_refused_and_left_alone(studio: LiveStudio) -> None:
+    """The last of those that need the studio of all: it is stopped, as by Ctrl-C."""
+    stopped(studio, signal.SIGINT)
     with sqlite3.connect(studio.home / "db.sqlite3") as database:
         database.execute(
             "INSERT INTO django_migrations (app, name, applied) VALUES ('core', '9999_later', '2030-01-01')"

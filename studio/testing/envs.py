@@ -41,10 +41,13 @@ def take_over(agent: Path) -> None:
     for note in Path(place).iterdir():
         if (home := Path(note.read_text())) != agent:
             keep(home)
+    for folder in (agent.parent, agent, agent / "envs"):  # as a start makes them
+        folder.mkdir(mode=0o700, exist_ok=True)
     for ready in kept("environments").glob(f"*/{READY}"):
-        if (ready.parent / "bin/python").exists():  # its Python may be gone
+        target = agent / "envs" / ready.parent.name
+        if (ready.parent / "bin/python").exists() and not os.path.lexists(target):  # its Python may be gone
             os.utime(ready.parent)
-            _link(ready.parent, agent / "envs" / ready.parent.name, drafts=agent)
+            target.symlink_to(ready.parent)
     (Path(place) / hashlib.sha256(os.fsencode(agent)).hexdigest()).write_text(str(agent))
 
 
@@ -52,10 +55,10 @@ def keep(agent: Path) -> None:
     """What an agent has built outlives its home."""
     if not os.environ.get(KNOWN):
         return
-    place = kept("environments")
     for ready in agent.glob(f"envs/*/{READY}"):
-        if any(ready.parent.glob("lib/*/site-packages/*.dist-info")):
-            _link(ready.parent, place / ready.parent.name, drafts=place.parent)
+        made = ready.parent
+        if not made.is_symlink() and any(made.glob("lib/*/site-packages/*.dist-info")):
+            _copy(made, kept("environments") / made.name)
 
 
 def kept(kind: str) -> Path:
@@ -72,14 +75,9 @@ def kept(kind: str) -> Path:
     return folder
 
 
-def _link(made: Path, target: Path, drafts: Path) -> None:
-    """Its files are read-only, and links into uv's cache already. Whoever builds the same now is left alone.
-
-    `drafts`: not among an agent's environments, where one that starts puts drafts away.
-    """
-    for folder in (drafts.parent, drafts, target.parent):  # as a start makes them
-        folder.mkdir(mode=0o700, exist_ok=True)
-    draft = drafts / f"draft.{os.getpid()}"
+def _copy(made: Path, target: Path) -> None:
+    """Its files are read-only, and links into uv's cache already. Whoever keeps the same now is left alone."""
+    draft = target.parent.with_name(f"draft.{os.getpid()}")
     with target.with_name(f"{target.name}.lock").open("a") as lock, contextlib.suppress(OSError, shutil.Error):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not target.exists():

@@ -26,10 +26,11 @@ LONGEST = (
     "tests/live/test_frame.py",
     "tests/live/test_fetch.py",
     "tests/live/test_languages.py",
-    "tests/live/test_second_host.py",
     "tests/live/test_bad_input.py",
     "tests/live/test_floods.py",
     "tests/live/test_sdk.py",
+    "tests/live/test_examples.py",
+    "tests/live/test_second_host.py",
     "tests/live/test_resilience.py",
     "tests/sdk/test_live_programs.py",
     "tests/test_contracts.py",
@@ -40,20 +41,15 @@ LONGEST = (
     "tests/agent/test_launcher_contract.py",
     "tests/agent/test_images.py",
     "tests/live/test_container_studio.py",
-    "tests/live/test_far_host.py",
     "tests/test_compose.py",
     "tests/test_bootstrap.py",
 )
 # These share a studio, which one worker starts for all of them.
-TOGETHER = {
-    "tests/live/test_frame.py": "tests/live/test_acts.py",
-    "tests/live/test_fetch.py": "tests/live/test_acts.py",
-    "tests/live/test_languages.py": "tests/live/test_acts.py",
-    "tests/live/test_slow_answers.py": "tests/live/test_acts.py",
-    "tests/live/test_spark.py": "tests/live/test_acts.py",
-    "tests/live/test_sdk.py": "tests/live/test_bad_input.py",
-    "tests/live/test_floods.py": "tests/live/test_bad_input.py",
+SHARED = {
+    "tests/live/test_acts.py": "frame fetch gone groups interactive languages notices slow_answers spark uses",
+    "tests/live/test_bad_input.py": "clean_room command_line debug examples floods sdk secrets",
 }
+TOGETHER = {f"tests/live/test_{name}.py": first for first, names in SHARED.items() for name in names.split()}
 DATABASE = frozenset({"db", "transactional_db", "live_server"})
 
 

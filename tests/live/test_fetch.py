@@ -71,33 +71,33 @@ def until_ready(studio: Studio, version: str) -> None:
         time.sleep(0.2)
 
 
-def test_a_program_sees_no_difference(live_studio: Studio, site: str, tmp_path: Path) -> None:
+def test_a_program_sees_no_difference(stage: Studio, site: str, tmp_path: Path) -> None:
     scope = {"subscription_id": "s", "resource_group": "g", "workspace_name": "main"}
     (tmp_path / "config.json").write_text(json.dumps(scope))
     (tmp_path / "program.py").write_text(PROGRAM)
     opening = threading.Timer(2.0, Site.gate.set)
     opening.start()
-    done = live_studio.program(tmp_path, "program.py", site)
+    done = stage.program(tmp_path, "program.py", site)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "refused:" in done.stdout and "it answers 404" in done.stdout
     assert "registered: from web ['slow.csv']" in done.stdout
     assert "again: True" in done.stdout
 
 
-def test_a_run_is_refused_until_its_data_are_here(live_studio: Studio, site: str) -> None:
+def test_a_run_is_refused_until_its_data_are_here(stage: Studio, site: str) -> None:
     body = {"name": "held back", "kind": "file", "definition": {"sources": [{"url": f"{site}/slow-2.csv"}]}}
-    version = live_studio.post("datasets/", body)
+    version = stage.post("datasets/", body)
     assert version["status"] == "fetching"
-    graph = live_studio.graph({"step": "print('ran')"})
+    graph = stage.graph({"step": "print('ran')"})
     graph["steps"][0]["inputs"] = [{"name": "d", "from": {"dataset": version["id"]}, "mode": "direct"}]
     asked = {"experiment": "Fetch", "graph": graph}
-    refused = live_studio.rest("POST", "runs/", json=asked)
+    refused = stage.rest("POST", "runs/", json=asked)
     assert refused.status_code == 422, refused.text
     assert refused.json()["error"]["code"] == "still_fetching"
     assert "'held back' version 1 is still being fetched from the web" in refused.json()["error"]["message"]
     Site.gate.set()
-    until_ready(live_studio, version["id"])
-    live_studio.submit_graph(graph, experiment="Fetch").wait()
+    until_ready(stage, version["id"])
+    stage.submit_graph(graph, experiment="Fetch").wait()
 
 
 @pytest.mark.browser

@@ -123,23 +123,20 @@ def test_a_run_completes_while_the_broker_is_away(studio: Studio, tmp_path: Path
     going.finish()
 
 
-def test_the_studio_stops_and_starts_while_a_step_runs(studio: Studio, going: Going) -> None:
+def test_the_studio_stops_and_starts_while_a_step_runs_and_hears_of_one_that_ended_meanwhile(
+    studio: Studio, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    going, ending = (Going(studio, tmp_path_factory.mktemp(name)) for name in ("going", "ending"))
     before = len(going.run.log("step"))
     code, output = studio.live.stop()
     assert code == 0, output
-    # Nobody looks after it, and it goes on.
+    # Nobody looks after them, and they go on.
+    (ending.place / "go").touch()
     time.sleep(1)
     studio.again()
     eventually(grows(going.run, before), what="more of the log")
     going.finish()
-
-
-def test_a_step_that_ends_while_the_studio_is_down_is_told_afterwards(studio: Studio, going: Going) -> None:
-    studio.live.stop()
-    (going.place / "go").touch()
-    time.sleep(1)
-    studio.again()
-    going.finish()
+    ending.finish()
 
 
 def test_a_killed_supervisor_leaves_the_step_to_the_next_one(studio: Studio, going: Going) -> None:

@@ -29,6 +29,19 @@ while True:
     time.sleep(0.1)
 print("through")
 """
+WRITE = """
+import pathlib, sys
+place = pathlib.Path(sys.argv[1])
+(place / "deep").mkdir(parents=True)
+(place / "deep" / "a b.txt").write_text("from far away")
+pathlib.Path("outputs").mkdir(exist_ok=True)
+pathlib.Path("outputs", "note.txt").write_text("kept")
+print("written")
+"""
+READ = """
+import pathlib, sys
+print((pathlib.Path(sys.argv[1]) / "deep" / "a b.txt").read_text())
+"""
 
 
 class Gate:
@@ -99,6 +112,28 @@ def test_the_copied_command_makes_a_host_that_runs_steps(studio: Studio, second:
     run = studio.submit({"here": "print('from the second host')"}).wait()
     assert run.log("here") == b"from the second host\n"
     assert host_of(studio, run, "here") == [("beta", "completed")]
+
+
+def test_code_inputs_outputs_and_artifacts_travel_through_the_api(studio: Studio, second: Second) -> None:
+    """It does not share the studio's disk: every byte goes through the agents' API, in both directions."""
+    graph = studio.graph({"write": WRITE, "read": READ})
+    steps: dict[str, dict[str, Any]] = {step["id"]: step for step in graph["steps"]}
+    output = {"name": "data", "kind": "pipeline_data", "datastore": "workspaceblobstore", "mode": "mount"}
+    steps["write"] |= {"outputs": [output], "arguments": [{"output": "data"}]}
+    source = {"name": "data", "from": {"step": "write", "output": "data"}, "mode": "mount"}
+    steps["read"] |= {"inputs": [source], "arguments": [{"input": "data"}]}
+    run = studio.submit_graph(graph).wait()
+    assert host_of(studio, run, "write") == host_of(studio, run, "read") == [("beta", "completed")]
+    assert run.log("read") == b"from far away\n"
+    step = run.step("write")
+    (kept,) = (
+        each for each in studio.get(f"runs/{step['id']}/artifacts/")["items"] if each["path"] == "outputs/note.txt"
+    )
+    assert kept["size"] == 4
+    (items,) = studio.get(f"runs/{step['id']}/outputs/")["items"]
+    assert (items["path"], items["file_count"]) == (f"azureml/{step['id']}/data", 1)
+    # Where bytes wait that did not come by the shared disk: it was used, and is empty again.
+    assert list((studio.data_dir / "staging").iterdir()) == []
 
 
 def test_the_command_again_restarts_the_agent_and_keeps_its_identity(

@@ -4,6 +4,8 @@ transaction."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,12 +21,27 @@ CATCH_UP_LIMIT = 500
 LIST_MEMORY_MS, LATE_MS = 3_600_000, 2_000
 
 
-def record(topic: str, version: int, payload: dict[str, Any], *, lists: tuple[str, ...] = ()) -> None:
-    """Journal one change. Call inside the transaction that made it, with the version it produced.
+@dataclass(frozen=True)
+class Change:
+    """One change of a topic, with the version that it produced; `lists` are topics of lists that show the changed thing, whose
+    watchers are told to look again."""
 
-    `lists` are topics of lists that show the changed thing; their watchers are told to look again.
-    """
-    Event.objects.create(topic=topic, version=version, payload=payload, lists=list(lists))
+    topic: str
+    version: int
+    payload: dict[str, Any]
+    lists: tuple[str, ...] = ()
+
+
+def record(topic: str, version: int, payload: dict[str, Any], *, lists: tuple[str, ...] = ()) -> None:
+    """Journal one change (see Change). Call inside the transaction that made it."""
+    record_all([Change(topic, version, payload, lists)])
+
+
+def record_all(changes: Sequence[Change]) -> None:
+    """The same for several changes of one transaction, by one statement."""
+    Event.objects.bulk_create(
+        Event(topic=each.topic, version=each.version, payload=each.payload, lists=[*each.lists]) for each in changes
+    )
     after_commit(outbox_publisher.wake)
 
 

@@ -7,8 +7,11 @@ appears: of two workers that fire the same one, the second is refused by the row
 
 from __future__ import annotations
 
+import copy
+import json
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,8 +28,9 @@ from pipelines.models import PipelineEndpoint
 from runs.models import Run
 from runs.queries.runs import get_run
 from runs.services.orchestration.cancel import cancel_tree
-from runs.services.orchestration.progress import submitting_together
+from runs.services.orchestration.progress import advance_together, advancing_later
 from runs.services.submission import publish
+from runs.services.submission.submit import Ready, submit_all
 from schedules import stored_messages, timetable
 from schedules.models import Backfill, Schedule, Tick
 from schedules.services import backfills, watching
@@ -36,8 +40,8 @@ from workspaces.models import Role, User
 
 log = logging.getLogger(__name__)
 Status = Tick.Status
-# Schedules that one call of `check_due` advances; the next one, a second later, goes on with the others.
-BATCH = 500
+# Schedules that one call of `check_due` advances, the next one, a second later, goes on with the others; and by one transaction.
+BATCH, ADVANCED_AT_ONCE = 1000, 250
 # A worker that has claimed a tick and has not fired it after so long has died.
 CLAIM = timedelta(seconds=60)
 # A tick that an unexpected error keeps from firing is tried so often, after 10, 30, 90 and 270 seconds, and then has failed.
@@ -46,9 +50,11 @@ MOST_TRIES, PAUSE, ERROR_LENGTH = 5, timedelta(seconds=10), 500
 FIRED_AT_ONCE = 20
 # Schedules whose next tick is claimed by the same statements: few, since a claim ends while large graphs are submitted.
 CLAIMED_AT_ONCE = 20
-# Schedules whose runs are submitted before the first of these runs is carried forward: some seconds' worth.
-SUBMITTED_AT_ONCE = 200
-NOBODY = "nobody"
+# Runs wait so many seconds for ticks that are due before the first of them is carried forward, so many at a time.
+PATIENCE_S, CARRIED_AT_ONCE = 15.0, 20
+# A schedule is looked at again after so many seconds, as by the ticker.
+AGAIN_S = 1.0
+NOBODY, SOURCE = "nobody", "schedule"
 # What became of a time is known for so long; a schedule of every minute leaves half a million rows a year.
 KEPT = timedelta(days=90)
 PRUNED = 5_000
@@ -64,13 +70,23 @@ def check_due() -> None:
     # Those of an archived workspace rest: what they miss is made up for as after a time in which the studio was away.
     due = Schedule.objects.filter(next_at__lte=moment, watch__isnull=True, workspace__archived_at__isnull=True)
     due = due.order_by("next_at")
-    for key in list(due.values_list("pk", flat=True)[:BATCH]):
-        try:
-            advance(key, moment)
-        except Exception:  # one schedule's fault must not keep the others from being due
-            log.exception("schedule %s could not be advanced", key)
+    for part in slices.of(list(due.values_list("pk", flat=True)[:BATCH]), ADVANCED_AT_ONCE):
+        _advance_safely(part, moment)
     if _ready(moment):
         send("schedules.fire")
+
+
+def _advance_safely(keys: Sequence[UUID], moment: datetime) -> None:
+    """One schedule's fault must not keep the others from being due."""
+    try:
+        while advance(keys, moment):
+            slices.pause()
+    except Exception:
+        if len(keys) > 1:
+            for key in keys:
+                _advance_safely([key], moment)
+        else:
+            log.exception("schedule %s could not be advanced", *keys)
 
 
 def fire_all() -> None:
@@ -79,15 +95,32 @@ def fire_all() -> None:
     if not _FIRING.acquire(blocking=False):
         return
     try:
-        tried: set[UUID] = set()
-        while keys := [key for key in _ready(now()) if key not in tried][:SUBMITTED_AT_ONCE]:
-            tried.update(keys)
-            # Runs that have to exist come before steps: on few cores those that run would keep the others from being submitted.
-            with submitting_together():
-                for part in slices.cut(keys, CLAIMED_AT_ONCE):
-                    fire(part)
+        _fire_due()
     finally:
         _FIRING.release()
+
+
+def _fire_due() -> None:
+    """Runs that have to exist come before steps: on few cores those that run would keep the others from being submitted. Where more
+    is due than can be fired for long, both take turns."""
+    looked_at: dict[UUID, float] = {}
+    keys: Sequence[UUID] = []
+    submitted: list[UUID] = []
+    waiting_since = 0.0
+    while True:
+        moment = time.monotonic()
+        keys = keys or [key for key in _ready(now()) if moment - looked_at.get(key, -AGAIN_S) >= AGAIN_S]
+        part, keys = keys[:CLAIMED_AT_ONCE], keys[CLAIMED_AT_ONCE:]
+        if part:
+            looked_at.update(dict.fromkeys(part, moment))
+            waiting_since = waiting_since if submitted else moment
+            with advancing_later(submitted):
+                fire(part)
+        if submitted and (not keys or moment - waiting_since > PATIENCE_S):
+            carried, submitted = submitted[:CARRIED_AT_ONCE], submitted[CARRIED_AT_ONCE:]
+            advance_together(carried)
+        elif not part:
+            return
 
 
 def _ready(moment: datetime) -> list[UUID]:
@@ -119,17 +152,26 @@ def _busy() -> set[UUID]:
     return set(Tick.objects.filter(run__in=open_runs, backfill__isnull=True).values_list("schedule", flat=True))
 
 
-def advance(key: UUID, moment: datetime) -> None:
-    """Write the ticks of a timetable up to `moment`, and when it is due next. May be repeated."""
+def advance(keys: Sequence[UUID], moment: datetime) -> bool:
+    """Write the ticks of these timetables up to `moment`, and when they are due next. May be repeated.
+
+    Whether some are left: those of a studio that was away may have a thousand ticks each.
+    """
     with slices.writing():
         rows = Schedule.objects.select_for_update(no_key=True, of=("self",)).select_related("workspace").defer("seen")
-        schedule = rows.get(pk=key)
-        if schedule.next_at is None or schedule.next_at > moment or schedule.watch is not None:
-            return
-        ticks, schedule.next_at = of_times(schedule, timetable.read(schedule.timetable), moment)
-        write(ticks)
-        schedule.save(update_fields=["next_at"])
-        notify_pages(schedule)
+        due = list(rows.filter(pk__in=keys, next_at__lte=moment, watch__isnull=True).order_by("pk"))
+        made: list[Tick] = []
+        advanced: list[Schedule] = []
+        for schedule in due:
+            if len(made) >= slices.SLICE:
+                break
+            ticks, schedule.next_at = of_times(schedule, timetable.read(schedule.timetable), moment)
+            made += ticks
+            advanced.append(schedule)
+        write(made)
+        Schedule.objects.bulk_update(advanced, ["next_at"])
+        notify_pages(*advanced)
+    return len(advanced) < len(due)
 
 
 def fire(keys: Sequence[UUID]) -> None:
@@ -139,7 +181,45 @@ def fire(keys: Sequence[UUID]) -> None:
         ticks = _claim(keys)
         if not ticks:
             return
-        keys = [tick.schedule_id for tick in ticks if _fire_safely(tick)]
+        left = _fire_together(ticks)
+        keys = [tick.schedule_id for tick in ticks if tick not in left or _fire_safely(tick)]
+
+
+def _fire_together(ticks: Sequence[Tick]) -> set[Tick]:
+    """Fire those of a workspace and a person by one transaction, each pipeline with its parameters checked once. What is left is
+    fired one by one, also where one of them is refused: each then says why."""
+    groups: dict[tuple[object, object], list[Tick]] = {}
+    left: set[Tick] = set()
+    for tick in ticks:
+        if _is_plain(tick):
+            groups.setdefault((tick.schedule.workspace_id, tick.schedule.created_by_id), []).append(tick)
+        else:
+            left.add(tick)
+    for group in groups.values():
+        left.update(group if len(group) == 1 else _fire_group(group))
+    return left
+
+
+def _is_plain(tick: Tick) -> bool:
+    """Whether nothing but a refusal of the run keeps it from firing."""
+    schedule = tick.schedule
+    may = schedule.status == Schedule.Status.ACTIVE and schedule.overlap == Schedule.Overlap.ALLOW
+    return may and tick.backfill_id is None and schedule.max_runs is None and tick.tries <= MOST_TRIES
+
+
+def _fire_group(ticks: Sequence[Tick]) -> Sequence[Tick]:
+    """Those that are left: all, or none."""
+    schedule = ticks[0].schedule
+    try:
+        with words.stored():
+            context = _context(schedule, schedule.created_by)
+            if context is None:
+                return ticks
+            _start(context, ticks)
+    except Exception as error:
+        log.info("%d ticks of %s are fired one by one: %s", len(ticks), schedule.workspace.name, error)
+        return ticks
+    return ()
 
 
 def _fire_safely(tick: Tick) -> bool:
@@ -240,39 +320,69 @@ def _settle(tick: Tick, status: Status, code: str, **facts: Any) -> bool:
 
 def start(context: WorkspaceContext, tick: Tick) -> Run:
     """Start the run of a tick. Raises Conflict where another has, and what a trigger raises."""
-    schedule = tick.schedule
-
-    def record(run: Run) -> None:
-        mine = Tick.objects.filter(pk=tick.pk, status__in=OPEN, run__isnull=True)
-        if not mine.update(status=Status.FIRED, run=run, settled_at=now()):
-            raise Conflict("The tick has fired already.", code="fired")
-        if tick.backfill_id is not None:
-            return notify_pages(schedule)
-        count = Schedule.objects.select_for_update(no_key=True).only("run_count").get(pk=schedule.pk).run_count + 1
-        Schedule.objects.filter(pk=schedule.pk).update(run_count=count)
-        if schedule.max_runs is not None and count >= schedule.max_runs:
-            stop(schedule, stored_messages.keep("all_done", most=schedule.max_runs))
-        notify_pages(schedule)
-
-    asked: dict[str, Any] = {
-        "experiment": schedule.experiment_name,
-        "parameters": {**schedule.parameters, **tick.parameters},
-        "continue_on_step_failure": schedule.continue_on_step_failure,
-        "source": "schedule",
-        "name": schedule.name,
-        "on_made": record,
-    }
     try:
-        if schedule.endpoint_id is not None:
-            endpoint = PipelineEndpoint.objects.select_related("workspace").get(pk=schedule.endpoint_id)
-            return publish.trigger_endpoint(context, endpoint, **asked)
-        return publish.trigger(context, publish.get_published(context, schedule.pipeline_id), **asked)
+        (run,) = _start(context, [tick])
     except Conflict as conflict:
         if conflict.code == "fired":
             tick.refresh_from_db()
             if tick.run_id:
-                return get_run(schedule.workspace, tick.run_id)
+                return get_run(tick.schedule.workspace, tick.run_id)
         raise
+    return run
+
+
+def _start(context: WorkspaceContext, ticks: Sequence[Tick]) -> list[Run]:
+    """Start the runs of ticks. Raises Conflict (`fired`) where another has started one, and what a trigger raises."""
+    following = iter(ticks)
+
+    def record(runs: Sequence[Run]) -> None:
+        moment, mine = now(), []
+        for run in runs:
+            tick = copy.copy(next(following))  # undone with its transaction, it is due as before
+            tick.status, tick.run, tick.settled_at = Status.FIRED, run, moment
+            mine.append(tick)
+        _settle_fired(mine)
+
+    known: dict[object, Ready] = {}
+    return submit_all(context, [_ready_run(context, tick, known) for tick in ticks], record)
+
+
+def _ready_run(context: WorkspaceContext, tick: Tick, known: dict[object, Ready]) -> Ready:
+    """The run of a tick, checked: once for those that ask for the same."""
+    of = tick.schedule
+    values = {**of.parameters, **tick.parameters}
+    key = (of.pipeline_id, of.endpoint_id, of.continue_on_step_failure, json.dumps(values, sort_keys=True))
+    if key in known:
+        return known[key].again(of.experiment_name, {"kind": SOURCE, "name": of.name})
+    asked: dict[str, Any] = {
+        "experiment": of.experiment_name,
+        "parameters": values,
+        "continue_on_step_failure": of.continue_on_step_failure,
+        "source": SOURCE,
+        "name": of.name,
+    }
+    if of.endpoint_id is not None:
+        endpoint = PipelineEndpoint.objects.select_related("workspace").get(pk=of.endpoint_id)
+        known[key] = publish.ready_to_trigger_endpoint(context, endpoint, **asked)
+    else:
+        known[key] = publish.ready_to_trigger(context, publish.get_published(context, of.pipeline_id), **asked)
+    return known[key]
+
+
+def _settle_fired(ticks: Sequence[Tick]) -> None:
+    """Write that these have fired, and count them. Raises Conflict (`fired`) where another has fired one."""
+    mine = Tick.objects.filter(status__in=OPEN, run__isnull=True)
+    if mine.bulk_update(ticks, ["status", "run", "settled_at"]) < len(ticks):
+        raise Conflict("The tick has fired already.", code="fired")
+    own = [tick.schedule_id for tick in ticks if tick.backfill_id is None]
+    schedules = Schedule.objects.filter(pk__in=own)
+    if len(own) > 1:  # in the order in which the ticker locks them
+        list(schedules.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    if own:
+        schedules.update(run_count=F("run_count") + 1)
+        for schedule in schedules.filter(run_count__gte=F("max_runs")).select_related("workspace").defer("seen"):
+            stop(schedule, stored_messages.keep("all_done", most=schedule.max_runs))
+    notify_pages(*(tick.schedule for tick in ticks))
 
 
 def _may_start(tick: Tick) -> bool:

@@ -108,6 +108,7 @@ def stop(schedule: Schedule, reason: dict[str, Any]) -> None:
     notify_pages(schedule)
 
 
-def notify_pages(schedule: Schedule) -> None:
-    """Pages of the schedules look again."""
-    outbox.hint(f"list:{schedule.workspace.name}:schedules")
+def notify_pages(*schedules: Schedule) -> None:
+    """Pages of these schedules look again."""
+    for workspace in {schedule.workspace.name for schedule in schedules}:
+        outbox.hint(f"list:{workspace}:schedules")

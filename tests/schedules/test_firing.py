@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 from unittest.mock import Mock
@@ -13,11 +14,13 @@ from django.db import OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
-from core import duties
+from core import duties, slices
 from core.clock import now
 from core.errors import StudioBusy
+from core.models import Event
 from pipelines.services import endpoints
 from runs.models import Attempt, Run
+from runs.services.maintenance import lease_expiry
 from runs.services.orchestration import progress, run_transaction
 from runs.services.submission import publish
 from schedules import stored_messages
@@ -394,11 +397,21 @@ def test_a_disabled_schedule_is_not_due(scenario: RunScenario, pipeline: Any) ->
     assert Tick.objects.count() == 1
 
 
+def due_together(scenario: RunScenario, pipeline: Any, count: int, **asked: Any) -> list[Schedule]:
+    """Schedules whose ticks are written, and not fired."""
+    asked = {"experiment_name": "nightly", **asked}
+    made = [scheduled(scenario, pipeline, name=f"s{number}", **asked) for number in range(count)]
+    at = now() - timedelta(seconds=1)
+    Schedule.objects.filter(pk__in=[each.pk for each in made]).update(next_at=at, created_at=at)
+    firing.check_due()
+    return made
+
+
 def test_runs_that_are_due_together_exist_before_the_first_is_placed(
     scenario: RunScenario, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(4):
-        put_back(scheduled(scenario, pipeline, name=f"s{number}"), seconds=1)
+    due_together(scenario, pipeline, 4)
+    monkeypatch.setattr(firing, "CLAIMED_AT_ONCE", 2)
     rounds = []
 
     def count() -> None:
@@ -406,7 +419,6 @@ def test_runs_that_are_due_together_exist_before_the_first_is_placed(
 
     run_transaction.placement_needed.register(count)
     try:
-        firing.check_due()
         with monkeypatch.context() as broken:
             # One that cannot go on keeps no other from it; the ticker finds it.
             doomed = []
@@ -424,9 +436,131 @@ def test_runs_that_are_due_together_exist_before_the_first_is_placed(
         run_transaction.placement_needed.unregister(count)
     assert rounds == [(4, 3)]
     assert set(Tick.objects.values_list("status", flat=True)) == {"fired"}
-    assert Run.objects.get(pk=doomed[0]).status == "NotStarted"
-    progress.advance_some(doomed[0])
+    run = Run.objects.get(pk=doomed[0])
+    assert run.status == "NotStarted"
+    Run.objects.update(created_at=now() - lease_expiry.QUIET - timedelta(seconds=1))
+    assert lease_expiry.silent_runs() == [], "it may be waiting for its turn"
+    Run.objects.update(created_at=now() - lease_expiry.TURN - timedelta(seconds=1))
+    assert lease_expiry.silent_runs() == [run]
+    progress.advance_some(run.pk)
     assert Attempt.objects.count() == 4
+
+
+def test_steps_wait_for_ticks_that_are_due_for_so_long(
+    scenario: RunScenario, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due_together(scenario, pipeline, 4)
+    monkeypatch.setattr(firing, "CLAIMED_AT_ONCE", 1)
+    monkeypatch.setattr(firing, "PATIENCE_S", -1.0)
+    seen = []
+    carry = progress.advance_some
+
+    def look_on(root_id: Any) -> None:
+        seen.append(Run.objects.filter(parent=None).count())
+        carry(root_id)
+
+    monkeypatch.setattr(progress, "advance_some", look_on)
+    firing.fire_all()
+    assert seen == [1, 2, 3, 4] and Attempt.objects.count() == 4
+
+
+def test_those_that_ask_for_the_same_are_fired_together(scenario: RunScenario, pipeline: Any) -> None:
+    others = {"parameters": {"epochs": 7}}
+    made = [*due_together(scenario, pipeline, 3), *due_together(scenario, pipeline, 2, **others)]
+    most = scheduled(scenario, pipeline, name="most", experiment_name="nightly", max_runs=1)
+    put_back(most, seconds=1)
+    firing.check_due()
+    with CaptureQueriesContext(connection) as asked:
+        firing.fire([each.pk for each in (*made, most)])
+    assert statuses_of(Tick.objects.all()) == {"fired": 6}
+    assert sum('INSERT INTO "runs_steprun"' in each["sql"] for each in asked) == 2, "one has a most of its own"
+    for tick in Tick.objects.select_related("run", "schedule"):
+        run = tick.run
+        assert run is not None and run.trigger == {"kind": "schedule", "name": tick.schedule.name}
+        assert run.parameters == {"epochs": tick.schedule.parameters.get("epochs", 3)}
+        assert (run.root_id, run.children.count(), run.submitted_by) == (run.pk, 1, scenario.owner)
+    roots = Run.objects.filter(parent=None)
+    assert sorted(roots.values_list("number", flat=True)) == list(range(1, 7))
+    assert {str(key) for key in roots.values_list("pk", flat=True)} == {
+        topic.removeprefix("run:") for topic in Event.objects.filter(version=1).values_list("topic", flat=True)
+    }
+    assert set(Schedule.objects.values_list("run_count", flat=True)) == {1}
+    most.refresh_from_db()
+    assert most.status == "Disabled"
+
+
+def statuses_of(rows: Any) -> dict[str, int]:
+    return dict(Counter(rows.values_list("status", flat=True)))
+
+
+def test_a_group_costs_the_same_statements_however_many_it_has(scenario: RunScenario, pipeline: Any) -> None:
+    submitted: list[Any] = []
+    counts = []
+    for size in (1, 2, 12):  # the first makes the experiment
+        Schedule.objects.all().delete()
+        made = due_together(scenario, pipeline, size)
+        with progress.advancing_later(submitted), CaptureQueriesContext(connection) as asked:
+            firing.fire([each.pk for each in made])
+        counts.append(len(asked))
+    assert counts[1] == counts[2] and len(submitted) == 15
+
+
+def test_of_a_group_that_another_has_begun_each_fires_once(scenario: RunScenario, pipeline: Any) -> None:
+    """Of two workers that fire the same ticks, the second is refused by the first row that is fired, and fires the others alone."""
+    made = due_together(scenario, pipeline, 3)
+    mine = firing._claim([each.pk for each in made])
+    firing.start(scenario.context, Tick.objects.select_related("schedule__workspace").get(pk=mine[1].pk))
+    left = firing._fire_together(mine)
+    assert left == set(mine) and statuses_of(Tick.objects.all()) == {"fired": 1, "due": 2}
+    assert [firing._fire_safely(tick) for tick in mine] == [True, True, True]
+    assert statuses_of(Tick.objects.all()) == {"fired": 3}
+    assert Run.objects.filter(parent=None).count() == 3 == len(set(Tick.objects.values_list("run", flat=True)))
+    assert set(Schedule.objects.values_list("run_count", flat=True)) == {1}
+
+
+def test_a_group_that_is_refused_says_so_for_each(scenario: RunScenario, pipeline: Any) -> None:
+    made = due_together(scenario, pipeline, 3)
+    scenario.cluster.delete()
+    firing.fire_all()
+    assert statuses_of(Tick.objects.all()) == {"failed": 3} and not Run.objects.exists()
+    assert all("compute target 'cpu'" in stored_messages.localized(tick.reason) for tick in Tick.objects.all())
+    assert set(Schedule.objects.values_list("status", "run_count")) == {("Active", 0)} and len(made) == 3
+
+
+def test_a_large_graph_is_submitted_in_slices_and_a_group_of_an_endpoint_says_its_version(
+    scenario: RunScenario, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = endpoints.create(scenario.context, "scoring", pipeline)
+    for number in range(3):
+        create(
+            scenario.context,
+            {"name": f"e{number}", "endpoint": endpoint.pk, "timetable": MINUTELY, "experiment_name": "nightly"},
+        )
+    firing.check_due()
+    monkeypatch.setattr(slices, "SLICE", 2)
+    firing.fire_all()
+    assert statuses_of(Tick.objects.all()) == {"fired": 3}
+    runs = list(Run.objects.filter(parent=None).order_by("number"))
+    assert [(run.number, run.by_endpoint.version.version) for run in runs] == [(1, 0), (2, 0), (3, 0)]
+
+
+def test_schedules_that_are_due_together_are_advanced_together(
+    scenario: RunScenario, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [scheduled(scenario, pipeline, name=f"s{number}", catch_up=None) for number in range(3)]
+    Schedule.objects.filter(pk=made[1].pk).update(timetable={"frequency": "Never"})
+    for each in made:
+        put_back(each, minutes=10, seconds=5)
+    monkeypatch.setattr(slices, "SLICE", 5)  # rows of one transaction: each of them has eleven
+    firing.check_due()
+    assert [len(statuses(each)) for each in made] == [11, 0, 11], (
+        "one that cannot be read keeps no other from being due"
+    )
+    assert [bool(each.next_at and each.next_at > now()) for each in Schedule.objects.order_by("pk")] == [
+        True,
+        False,
+        True,
+    ]
 
 
 def test_a_look_costs_the_same_however_many_schedules_there_are(scenario: RunScenario, pipeline: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from core.clock import format_utc, now
 from core.heartbeats import lease, renew_after, web_listened
@@ -14,6 +14,10 @@ from runs.queries.graphs import parse_graph
 from runs.services.orchestration import failures
 from runs.services.orchestration.attempt_end import end_attempt, fresh_of
 from runs.services.orchestration.run_transaction import run_transaction
+
+# A root that nothing has moved for so long is looked at. One that a schedule has started waits for its turn behind those that are
+# due as well (schedules.services.firing): that long nobody takes it for left behind.
+QUIET, TURN = timedelta(seconds=5), timedelta(seconds=30)
 
 
 def expire(limit: int = 100) -> int:
@@ -63,8 +67,9 @@ def _cause(attempt: Attempt, host: Any) -> str:
 
 def silent_runs() -> list[Run]:
     """Open roots that nothing moves: no attempt at work and no event for a while. The ticker advances them."""
-    quiet = now() - timedelta(seconds=5)
+    moment = now()
     busy = Attempt.objects.exclude(status__in=Attempt.ENDS).values("run__root_id")
     kinds = [Run.Kind.PIPELINE, Run.Kind.SCRIPT, Run.Kind.SWEEP, Run.Kind.AUTOML]
-    rows = Run.objects.filter(parent__isnull=True, kind__in=kinds, created_at__lt=quiet)
-    return list(rows.exclude(status__in=Run.ENDS).exclude(pk__in=busy).only("id")[:50])
+    rows = Run.objects.filter(parent__isnull=True, kind__in=kinds, created_at__lt=moment - QUIET)
+    in_turn = Q(status=Run.Status.NOT_STARTED, trigger__kind="schedule", created_at__gte=moment - TURN)
+    return list(rows.exclude(in_turn).exclude(status__in=Run.ENDS).exclude(pk__in=busy).only("id")[:50])

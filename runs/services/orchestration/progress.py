@@ -28,7 +28,7 @@ from runs.services.orchestration.stopping import stop_steps
 from runs.services.scheduling import abilities
 
 log = logging.getLogger(__name__)
-# Runs that wait for the end of the block that submits several.
+# Where runs are kept that are carried forward later.
 _submitted: ContextVar[list[UUID] | None] = ContextVar("submitted", default=None)
 # One step that is reused may lead to the next so often within one transaction.
 ROUNDS = 120
@@ -53,7 +53,7 @@ def advance_some(root_id: UUID) -> None:
 
 
 def advance_submitted(root_id: UUID) -> None:
-    """Carry a run forward that was just submitted: now, or at the end of the block that submits several."""
+    """Carry a run forward that was just submitted: now, or when those who submit several say so."""
     submitted = _submitted.get()
     if submitted is None:
         advance_some(root_id)
@@ -62,21 +62,24 @@ def advance_submitted(root_id: UUID) -> None:
 
 
 @contextmanager
-def submitting_together() -> Iterator[None]:
-    """Runs that are submitted in the block are all there before the first of them is carried forward, and one round of placement
-    follows for all. Whoever dies on the way leaves them to the ticker."""
-    submitted: list[UUID] = []
+def advancing_later(submitted: list[UUID]) -> Iterator[None]:
+    """Runs that are submitted in the block are added to `submitted` instead of being carried forward; whoever opens it does so
+    later (`advance_together`). Whoever dies on the way leaves them to the ticker."""
     token = _submitted.set(submitted)
     try:
         yield
     finally:
         _submitted.reset(token)
-        with placing_together():
-            for root_id in submitted:
-                try:
-                    advance_some(root_id)
-                except Exception:  # one run's fault must not keep the others from starting
-                    log.exception("advance of %s failed", root_id)
+
+
+def advance_together(root_ids: Sequence[UUID]) -> None:
+    """Carry several runs forward, with one round of placement for all."""
+    with placing_together():
+        for root_id in root_ids:
+            try:
+                advance_some(root_id)
+            except Exception:  # one run's fault must not keep the others from starting
+                log.exception("advance of %s failed", root_id)
 
 
 def carry_forward(root: Run) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -113,7 +113,8 @@ def submit(context: WorkspaceContext, draft: PipelineDraft, **asked: Any) -> Run
     Raises Unprocessable naming every problem at once, NotFound where it was deleted meanwhile.
     """
 
-    def note(run: Run) -> None:
+    def note(runs: Sequence[Run]) -> None:
+        (run,) = runs
         if not PipelineDraft.objects.filter(pk=draft.pk).update(last_run_id=run.pk):
             raise NotFound(_("The draft '%(name)s' was deleted meanwhile.") % {"name": draft.name})
         DraftRun.objects.create(run=run, draft=draft, version=draft.version)

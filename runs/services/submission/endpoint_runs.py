@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -35,12 +34,12 @@ def require_turn(context: WorkspaceContext) -> None:
     """
     token = context.token
     if token is not None and token.scope and token.runs_per_hour is not None:
-        _require_turn(token, token.runs_per_hour, None)
+        _require_turn(token, token.runs_per_hour, ())
 
 
-def note(context: WorkspaceContext, run: Run, version: PipelineEndpointVersion) -> None:
-    """Write down what started the run, in the transaction in which it appears. Raises as `require_turn`, and Unauthenticated
-    for a token that has ended meanwhile.
+def note(context: WorkspaceContext, runs: Sequence[Run], version: PipelineEndpointVersion) -> None:
+    """Write down what started these runs, in the transaction in which they appear. Raises as `require_turn`, and
+    Unauthenticated for a token that has ended meanwhile.
 
     The token's row is locked, so that of two calls at once, also in two processes, the second counts the first.
     """
@@ -50,11 +49,14 @@ def note(context: WorkspaceContext, run: Run, version: PipelineEndpointVersion) 
         if held is None or not held.is_good(now()):
             raise Unauthenticated(_("This token has ended. Ask for a new one."), code="token_revoked")
         if held.runs_per_hour is not None:
-            _require_turn(held, held.runs_per_hour, run)
-    EndpointRun.objects.create(run=run, endpoint=version.endpoint, version=version, token=token)
+            _require_turn(held, held.runs_per_hour, runs)
+    endpoint = version.endpoint
+    EndpointRun.objects.bulk_create(
+        EndpointRun(run=run, endpoint=endpoint, version=version, token=token) for run in runs
+    )
     if token is not None and token.kind == ApiToken.Kind.FORM:
-        endpoint = version.endpoint
-        audit.note(context, "endpoint.form_run", str(endpoint.pk), name=endpoint.name, run=str(run.pk))
+        for run in runs:
+            audit.note(context, "endpoint.form_run", str(endpoint.pk), name=endpoint.name, run=str(run.pk))
 
 
 @contextmanager
@@ -80,9 +82,9 @@ def is_of_token(context: WorkspaceContext, run_id: UUID) -> bool:
     return context.token is not None and rows.filter(run__in=Run.objects.filter(pk=run_id).values("root")).exists()
 
 
-def _require_turn(token: ApiToken, most: int, run: Run | None) -> None:
+def _require_turn(token: ApiToken, most: int, runs: Sequence[Run]) -> None:
     """The run that is `most` back has to be older than the window. A read of as many rows of one index."""
-    others = EndpointRun.objects.filter(token=token).filter(~Q(run=run) if run else Q())
+    others = EndpointRun.objects.filter(token=token).exclude(run__in=runs)
     oldest: datetime | None = others.order_by("-run").values_list("run__created_at", flat=True)[most - 1 : most].first()
     moment = now()
     if oldest is None or oldest + WINDOW <= moment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from runs import stored_messages
 from runs.models import Run, Snapshot, Trigger
 from runs.queries.runs import get_run
 from runs.services.submission import endpoint_runs, experiments
-from runs.services.submission.submit import submit_run
+from runs.services.submission.submit import OnMade, Ready, make_ready, submit_all
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 
@@ -122,29 +122,35 @@ def get_published(context: WorkspaceContext, pipeline_id: object) -> PublishedPi
     return found
 
 
-def trigger(
+def trigger(context: WorkspaceContext, pipeline: PublishedPipeline, **asked: Any) -> Run:
+    """Run a published pipeline; the rest as in `ready_to_trigger`, and raises what that does, and `submit_all`."""
+    (run,) = submit_all(context, [ready_to_trigger(context, pipeline, **asked)])
+    return run
+
+
+def ready_to_trigger(
     context: WorkspaceContext,
     pipeline: PublishedPipeline,
     *,
     source: str = "published",
     name: str = "",
-    on_made: Callable[[Run], None] | None = None,
+    on_made: OnMade | None = None,
     **asked: Any,
-) -> Run:
-    """Run a published pipeline; the rest as in `submission_of`, and raises what that does, and `submit_run`.
+) -> Ready:
+    """Check a run of a published pipeline; the rest as in `submission_of`, and raises what that does, and `make_ready`.
 
-    `source`, `name`: what started it, and its name where that is not the pipeline's. `on_made` is told of the run in the
-    transaction in which it appears.
+    `source`, `name`: what started it, and its name where that is not the pipeline's. `on_made` is told of the runs in the
+    transaction in which they appear.
     """
     by: Trigger = {"kind": source, "name": name or pipeline.name}
 
-    def note(run: Run) -> None:
-        PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=run.pk, last_run_at=now())
+    def note(runs: Sequence[Run]) -> None:
+        PublishedPipeline.objects.filter(pk=pipeline.pk).update(last_run_id=runs[-1].pk, last_run_at=now())
         outbox.hint(f"list:{context.workspace.name}:pipelines")
         if on_made is not None:
-            on_made(run)
+            on_made(runs)
 
-    return submit_run(context, **submission_of(pipeline, **asked), trigger=by, on_made=note)
+    return make_ready(context, **submission_of(pipeline, **asked), trigger=by, on_made=note)
 
 
 def submission_of(
@@ -185,17 +191,25 @@ def submission_of(
     }
 
 
-def trigger_endpoint(
+def trigger_endpoint(context: WorkspaceContext, endpoint: PipelineEndpoint, **asked: Any) -> Run:
+    """Run a version of an endpoint, or its default; the rest as in `ready_to_trigger_endpoint`, and raises what that does, and
+    `submit_all`."""
+    ready = ready_to_trigger_endpoint(context, endpoint, **asked)
+    with endpoint_runs.without_names(context):
+        (run,) = submit_all(context, [ready])
+    return run
+
+
+def ready_to_trigger_endpoint(
     context: WorkspaceContext,
     endpoint: PipelineEndpoint,
     *,
     version: str = "",
     source: str = "endpoint",
     name: str = "",
-    on_made: Callable[[Run], None] | None = None,
     **asked: Any,
-) -> Run:
-    """Run a version of an endpoint, or its default; the rest as in `trigger`.
+) -> Ready:
+    """Check a run of a version of an endpoint, or of its default; the rest as in `ready_to_trigger`.
 
     Raises what `version_to_run` does, Forbidden for a token of another endpoint or version, TooManyRequests for one that
     has started as many runs as it may.
@@ -204,14 +218,13 @@ def trigger_endpoint(
     chosen = version_to_run(endpoint, version)
     endpoint_runs.require_turn(context)
 
-    def note(run: Run) -> None:
-        endpoint_runs.note(context, run, chosen)
+    def note(runs: Sequence[Run]) -> None:
+        endpoint_runs.note(context, runs, chosen)
         outbox.hint(f"uses:{context.workspace.name}:{endpoint.pk}")
-        if on_made is not None:
-            on_made(run)
 
+    by = {"source": source, "name": name or endpoint.name}
     with endpoint_runs.without_names(context):
-        return trigger(context, chosen.pipeline, source=source, name=name or endpoint.name, on_made=note, **asked)
+        return ready_to_trigger(context, chosen.pipeline, on_made=note, **by, **asked)
 
 
 def version_to_run(endpoint: PipelineEndpoint, version: str) -> PipelineEndpointVersion:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any, Unpack
@@ -37,9 +38,32 @@ from workspaces.scopes import Act
 LINKS = ("cloned_from", "resumed_from", "published_pipeline_id")
 # A run of up to so many steps is carried forward by the call that submits it; a larger one would keep its caller waiting.
 AT_ONCE = 100
+OnMade = Callable[[Sequence[Run]], None]
+NUMBERED = ["run_count", "last_run_at", "archived_at"]
 
 
-def submit_run(
+@dataclass(frozen=True)
+class Ready:
+    """A run that has passed the checks, for `submit_all`."""
+
+    experiment: str
+    checked: Checked
+    fields: Mapping[str, Any]
+    # Is told of the run in the transaction in which it appears, and of others that it was made ready for (`again`).
+    on_made: OnMade | None
+
+    def again(self, experiment: str, trigger: Trigger) -> Ready:
+        """Another run of the same, started by something else: it is checked already."""
+        return replace(self, experiment=experiment, fields={**self.fields, "trigger": {**trigger}})
+
+
+def submit_run(context: WorkspaceContext, **asked: Any) -> Run:
+    """Submit a pipeline or a script run, the rest as in `make_ready`."""
+    (root,) = submit_all(context, [make_ready(context, **asked)])
+    return root
+
+
+def make_ready(
     context: WorkspaceContext,
     *,
     experiment: str,
@@ -58,9 +82,9 @@ def submit_run(
     cloned_from: Run | None = None,
     resumed_from: Run | None = None,
     warnings: Sequence[Kept] = (),
-    on_made: Callable[[Run], None] | None = None,
-) -> Run:
-    """Submit a pipeline or a script run. `on_made` is told of the run in the transaction in which it appears.
+    on_made: OnMade | None = None,
+) -> Ready:
+    """Check a pipeline or a script run before it is submitted; reads only.
 
     Raises Unprocessable naming every problem of the graph at once, Forbidden for readers and for a step beyond its
     scope.
@@ -85,35 +109,69 @@ def submit_run(
         "resumed_from": resumed_from,
         "warnings": [*warnings],
     }
-    if len(checked.graph.steps) > slices.SLICE and kind == Run.Kind.PIPELINE:
-        return _submit_large(context, experiment, checked, fields, on_made)
-    with slices.writing():
-        environments_of = environments(context, checked, environment_versions.resolve)
-        fields["warnings"] = with_notes(checked, environments_of, warnings)
-        root = _make_root(context, experiment, **fields)
-        _settle(root, on_made)
-        runs, details = _rows(root, checked, environments_of)
-        Run.objects.bulk_create(runs)
-        StepRun.objects.bulk_create(details)
-        uses = _uses(root, checked, details)
-        _note_uses(uses)
-        _tell_used(root, uses, details)
-        _go(root, len(checked.graph.steps))
-    return root
+    return Ready(experiment or "Default", checked, fields, on_made)
 
 
-def _submit_large(
-    context: WorkspaceContext,
-    experiment: str,
-    checked: Checked,
-    fields: dict[str, Any],
-    on_made: Callable[[Run], None] | None,
-) -> Run:
-    """The same in slices: the run is hidden until all its steps are there, and then appears at once."""
+def submit_all(context: WorkspaceContext, ready: Sequence[Ready], on_made: OnMade | None = None) -> list[Run]:
+    """Submit runs of one workspace that have been checked, in this order. They appear in one transaction, those with many steps in
+    several; `on_made` is told of those of each in it.
+
+    Raises Unprocessable for an environment or an experiment that cannot be.
+    """
+    made: list[Run] = []
+    part: list[Ready] = []
+    for each in ready:
+        steps = len(each.checked.graph.steps)
+        is_large = steps > slices.SLICE and each.fields["kind"] == Run.Kind.PIPELINE
+        if part and (is_large or sum(len(other.checked.graph.steps) for other in part) + steps > slices.SLICE):
+            made += _submit_small(context, part, on_made)
+            part = []
+        if is_large:
+            made.append(_submit_large(context, each, on_made))
+        else:
+            part.append(each)
+    return made + (_submit_small(context, part, on_made) if part else [])
+
+
+def _submit_small(context: WorkspaceContext, ready: Sequence[Ready], on_made: OnMade | None) -> list[Run]:
+    with slices.writing():
+        found = {
+            id(each): environments(context, each, environment_versions.resolve)
+            for each in {id(each.checked): each.checked for each in ready}.values()
+        }
+        roots = _make_roots(
+            context,
+            [
+                (
+                    each.experiment,
+                    {
+                        **each.fields,
+                        "warnings": with_notes(each.checked, found[id(each.checked)], each.fields["warnings"]),
+                    },
+                )
+                for each in ready
+            ],
+        )
+        _settle(ready, roots, on_made)
+        rows = [_rows(root, each.checked, found[id(each.checked)]) for root, each in zip(roots, ready, strict=True)]
+        Run.objects.bulk_create([run for runs, _ in rows for run in runs])
+        details = [details for _, details in rows]
+        StepRun.objects.bulk_create([*chain.from_iterable(details)])
+        uses = [_uses(root, each.checked, own) for root, each, own in zip(roots, ready, details, strict=True)]
+        _note_uses([*chain.from_iterable(uses)])
+        _tell_used(roots, [*chain.from_iterable(uses)], [*chain.from_iterable(details)])
+        for root, each in zip(roots, ready, strict=True):
+            _go(root, len(each.checked.graph.steps))
+    return roots
+
+
+def _submit_large(context: WorkspaceContext, ready: Ready, on_made: OnMade | None) -> Run:
+    """The same of one in slices: the run is hidden until all its steps are there, and then appears at once."""
+    checked = ready.checked
     with slices.writing():
         environments_of = environments(context, checked, environment_versions.resolve)
-    fields["warnings"] = with_notes(checked, environments_of, fields["warnings"])
-    root = _make_hidden(context, experiment, **fields)
+    fields = {**ready.fields, "warnings": with_notes(checked, environments_of, ready.fields["warnings"])}
+    root = _make_hidden(context, ready.experiment, **fields)
     graphs.keep({root.pk: graphs.ParsedGraph(checked.graph)})
     try:
         runs, details = _rows(root, checked, environments_of)
@@ -127,9 +185,9 @@ def _submit_large(
                 _note_uses([use for use in uses if use.run_id in laid_out])
         slices.pause()
         with slices.writing():
-            _settle(root, on_made)
+            _settle([ready], [root], on_made)
             _show(context, root, fields)
-            _tell_used(root, uses, details)
+            _tell_used([root], uses, details)
             _go(root, len(runs))
     except BaseException:
         # Whoever dies here in silence leaves it to the ticker.
@@ -138,11 +196,17 @@ def _submit_large(
     return root
 
 
-def _settle(root: Run, on_made: Callable[[Run], None] | None) -> None:
-    """The request's key stands for the run from now on, and whoever started it may write down that they did."""
-    once.settle(root)
+def _settle(ready: Sequence[Ready], roots: Sequence[Run], on_made: OnMade | None) -> None:
+    """The request's key stands for the first from now on, and whoever started them may write down that they did."""
+    once.settle(roots[0])
+    of_each: dict[OnMade, list[Run]] = {}
+    for each, root in zip(ready, roots, strict=True):
+        if each.on_made is not None:
+            of_each.setdefault(each.on_made, []).append(root)
+    for tell, mine in of_each.items():
+        tell(mine)
     if on_made is not None:
-        on_made(root)
+        on_made(roots)
 
 
 def _sign(root: Run, **seen: Any) -> None:
@@ -164,7 +228,7 @@ def start_interactive(context: WorkspaceContext, *, experiment: str, **words: Un
     """A run that a program keeps open itself (`Experiment.start_logging`); it ends by complete or fail."""
     context.require(Role.CONTRIBUTOR).require_act(Act.SUBMIT)
     with slices.writing():
-        root = _make_root(context, experiment, kind=Run.Kind.INTERACTIVE, **words)
+        (root,) = _make_roots(context, [(experiment or "Default", {"kind": Run.Kind.INTERACTIVE, **words})])
         once.settle(root)
         with run_transaction(root.pk) as locked:
             locked.move(Run.Status.RUNNING, started_at=now())
@@ -235,29 +299,36 @@ def resubmission_of(
     }
 
 
-def _make_root(context: WorkspaceContext, experiment: str, **fields: Any) -> Run:
-    """The root row, numbered within its experiment by the experiment's own row lock."""
-    home = _home(context, experiment)
-    root = Run(
-        workspace=context.workspace,
-        experiment=home,
-        number=_number(home),
-        submitted_by=context.user,
-        version=1,
-        **fields,
-    )
-    root.root = root
-    root.save(force_insert=True)
-    context.made("run", root.pk)  # a step may cancel and tag what it submits
-    _tell(root)
-    return root
+def _make_roots(context: WorkspaceContext, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Run]:
+    """Root rows, of each the experiment and its fields, numbered within their experiment by the experiment's own row lock."""
+    homes = _homes(context, {experiment for experiment, _ in rows})
+    moment, roots = now(), []
+    for experiment, fields in rows:
+        home = homes[experiment]
+        home.run_count, home.last_run_at, home.archived_at = home.run_count + 1, moment, None
+        root = Run(
+            workspace=context.workspace,
+            experiment=home,
+            number=home.run_count,
+            submitted_by=context.user,
+            version=1,
+            **fields,
+        )
+        root.root = root
+        roots.append(root)
+    Experiment.objects.bulk_update(homes.values(), NUMBERED)
+    Run.objects.bulk_create(roots)
+    for root in roots:
+        context.made("run", root.pk)  # a step may cancel and tag what it submits
+    _tell(roots)
+    return roots
 
 
 def _make_hidden(context: WorkspaceContext, experiment: str, **fields: Any) -> Run:
     """The row of a root whose steps are still to come. Nothing refers to others yet, so that nobody finds it by them."""
     quiet = {name: value for name, value in fields.items() if name not in LINKS}
     with transaction.atomic():
-        home = experiments.named(context, experiment or "Default")
+        home = experiments.named(context, experiment)
     root = Run(workspace=context.workspace, experiment=home, submitted_by=context.user, version=1, **quiet)
     root.root = root.parent = root
     # A statement of its own: a long graph is put into JSON before it, and nobody waits for that.
@@ -269,29 +340,28 @@ def _show(context: WorkspaceContext, root: Run, fields: Mapping[str, Any]) -> No
     """Let a hidden root be seen. Raises Conflict where it was taken for left behind and removed."""
     home = Experiment.objects.select_for_update(no_key=True).get(pk=root.experiment_id)
     links = {name: fields[name] for name in LINKS if fields.get(name) is not None}
-    seen = {"parent": None, "number": _number(home), **links}
+    home.run_count, home.last_run_at, home.archived_at = home.run_count + 1, now(), None
+    home.save(update_fields=NUMBERED)
+    seen = {"parent": None, "number": home.run_count, **links}
     _sign(root, **seen)
     root.refresh_from_db(fields=["created_at"])
     for name, value in seen.items():
         setattr(root, name, value)
     context.made("run", root.pk)
-    _tell(root)
+    _tell([root])
 
 
-def _home(context: WorkspaceContext, experiment: str) -> Experiment:
-    home = experiments.named(context, experiment or "Default")
-    return Experiment.objects.select_for_update(no_key=True).get(pk=home.pk)
+def _homes(context: WorkspaceContext, names: Set[str]) -> dict[str, Experiment]:
+    """Experiments by their names, made where there are none, locked in the order of their ids."""
+    keys = {experiments.named(context, name).pk for name in sorted(names)}
+    rows = Experiment.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")
+    return {row.name: row for row in rows}
 
 
-def _number(home: Experiment) -> int:
-    """The next number of an experiment whose row is locked."""
-    number = home.run_count + 1
-    Experiment.objects.filter(pk=home.pk).update(run_count=number, last_run_at=now(), archived_at=None)
-    return number
-
-
-def _tell(root: Run) -> None:
-    outbox.record(root.topic, 1, {"changes": []}, lists=(f"list:{root.workspace.name}:runs",))
+def _tell(roots: Sequence[Run]) -> None:
+    outbox.record_all(
+        [outbox.Change(root.topic, 1, {"changes": []}, (f"list:{root.workspace.name}:runs",)) for root in roots]
+    )
 
 
 def _rows(
@@ -324,11 +394,11 @@ def _note_uses(uses: list[DataUse]) -> None:
         DataUse.objects.bulk_create(uses)
 
 
-def _tell_used(root: Run, uses: list[DataUse], details: list[StepRun]) -> None:
+def _tell_used(roots: Sequence[Run], uses: Sequence[DataUse], details: Sequence[StepRun]) -> None:
     lineage.tell(
-        root.workspace.name,
+        roots[0].workspace.name,
         chain(
-            [root.published_pipeline_id],
+            (root.published_pipeline_id for root in roots),
             (use.dataset_version_id for use in uses),
             (each.environment_version_id for each in details),
             (each.compute_target_id for each in details),

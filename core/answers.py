@@ -14,6 +14,7 @@ CODES = {
     405: "method_not_allowed",
     406: "not_acceptable",
     408: "too_slow",
+    412: "changed",
     413: "too_large",
     415: "unsupported_media_type",
     416: "range_not_satisfiable",

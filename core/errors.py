@@ -51,6 +51,13 @@ class Conflict(StudioError):
     default_code = "conflict"
 
 
+class PreconditionFailed(StudioError):
+    """What was to be changed is not in the state in which the caller has seen it."""
+
+    status = 412
+    default_code = "changed"
+
+
 class TooSlow(StudioError):
     """The body did not come in time."""
 

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from compute import queries
 from compute.api import serializers as s
+from compute.models import ComputeTarget
 from compute.services import status, targets
 from compute.services.documents import target_document
 from workspaces.api.base import WorkspaceView, listed
@@ -39,18 +40,20 @@ class TargetsView(WorkspaceView):
 class TargetView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
     acts = {"patch": Act.MANAGE, "delete": Act.MANAGE}
+    conditional = frozenset({"patch"})
 
     @extend_schema(responses=s.TargetDetail)
     def get(self, request: Request, name: str) -> Response:
         """One cluster with its nodes."""
-        target = targets.find_target(self.context.workspace, name)
-        return Response(target_document(target, status.living_hosts(), with_nodes=True))
+        return self._shown(targets.find_target(self.context.workspace, name))
 
     @extend_schema(request=s.TargetChange, responses=s.TargetDetail)
     def patch(self, request: Request, name: str) -> Response:
         """Change what is named; what is left out stays."""
-        target = targets.update_target(self.context, name, **self.asked(s.TargetChange))
-        return Response(target_document(target, status.living_hosts(), with_nodes=True))
+        return self._shown(targets.update_target(self.context, name, seen=self.seen, **self.asked(s.TargetChange)))
+
+    def _shown(self, target: ComputeTarget) -> Response:
+        return self.tagged(target_document(target, status.living_hosts(), with_nodes=True), targets.state(target))
 
     @extend_schema(
         parameters=[OpenApiParameter("force", bool, description="`1`: cancel what runs on it and waits for it.")],

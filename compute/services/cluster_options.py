@@ -20,6 +20,8 @@ CHOICES: dict[str, tuple[str, type[Any]]] = {
     "network": ("network", ComputeTarget.Network),
     "policy": ("policy", ComputeTarget.Policy),
 }
+# All that is set by `apply`.
+TERMS = (*CHOICES, "spark_master", "container_options")
 
 
 def apply(context: WorkspaceContext, target: ComputeTarget, terms: Mapping[str, Any]) -> list[str]:
@@ -28,7 +30,7 @@ def apply(context: WorkspaceContext, target: ComputeTarget, terms: Mapping[str, 
 
     Raises Invalid for what cannot be, Forbidden when someone but an owner relaxes container options.
     """
-    before = {name: getattr(target, name) for name in (*CHOICES, "spark_master", "container_options")}
+    before = {name: getattr(target, name) for name in TERMS}
     for name, (word, choices) in CHOICES.items():
         value = terms.get(name)
         if value is not None:

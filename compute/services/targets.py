@@ -22,7 +22,7 @@ from core.work import after_commit
 from duto.spec.names import is_name
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
-from workspaces.services import audit
+from workspaces.services import audit, edits
 
 MOST_NODES = 100
 PRIORITIES = {"dedicated": "dedicated", "lowpriority": "lowpriority", "low_priority": "lowpriority"}
@@ -128,15 +128,18 @@ def update_target(
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
     hosts: Sequence[str] | None = None,
+    seen: edits.Seen = None,
     **asked: Any,
 ) -> ComputeTarget:
     """Change the scale of a cluster, its terms, or what is said about it; what is None stays.
 
     Running steps go on. Nodes beyond the new scale, or where the cluster no longer is, leave when they are idle.
-    Raises as create_target() does, and Conflict for one that is being deleted.
+    Raises as create_target() does, Conflict for one that is being deleted, and PreconditionFailed where it is not as it
+    was `seen`.
     """
     context.require(Role.CONTRIBUTOR).require_person()
     target = _locked(context.workspace, name)
+    edits.require_unchanged(seen, state(target), context.workspace, "compute.changed", target.name)
     before = (target.min_nodes, target.max_nodes)
     _scale(target, min_nodes, max_nodes, idle_seconds)
     changed = cluster_options.apply(context, target, asked)
@@ -154,6 +157,13 @@ def update_target(
     audit.note(context, "compute.changed", target.name, **scale, **({"changed": changed} if changed else {}))
     _tell(context.workspace)
     return target
+
+
+def state(target: ComputeTarget) -> dict[str, Any]:
+    """All that a change may overwrite."""
+    names = ("min_nodes", "max_nodes", "idle_seconds", "description", "tags", *cluster_options.TERMS)
+    hosts = sorted(target.hosts.values_list("name", flat=True))
+    return {**{name: getattr(target, name) for name in names}, "hosts": hosts}
 
 
 def _locked(workspace: Workspace, name: str) -> ComputeTarget:

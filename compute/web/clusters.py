@@ -33,6 +33,7 @@ from workspaces.access import WorkspaceContext
 from workspaces.models import Workspace
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_dialog, workspace_page
+from workspaces.web.editing import editing, seen_in
 
 MOST_HOSTS = 100
 N = Node.Status
@@ -311,24 +312,32 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 def resize(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Other numbers of nodes, other hosts, other terms."""
     target = cluster_of(context.workspace, name)
+    form = _terms_of(context, target, request.POST or None)
+    refused: StudioError | None = None
+    if request.method == "POST" and form.is_valid():
+        values = dict(form.cleaned_data)
+        if set(values.get("hosts", [])) == set(form.initial["hosts"]):
+            values.pop("hosts", None)
+        try:
+            targets.update_target(context, name, seen=seen_in(request), **values)
+            return responses.done(request, _("Changed. Nodes come and go as steps need them."), _address(context, name))
+        except StudioError as error:
+            refused, target = error, cluster_of(context.workspace, name)
+    shown = editing(request, targets.state(target), (form, _terms_of(context, target)), refusal=refused)
+    if refused is not None and not shown.over:
+        form.add_error(FIELDS.get(refused.code), refused.message)
+    busy = target.nodes.filter(status=Node.Status.RUNNING).count()
+    return _draw(request, "compute/dialog_resize.html", form, target=target, busy=busy, editing=shown)
+
+
+def _terms_of(context: WorkspaceContext, target: ComputeTarget, data: Any = None) -> TermsForm:
     names = ("min_nodes", "max_nodes", "idle_seconds", "launcher", "network", "policy", "spark_master")
     initial = {each: getattr(target, each) for each in names}
     attached = list(target.hosts.order_by("name"))
     initial["hosts"] = [host.name for host in attached]
     # A host that was revoked since is shown as long as it is named: without any, the cluster would be on all hosts.
     offered = {host.pk: host for host in [*hosts_of(context.workspace), *attached]}
-    form = TermsForm([*offered.values()], request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        values = dict(form.cleaned_data)
-        if set(values.get("hosts", [])) == set(initial["hosts"]):
-            values.pop("hosts", None)
-        try:
-            targets.update_target(context, name, **values)
-            return responses.done(request, _("Changed. Nodes come and go as steps need them."), _address(context, name))
-        except StudioError as error:
-            form.add_error(FIELDS.get(error.code), error.message)
-    busy = target.nodes.filter(status=Node.Status.RUNNING).count()
-    return _draw(request, "compute/dialog_resize.html", form, target=target, busy=busy)
+    return TermsForm([*offered.values()], data, initial=initial)
 
 
 class DeleteForm(forms.Form):

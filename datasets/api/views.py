@@ -84,18 +84,20 @@ class NumberedVersionView(WorkspaceView):
 class VersionView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
     acts = {"patch": Act.OWN}
+    conditional = frozenset({"patch"})
 
     @extend_schema(responses=s.DatasetVersionOut)
     def get(self, request: Request, id: UUID) -> Response:
         """One version by its id, whatever its name."""
-        return Response(s.DatasetVersionOut(versions.get_version(self.context.workspace, id)).data)
+        return self._shown(versions.get_version(self.context.workspace, id))
 
     @extend_schema(request=s.DatasetVersionChange, responses=s.DatasetVersionOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change description and tags. What a version reads never changes."""
-        return Response(
-            s.DatasetVersionOut(versions.annotate(self.context, id, **self.asked(s.DatasetVersionChange))).data
-        )
+        return self._shown(versions.annotate(self.context, id, seen=self.seen, **self.asked(s.DatasetVersionChange)))
+
+    def _shown(self, version: DatasetVersion) -> Response:
+        return self.tagged(s.DatasetVersionOut(version).data, versions.said_of(version))
 
 
 class VersionCancelView(WorkspaceView):

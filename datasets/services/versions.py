@@ -21,7 +21,7 @@ from duto.spec.names import check_name
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
-from workspaces.services import audit
+from workspaces.services import audit, edits
 
 VERSIONS = DatasetVersion.objects.select_related("dataset", "workspace")
 # DatasetVersion.is_usable, for the database.
@@ -112,21 +112,33 @@ def annotate(
     *,
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
+    seen: edits.Seen = None,
 ) -> DatasetVersion:
-    """Change what is only said about a version; what is said of the newest is said of its name in lists."""
+    """Change what is only said about a version; what is said of the newest is said of its name in lists.
+
+    Raises PreconditionFailed where that is not as it was `seen`.
+    """
     context.require(Role.CONTRIBUTOR)
+    DatasetVersion.objects.select_for_update(no_key=True).filter(pk=as_key(version_id)).first()
     version = get_version(context.workspace, version_id)
     context.require_own("dataset version", version.pk)
+    edits.require_unchanged(seen, said_of(version), context.workspace, "dataset.changed", version.pk)
     if description is not None:
         version.description = description
     if tags is not None:
         version.tags = dict(tags)
     version.save(update_fields=["description", "tags"])
+    audit.note(context, "dataset.changed", str(version.pk), name=version.dataset.name if version.dataset else "")
     if description is not None and version.dataset is not None:
         newest = Dataset.objects.filter(pk=version.dataset.pk, latest_version=version.version)
         newest.update(description=description)
     outbox.hint(f"list:{context.workspace.name}:datasets")
     return version
+
+
+def said_of(version: DatasetVersion) -> dict[str, Any]:
+    """All that `annotate` may overwrite."""
+    return {"description": version.description, "tags": version.tags}
 
 
 @transaction.atomic

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from core.errors import StudioError
+from core.errors import PreconditionFailed, StudioError
 from core.paging import page_of
 from datasets import tables
 from datasets.models import Dataset, DatasetVersion
@@ -17,12 +18,13 @@ from datasets.queries import newest_of
 from datasets.services import fetching
 from datasets.services.files import ResolvedFile, files_of
 from datasets.services.inspection import question, urls_of
-from datasets.services.versions import annotate, find_version
+from datasets.services.versions import annotate, find_version, get_version, said_of
 from datasets.services.versions import unregister as take_out
 from datasets.web.forms import AboutForm, lines_of
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_action, workspace_dialog, workspace_page
+from workspaces.web.editing import Editing, editing, seen_in
 
 KINDS = ("", Dataset.Kind.TABULAR, Dataset.Kind.FILE)
 
@@ -122,6 +124,7 @@ class AboutPage:
 
     version: DatasetVersion
     form: AboutForm
+    editing: Editing
 
 
 @workspace_page()
@@ -162,18 +165,23 @@ def preview_of(version: DatasetVersion) -> Preview | None:
 def about(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
     """Change what is only said about a version: description and tags."""
     version = find_version(context.workspace, name, request.GET.get("version") or "latest")
-    if request.method == "POST":
-        form = AboutForm(request.POST)
-        if form.is_valid():
-            kept = {key: value for key, value in version.tags.items() if key not in lines_of(version.tags)}
-            annotate(
-                context, version.pk, description=form.cleaned_data["description"], tags=form.cleaned_data["tags"] | kept
-            )
+    form = _about_form(version, request.POST if request.method == "POST" else None)
+    refused: StudioError | None = None
+    if request.method == "POST" and form.is_valid():
+        kept = {key: value for key, value in version.tags.items() if key not in lines_of(version.tags)}
+        values = {"description": form.cleaned_data["description"], "tags": form.cleaned_data["tags"] | kept}
+        try:
+            annotate(context, version.pk, seen=seen_in(request), **values)
             return responses.done(request, _("Saved"), _place(context, version))
-    else:
-        said = version.description or (version.dataset.description if version.dataset else "")
-        form = AboutForm(initial={"description": said, "tags": "\n".join(lines_of(version.tags).values())})
-    return responses.show(request, "datasets/about.html", AboutPage(version, form), section="data")
+        except PreconditionFailed as refusal:
+            refused, version = refusal, get_version(context.workspace, version.pk)
+    shown = editing(request, said_of(version), (form, _about_form(version)), refusal=refused)
+    return responses.show(request, "datasets/about.html", AboutPage(version, form, shown), section="data")
+
+
+def _about_form(version: DatasetVersion, data: Any = None) -> AboutForm:
+    said = version.description or (version.dataset.description if version.dataset else "")
+    return AboutForm(data, initial={"description": said, "tags": "\n".join(lines_of(version.tags).values())})
 
 
 @workspace_action()

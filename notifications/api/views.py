@@ -39,17 +39,21 @@ class RulesView(WorkspaceView):
 class RuleView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.READER, "delete": Role.READER}
     acts = {"patch": Act.MANAGE, "delete": Act.MANAGE}
+    conditional = frozenset({"patch"})
 
     @extend_schema(responses=s.RuleOut)
     def get(self, request: Request, id: UUID) -> Response:
         """One rule."""
-        return Response(queries.rule_document(queries.rule(self.context, id)))
+        return self._shown(queries.rule(self.context, id))
 
     @extend_schema(request=s.RuleChange, responses=s.RuleOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change it, or mute it until a time."""
         found = queries.rule(self.context, id)
-        return Response(queries.rule_document(rules.change(self.context, found, self.asked(s.RuleChange))))
+        return self._shown(rules.change(self.context, found, self.asked(s.RuleChange), seen=self.seen))
+
+    def _shown(self, found: Rule) -> Response:
+        return self.tagged(queries.rule_document(found), rules.state(found))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:
@@ -79,17 +83,21 @@ class ChannelsView(WorkspaceView):
 class ChannelView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.OWNER, "delete": Role.OWNER}
     acts = {"patch": Act.MANAGE, "delete": Act.MANAGE}
+    conditional = frozenset({"patch"})
 
     @extend_schema(responses=s.ChannelOut)
     def get(self, request: Request, id: UUID) -> Response:
         """One channel."""
-        return Response(queries.channel_document(queries.channel(self.context, id)))
+        return self._shown(queries.channel(self.context, id))
 
     @extend_schema(request=s.ChannelChange, responses=s.ChannelOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change its name, address or recipients."""
         found = queries.channel(self.context, id)
-        return Response(queries.channel_document(channels.change(self.context, found, self.asked(s.ChannelChange))))
+        return self._shown(channels.change(self.context, found, self.asked(s.ChannelChange), seen=self.seen))
+
+    def _shown(self, found: Channel) -> Response:
+        return self.tagged(queries.channel_document(found), channels.state(found))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:

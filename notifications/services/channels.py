@@ -20,7 +20,7 @@ from notifications import signing
 from notifications.models import Channel
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
-from workspaces.services import audit
+from workspaces.services import audit, edits
 
 MOST, MOST_RECIPIENTS = 100, 50
 LONGEST_URL = 2000
@@ -59,9 +59,17 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> tuple[Channel
 
 @sensitive_variables("asked")
 @transaction.atomic
-def change(context: WorkspaceContext, channel: Channel, asked: Mapping[str, Any]) -> Channel:
-    """Change its name, address or recipients; what is left out stays. Raises as `create`."""
+def change(
+    context: WorkspaceContext, channel: Channel, asked: Mapping[str, Any], *, seen: edits.Seen = None
+) -> Channel:
+    """Change its name, address or recipients; what is left out stays.
+
+    Raises as `create`, and PreconditionFailed where it is not as it was `seen`.
+    """
     found = _locked(context, channel)
+    edits.require_unchanged(
+        seen, state(found), context.workspace, "notification.channel_changed", found.name, id=str(found.pk)
+    )
     if asked.get("name") is not None:
         _set_name(found, asked["name"])
     if found.kind == Kind.EMAIL:
@@ -73,9 +81,15 @@ def change(context: WorkspaceContext, channel: Channel, asked: Mapping[str, Any]
         if asked.get("url"):
             _seal(found, _url(asked["url"]), unsealed(found)[1])
     found.save()
-    audit.note(context, "notification.channel_changed", found.name, host=found.host)
+    audit.note(context, "notification.channel_changed", found.name, host=found.host, id=str(found.pk))
     _notify_pages(context)
     return found
+
+
+def state(channel: Channel) -> dict[str, Any]:
+    """All that a change may overwrite; of what is encrypted, the ciphertext."""
+    sealed = bytes(channel.sealed).hex() if channel.sealed is not None else ""
+    return {"name": channel.name, "recipients": channel.recipients, "sealed": sealed}
 
 
 @transaction.atomic
@@ -87,7 +101,7 @@ def new_key(context: WorkspaceContext, channel: Channel) -> str:
     key = signing.new_key()
     _seal(found, unsealed(found)[0], key)
     found.save(update_fields=["sealed"])
-    audit.note(context, "notification.channel_changed", found.name, key="new")
+    audit.note(context, "notification.channel_changed", found.name, key="new", id=str(found.pk))
     return key
 
 

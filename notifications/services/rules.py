@@ -21,7 +21,7 @@ from notifications.services.channels import check_address
 from pipelines import queries as pipelines
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
-from workspaces.services import audit
+from workspaces.services import audit, edits
 
 MOST, MOST_OWN = 200, 50
 LONGEST_MINUTES = 100_000
@@ -55,21 +55,33 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> Rule:
 
 
 @transaction.atomic
-def change(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> Rule:
-    """Change it; what is left out stays. Raises as `create`."""
+def change(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any], *, seen: edits.Seen = None) -> Rule:
+    """Change it; what is left out stays. Raises as `create`, and PreconditionFailed where it is not as it was `seen`."""
     require(context, rule)
     if asked.get("is_own") is not None and bool(asked["is_own"]) != (rule.owner_id is not None):
         raise Invalid(_("Whose a rule is does not change. Make another one."), code="bad_rule")
     found = (
         Rule.objects.select_for_update(of=("self",)).select_related("workspace", "owner", "created_by").get(pk=rule.pk)
     )
+    edits.require_unchanged(
+        seen, state(found), context.workspace, "notification.rule_changed", found.name, id=str(found.pk)
+    )
     channels = _apply(context, found, asked)
     found.save()
     if channels is not None:
         found.channels.set(channels)
-    audit.note(context, "notification.rule_changed", found.name, own=found.owner_id is not None)
+    audit.note(context, "notification.rule_changed", found.name, own=found.owner_id is not None, id=str(found.pk))
     _notify_pages(context)
     return found
+
+
+def state(rule: Rule) -> dict[str, Any]:
+    """All that a change may overwrite."""
+    names = (
+        "name", "scope", "pipeline_id", "endpoint_id", "events", "is_active", "muted_until", "by_email", "by_browser", *NUMBERS
+    )  # fmt: skip
+    channels = sorted(str(each.pk) for each in rule.channels.all())
+    return {**{name: getattr(rule, name) for name in names}, "channels": channels}
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +20,7 @@ from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_action, workspace_dialog
+from workspaces.web.editing import Editing, editing, seen_in
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class ChannelPage:
     error: str
     # The key of a webhook, shown this once.
     key: str
+    editing: Editing | None = None
 
 
 @sensitive_post_parameters("url")
@@ -46,7 +49,7 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
             error = refusal.message
         else:
             if key:
-                return _show(request, made, ChannelForm(made, initial={"name": made.name}), key=key)
+                return _show(request, made, _form_of(made), key=key)
             text = _("The channel “%(name)s” is there.") % {"name": made.name}
             return responses.done(request, text, _place(context, made))
     return _show(request, None, form, error)
@@ -58,16 +61,17 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 def edit(request: HttpRequest, context: WorkspaceContext, channel_id: UUID) -> HttpResponse:
     """The form of a channel that there is."""
     channel = queries.channel(context, channel_id)
-    initial = {"name": channel.name, "recipients": "\n".join(channel.recipients)}
-    form = ChannelForm(channel, request.POST or None, initial=initial)
-    error = ""
+    form = _form_of(channel, request.POST or None)
+    refused: StudioError | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            channels.change(context, channel, form.asked())
+            channels.change(context, channel, form.asked(), seen=seen_in(request))
             return responses.done(request, _("Saved."), _place(context, channel))
         except StudioError as refusal:
-            error = refusal.message
-    return _show(request, channel, form, error)
+            refused, channel = refusal, queries.channel(context, channel_id)
+    shown = _editing(request, channel, form, refused)
+    error = refused.message if refused is not None and not shown.over else ""
+    return _show(request, channel, form, error, shown=shown)
 
 
 @sensitive_variables("key")
@@ -76,7 +80,7 @@ def new_key(request: HttpRequest, context: WorkspaceContext, channel_id: UUID) -
     """Another key for a webhook, shown this once."""
     channel = queries.channel(context, channel_id)
     key = channels.new_key(context, channel)
-    return _show(request, channel, ChannelForm(channel, initial={"name": channel.name}), key=key)
+    return _show(request, queries.channel(context, channel_id), _form_of(channel), key=key)
 
 
 @workspace_action(Role.OWNER)
@@ -99,11 +103,25 @@ def delete(request: HttpRequest, context: WorkspaceContext, channel_id: UUID) ->
 
 @sensitive_variables("key", "form")
 def _show(
-    request: HttpRequest, channel: Channel | None, form: ChannelForm, error: str = "", key: str = ""
+    request: HttpRequest,
+    channel: Channel | None,
+    form: ChannelForm,
+    error: str = "",
+    key: str = "",
+    shown: Editing | None = None,
 ) -> HttpResponse:
-    return responses.show(
-        request, "notifications/channel.html", ChannelPage(channel, form, error, key), section="settings"
-    )
+    if channel is not None and shown is None:
+        shown = _editing(request, channel, form)
+    facts = ChannelPage(channel, form, error, key, shown)
+    return responses.show(request, "notifications/channel.html", facts, section="settings")
+
+
+def _form_of(channel: Channel, data: Any = None) -> ChannelForm:
+    return ChannelForm(channel, data, initial={"name": channel.name, "recipients": "\n".join(channel.recipients)})
+
+
+def _editing(request: HttpRequest, channel: Channel, form: ChannelForm, refused: StudioError | None = None) -> Editing:
+    return editing(request, channels.state(channel), (form, _form_of(channel)), refusal=refused)
 
 
 def _place(context: WorkspaceContext, channel: Channel) -> str:

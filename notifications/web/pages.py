@@ -22,6 +22,7 @@ from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_action, workspace_dialog, workspace_page
+from workspaces.web.editing import Editing, editing, seen_in
 
 OFFERED, SHOWN = 200, 10
 
@@ -61,6 +62,7 @@ class RulePage:
     form: RuleForm
     error: str
     has_channels: bool
+    editing: Editing | None = None
 
 
 @workspace_page()
@@ -133,26 +135,38 @@ def edit(request: HttpRequest, context: WorkspaceContext, rule_id: UUID) -> Http
     rule = queries.rule(context, rule_id)
     is_own = rule.owner_id is not None
     context.require(Role.READER if is_own else Role.CONTRIBUTOR)
-    subjects = _subjects(context, is_own)
-    initial = initial_of(rule)
-    if initial["about"] not in dict(subjects):  # of a pipeline that is not among the newest
-        subjects.append((initial["about"], about(rule)))
-    form = RuleForm(subjects, _channels(context), is_own, request.POST or None, initial=initial)
-    error = ""
+    subjects, channels = _subjects(context, is_own), _channels(context)
+
+    def form_of(found: Rule, data: Any = None) -> RuleForm:
+        initial = initial_of(found)
+        if initial["about"] not in dict(subjects):  # of a pipeline that is not among the newest
+            subjects.append((initial["about"], about(found)))
+        return RuleForm(subjects, channels, is_own, data, initial=initial)
+
+    form = form_of(rule, request.POST or None)
+    refused: StudioError | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            rules.change(context, rule, form.asked())
+            rules.change(context, rule, form.asked(), seen=seen_in(request))
             return responses.done(request, _("Saved."), _page(context))
         except StudioError as refusal:
-            error = refusal.message
-    return _form(request, context, rule, is_own, form, error)
+            refused, rule = refusal, queries.rule(context, rule_id)
+    shown = editing(request, rules.state(rule), (form, form_of(rule)), refusal=refused)
+    error = refused.message if refused is not None and not shown.over else ""
+    return _form(request, context, rule, is_own, form, error, shown)
 
 
 def _form(
-    request: HttpRequest, context: WorkspaceContext, rule: Rule | None, is_own: bool, form: RuleForm, error: str
+    request: HttpRequest,
+    context: WorkspaceContext,
+    rule: Rule | None,
+    is_own: bool,
+    form: RuleForm,
+    error: str,
+    shown: Editing | None = None,
 ) -> HttpResponse:
     has_channels = is_own or queries.channels_in(context).exists()
-    facts = RulePage(rule, is_own, form, error, has_channels)
+    facts = RulePage(rule, is_own, form, error, has_channels, shown)
     return responses.show(request, "notifications/rule.html", facts, section="settings")
 
 

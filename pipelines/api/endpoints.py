@@ -52,17 +52,21 @@ class EndpointsView(WorkspaceView):
 class EndpointView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
     acts = {"patch": Act.OWN}
+    conditional = frozenset({"patch"})
 
     @extend_schema(responses=s.EndpointOut)
     def get(self, request: Request, id: UUID) -> Response:
         """One pipeline endpoint."""
-        return Response(queries.endpoint_document(queries.endpoint(self.context.workspace, id)))
+        return self._shown(queries.endpoint(self.context.workspace, id))
 
     @extend_schema(request=s.EndpointChange, responses=s.EndpointOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change name, description, default version, and whether it may be triggered."""
         found = queries.endpoint(self.context.workspace, id)
-        return Response(queries.endpoint_document(endpoints.change(self.context, found, self.asked(s.EndpointChange))))
+        return self._shown(endpoints.change(self.context, found, self.asked(s.EndpointChange), seen=self.seen))
+
+    def _shown(self, found: PipelineEndpoint) -> Response:
+        return self.tagged(queries.endpoint_document(found), endpoints.state(found))
 
 
 class EndpointOpenAPIView(WorkspaceView):

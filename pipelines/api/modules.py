@@ -42,17 +42,21 @@ class ModulesView(WorkspaceView):
 class ModuleView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
     acts = {"patch": Act.OWN}
+    conditional = frozenset({"patch"})
 
     @extend_schema(responses=s.ModuleOut)
     def get(self, request: Request, id: UUID) -> Response:
         """One module."""
-        return Response(queries.module_document(queries.module(self.context.workspace, id)))
+        return self._shown(queries.module(self.context.workspace, id))
 
     @extend_schema(request=s.ModuleChange, responses=s.ModuleOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change name, description, status or default version; what is left out stays."""
         module = queries.module(self.context.workspace, id)
-        return Response(queries.module_document(modules.change(self.context, module, self.asked(s.ModuleChange))))
+        return self._shown(modules.change(self.context, module, self.asked(s.ModuleChange), seen=self.seen))
+
+    def _shown(self, found: Module) -> Response:
+        return self.tagged(queries.module_document(found), modules.state(found))
 
 
 class ModuleVersionsView(WorkspaceView):
@@ -78,15 +82,20 @@ class ModuleVersionsView(WorkspaceView):
 class ModuleVersionView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
     acts = {"patch": Act.OWN}
+    conditional = frozenset({"patch"})
 
     @extend_schema(responses=s.ModuleVersionOut)
     def get(self, request: Request, id: UUID) -> Response:
         """One version of a module."""
-        return Response(queries.version_document(queries.module_version(self.context.workspace, id)))
+        return self._shown(queries.module_version(self.context.workspace, id))
 
     @extend_schema(request=s.ModuleVersionChange, responses=s.ModuleVersionOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change description and status; what is left out stays."""
         version = queries.module_version(self.context.workspace, id)
-        changed = modules.change_version(self.context, version, self.asked(s.ModuleVersionChange))
-        return Response(queries.version_document(changed))
+        return self._shown(
+            modules.change_version(self.context, version, self.asked(s.ModuleVersionChange), seen=self.seen)
+        )
+
+    def _shown(self, found: ModuleVersion) -> Response:
+        return self.tagged(queries.version_document(found), modules.version_state(found))

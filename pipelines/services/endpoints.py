@@ -15,7 +15,7 @@ from pipelines.models import PipelineEndpoint, PipelineEndpointVersion, Publishe
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
-from workspaces.services import audit
+from workspaces.services import audit, edits
 
 Status = PipelineEndpoint.Status
 
@@ -69,13 +69,17 @@ def add(
 
 
 @transaction.atomic
-def change(context: WorkspaceContext, endpoint: PipelineEndpoint, asked: Mapping[str, Any]) -> PipelineEndpoint:
+def change(
+    context: WorkspaceContext, endpoint: PipelineEndpoint, asked: Mapping[str, Any], *, seen: edits.Seen = None
+) -> PipelineEndpoint:
     """Change name, description, default version and status; what is left out stays.
 
-    Raises Invalid for a bad name, Conflict for one that is taken, NotFound for a version that there is not.
+    Raises Invalid for a bad name, Conflict for one that is taken, NotFound for a version that there is not,
+    PreconditionFailed where it is not as it was `seen`.
     """
     context.require(Role.CONTRIBUTOR).require_own("endpoint", endpoint.pk)
     locked = _locked(endpoint)
+    edits.require_unchanged(seen, state(locked), context.workspace, "endpoint.changed", locked.pk)
     if (version := asked.get("default_version")) is not None:
         _choose(context, locked, version)
     if asked.get("status") is not None and asked["status"] not in Status.values:
@@ -94,6 +98,11 @@ def change(context: WorkspaceContext, endpoint: PipelineEndpoint, asked: Mapping
         audit.note(context, "endpoint.changed", str(locked.pk), **{"name": locked.name, **changed})
         _tell(context.workspace)
     return locked
+
+
+def state(endpoint: PipelineEndpoint) -> dict[str, Any]:
+    """All that a change may overwrite."""
+    return {name: getattr(endpoint, name) for name in ("name", "description", "status", "default_version")}
 
 
 def _choose(context: WorkspaceContext, endpoint: PipelineEndpoint, version: int) -> None:

@@ -17,7 +17,7 @@ from pipelines.models import Module, ModuleVersion
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
-from workspaces.services import audit
+from workspaces.services import audit, edits
 
 # Kinds of steps that a version may be.
 KINDS = ("module", "program")
@@ -116,10 +116,14 @@ def _said_of(port: Mapping[str, Any], given: list[Mapping[str, Any]]) -> dict[st
 
 
 @transaction.atomic
-def change(context: WorkspaceContext, module: Module, asked: Mapping[str, Any]) -> Module:
-    """Change name, description, status or default version; what is not named stays. Raises Invalid, NotFound, Conflict."""
+def change(context: WorkspaceContext, module: Module, asked: Mapping[str, Any], *, seen: edits.Seen = None) -> Module:
+    """Change name, description, status or default version; what is not named stays.
+
+    Raises Invalid, NotFound, Conflict, and PreconditionFailed where it is not as it was `seen`.
+    """
     context.require(Role.CONTRIBUTOR).require_own("module", module.pk)
     locked = Module.objects.select_for_update(no_key=True).get(pk=module.pk)
+    edits.require_unchanged(seen, state(locked), context.workspace, "module.changed", locked.pk)
     if asked.get("name") is not None:
         locked.name = _name(asked["name"])
     if asked.get("description") is not None:
@@ -140,10 +144,28 @@ def change(context: WorkspaceContext, module: Module, asked: Mapping[str, Any]) 
     return queries.module(context.workspace, locked.pk)
 
 
+def state(module: Module) -> dict[str, Any]:
+    """All that a change may overwrite."""
+    return {name: getattr(module, name) for name in ("name", "description", "status", "default_version")}
+
+
+def version_state(version: ModuleVersion) -> dict[str, Any]:
+    """All that a change of a version may overwrite."""
+    return {"status": version.status, "description": version.description}
+
+
 @transaction.atomic
-def change_version(context: WorkspaceContext, version: ModuleVersion, asked: Mapping[str, Any]) -> ModuleVersion:
-    """Change the status or the description of a version. A disabled one runs in no new pipeline."""
+def change_version(
+    context: WorkspaceContext, version: ModuleVersion, asked: Mapping[str, Any], *, seen: edits.Seen = None
+) -> ModuleVersion:
+    """Change the status or the description of a version. A disabled one runs in no new pipeline.
+
+    Raises PreconditionFailed where it is not as it was `seen`.
+    """
     context.require(Role.CONTRIBUTOR).require_own("module", version.pk)
+    locked = ModuleVersion.objects.select_for_update(no_key=True).get(pk=version.pk)
+    of, number = version.module_id, version.version
+    edits.require_unchanged(seen, version_state(locked), context.workspace, "module.changed", of, version=number)
     changed = {name: asked[name] for name in ("status", "description") if asked.get(name) is not None}
     if changed:
         ModuleVersion.objects.filter(pk=version.pk).update(**changed)

@@ -66,21 +66,21 @@ class ModelsView(WorkspaceView):
 class VersionView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
     acts = {"patch": Act.OWN, "delete": Act.OWN}
+    conditional = frozenset({"patch"})
 
     @extend_schema(responses=s.ModelDetail)
     def get(self, request: Request, name: str, version: str) -> Response:
         """One version."""
-        return Response(
-            queries.detail(service.find_model(self.context.workspace, name, version), self.context.workspace)
-        )
+        return self._shown(service.find_model(self.context.workspace, name, version))
 
     @extend_schema(request=s.ModelChange, responses=s.ModelDetail)
     def patch(self, request: Request, name: str, version: str) -> Response:
         """Change description, tags and properties. The files never change."""
         found = service.find_model(self.context.workspace, name, version)
-        return Response(
-            queries.detail(service.annotate(self.context, found, **self.asked(s.ModelChange)), self.context.workspace)
-        )
+        return self._shown(service.annotate(self.context, found, seen=self.seen, **self.asked(s.ModelChange)))
+
+    def _shown(self, found: ModelVersion) -> Response:
+        return self.tagged(queries.detail(found, self.context.workspace), service.said_of(found))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, name: str, version: str) -> Response:

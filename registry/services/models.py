@@ -24,9 +24,11 @@ from registry.models import ModelVersion, RegisteredModel
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
-from workspaces.services import audit, storage
+from workspaces.services import audit, edits, storage
 
 MOST_FILES = 10_000
+# What may be changed of what is said about a version.
+SAID = ("description", "tags", "properties", "datasets")
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,18 @@ def find_model(workspace: Workspace, name: str, version: object = "latest") -> M
 
 
 @transaction.atomic
-def annotate(context: WorkspaceContext, version: ModelVersion, **changes: Any) -> ModelVersion:
-    """Change what is only said about a version. Properties are added, as in Azure ML. Raises Conflict for another value
-    of one that is there."""
+def annotate(
+    context: WorkspaceContext, version: ModelVersion, *, seen: edits.Seen = None, **changes: Any
+) -> ModelVersion:
+    """Change what is only said about a version. Properties are added, as in Azure ML.
+
+    Raises Conflict for another value of one that is there, PreconditionFailed where it is not as it was `seen`.
+    """
     context.require(Role.CONTRIBUTOR).require_own("model", version.pk)
+    version = ModelVersion.objects.select_for_update(no_key=True, of=("self",)).select_related(
+        "model", "created_by"
+    ).get(pk=version.pk)  # fmt: skip
+    edits.require_unchanged(seen, said_of(version), context.workspace, "model.changed", version.pk)
     given = changes.get("properties")
     if given is not None:
         taken = sorted(key for key, value in given.items() if version.properties.get(key, value) != value)
@@ -116,12 +126,18 @@ def annotate(context: WorkspaceContext, version: ModelVersion, **changes: Any) -
             text = _("The property '%(key)s' is set already, and properties do not change. Use a tag, or another key.")
             raise Conflict(text % {"key": taken[0]}, code="property_is_set", keys=taken)
         changes["properties"] = {**version.properties, **given}
-    for name in ("description", "tags", "properties", "datasets"):
+    for name in SAID:
         if changes.get(name) is not None:
             setattr(version, name, changes[name])
-    version.save(update_fields=["description", "tags", "properties", "datasets"])
+    version.save(update_fields=SAID)
+    audit.note(context, "model.changed", str(version.pk), name=version.model.name, version=version.version)
     outbox.hint(f"list:{context.workspace.name}:models")
     return version
+
+
+def said_of(version: ModelVersion) -> dict[str, Any]:
+    """All that `annotate` may overwrite."""
+    return {name: getattr(version, name) for name in SAID}
 
 
 @transaction.atomic

@@ -35,14 +35,18 @@ class ExperimentsView(WorkspaceView):
 class ExperimentView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR}
     acts = {"patch": Act.OWN}
+    conditional = frozenset({"patch"})
 
     @extend_schema(operation_id="experiment", responses=s.ExperimentOut)
     def get(self, request: Request, name: str) -> Response:
         """One experiment."""
-        return Response(s.ExperimentOut(experiments.get(self.context, name)).data)
+        return self._shown(experiments.get(self.context, name))
 
     @extend_schema(operation_id="experiment_change", request=s.ExperimentChange, responses=s.ExperimentOut)
     def patch(self, request: Request, name: str) -> Response:
         """Change words and tags, archive, bring back."""
         found = experiments.get(self.context, name)
-        return Response(s.ExperimentOut(experiments.change(self.context, found, **self.asked(s.ExperimentChange))).data)
+        return self._shown(experiments.change(self.context, found, seen=self.seen, **self.asked(s.ExperimentChange)))
+
+    def _shown(self, found: Experiment) -> Response:
+        return self.tagged(s.ExperimentOut(found).data, experiments.said_of(found))

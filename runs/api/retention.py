@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from runs import retention
+from runs.retention import Policy
 from runs.services.maintenance import retention as keeping
 from workspaces.api.base import WorkspaceView
 from workspaces.models import Role
@@ -74,16 +75,20 @@ class RemovedOut(s.Serializer):  # type: ignore[type-arg]
 class RetentionView(WorkspaceView):
     needs = {"get": Role.READER, "put": Role.OWNER}
     acts = {"get": Act.MANAGE, "put": Act.MANAGE}
+    conditional = frozenset({"put"})
 
     @extend_schema(operation_id="retention", responses=PolicyDocument)
     def get(self, request: Request) -> Response:
         """The policy in force."""
-        return Response(keeping.policy_of(self.context.workspace).as_document())
+        return self._shown(keeping.policy_of(self.context.workspace))
 
     @extend_schema(operation_id="retention_put", request=PolicyDocument, responses=PolicyDocument)
     def put(self, request: Request) -> Response:
         """A new policy. What is left out gets its default."""
-        return Response(keeping.set_policy(self.context, self.asked(PolicyDocument)).as_document())
+        return self._shown(keeping.set_policy(self.context, self.asked(PolicyDocument), seen=self.seen))
+
+    def _shown(self, policy: Policy) -> Response:
+        return self.tagged(policy.as_document(), policy.as_document())
 
 
 class RetentionPreviewView(WorkspaceView):

@@ -108,13 +108,13 @@ class MessageView(InstallationView):
     @extend_schema(operation_id="studio_message", responses=MessageDocument)
     def get(self, request: Request) -> Response:
         """What every page says now."""
-        return Response(_message())
+        return self.tagged(_message(), installation.state())
 
     @extend_schema(operation_id="studio_message_put", request=MessageDocument, responses=MessageDocument)
     def put(self, request: Request) -> Response:
         """Say something else, or nothing."""
-        installation.say(self.me(), **self.asked(MessageDocument))
-        return Response(_message())
+        installation.say(self.me(), seen=self.seen, **self.asked(MessageDocument))
+        return self.tagged(_message(), installation.state())
 
 
 def _message() -> Any:

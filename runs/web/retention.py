@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from core.errors import StudioError
+from core.errors import PreconditionFailed, StudioError
 from runs import retention
 from runs.queries.retention import Plan
 from runs.retention import LONGEST_DAYS, MOST_KEPT, Policy
@@ -20,6 +20,7 @@ from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_action, workspace_page
+from workspaces.web.editing import Editing, editing, seen_in
 
 TEMPLATE = "runs/retention.html"
 FOR_EVER = gettext_lazy("for ever")
@@ -67,6 +68,7 @@ class RetentionPage:
     plan: Plan
     rows: list[tuple[Any, int, int, list[str]]]
     is_tried: bool
+    editing: Editing
 
 
 @workspace_page()
@@ -82,14 +84,16 @@ def page(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 def save(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """Write the policy down."""
     form = RetentionForm(request.POST)
-    policy = keeping.policy_of(context.workspace)
     if not form.is_valid():
-        return _shown(request, context, form, policy, None)
+        return _shown(request, context, form, keeping.policy_of(context.workspace), None)
     try:
-        keeping.set_policy(context, form.cleaned_data)
+        keeping.set_policy(context, form.cleaned_data, seen=seen_in(request))
+    except PreconditionFailed as refusal:
+        context.workspace.refresh_from_db()
+        return _shown(request, context, form, keeping.policy_of(context.workspace), None, refusal)
     except StudioError as error:
         form.add_error(None, error.message)
-        return _shown(request, context, form, policy, None)
+        return _shown(request, context, form, keeping.policy_of(context.workspace), None)
     return responses.done(request, _("Saved. It is carried out once an hour."), _address(context))
 
 
@@ -102,11 +106,18 @@ def apply(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 
 
 def _shown(
-    request: HttpRequest, context: WorkspaceContext, form: RetentionForm, policy: Policy, tried: Policy | None
+    request: HttpRequest,
+    context: WorkspaceContext,
+    form: RetentionForm,
+    policy: Policy,
+    tried: Policy | None,
+    refusal: StudioError | None = None,
 ) -> HttpResponse:
     plan = keeping.preview(context, tried or policy)
     rows = [(KINDS[each.kind], each.count, each.bytes, each.names) for each in plan.portions]
-    shown = RetentionPage(form, policy, plan, rows, is_tried=tried is not None)
+    state = policy.as_document()
+    edited = editing(request, state, (form, RetentionForm(initial=state)), refusal=refusal)
+    shown = RetentionPage(form, policy, plan, rows, is_tried=tried is not None, editing=edited)
     return responses.show(request, TEMPLATE, shown, section="settings", tab="retention")
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.errors import StudioError
+from core.errors import PreconditionFailed, StudioError
 from core.paging import page_of
 from runs.queries import health
 from runs.queries.workspaces import Overview, overviews
@@ -20,6 +20,7 @@ from workspaces.models import AuditEntry, Banner, User, Workspace
 from workspaces.services import installation
 from workspaces.web import responses
 from workspaces.web.decorators import signed_in_page
+from workspaces.web.editing import editing, seen_in
 
 PARTS = {
     "web": gettext_lazy("Web"),
@@ -116,14 +117,18 @@ def banner(request: HttpRequest) -> HttpResponse:
     now_said = installation.said()
     initial = {"text": now_said.text, "level": now_said.level, "until": now_said.until} if now_said else {}
     form = BannerForm(request.POST) if request.method == "POST" else BannerForm(initial=initial)
+    refused: StudioError | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            made = installation.say(_me(request), **form.asked())
+            made = installation.say(_me(request), seen=seen_in(request), **form.asked())
             text = _("Every page says so now.") if made else _("No page says it any more.")
             return responses.done(request, text, reverse("studio-banner"))
+        except PreconditionFailed as refusal:
+            refused = refusal
         except StudioError as error:
             form.add_error("until" if error.code == "past" else "text", error.message)
-    return _show(request, "banner", now_said, form=form)
+    edited = editing(request, installation.state(), (form, BannerForm(initial=initial)), refusal=refused)
+    return _show(request, "banner", now_said, form=form, editing=edited)
 
 
 def _me(request: HttpRequest) -> User:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from compute.models import ComputeTarget
 from compute.web.clusters import SIZES
-from core.errors import Invalid, StudioError
+from core.errors import Invalid, PreconditionFailed, StudioError
 from core.forms import Unmarked
 from core.words import size_text
 from datasets.models import Datastore
@@ -24,9 +24,10 @@ from runs.services.maintenance.workspace_creation import FirstCluster, Founded, 
 from workspaces.access import WorkspaceContext
 from workspaces.limits import LARGEST, Limits, of_settings
 from workspaces.models import Member, Role, Workspace
-from workspaces.services import members, removal, workspaces
+from workspaces.services import edits, members, removal, workspaces
 from workspaces.web import responses
 from workspaces.web.decorators import signed_in_page, workspace_action, workspace_dialog, workspace_page
+from workspaces.web.editing import Editing, editing, seen_in
 from workspaces.web.people import ROLES
 
 GIB = 1 << 30
@@ -170,6 +171,8 @@ class WorkspacePage:
     heirs: list[Member]
     me: object
     can_go: bool
+    about_editing: Editing
+    limits_editing: Editing
 
 
 @dataclass(frozen=True)
@@ -220,8 +223,11 @@ def save(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     form = AboutForm(context.workspace, request.POST)
     if form.is_valid():
         try:
-            workspaces.change(context, **form.asked())
+            workspaces.change(context, seen=seen_in(request), **form.asked())
             return responses.done(request, _("Saved."), _address(context))
+        except PreconditionFailed as refusal:
+            context.workspace.refresh_from_db()
+            return _shown(request, context, about=form, refusal=refusal)
         except StudioError as error:
             form.add_error("tags" if error.code == "bad_tags" else None, error.message)
     return _shown(request, context, about=form)
@@ -233,7 +239,11 @@ def limit(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     form = LimitsForm(request.POST)
     if not form.is_valid():
         return _shown(request, context, limits=form)
-    workspaces.set_limits(context, form.asked())
+    try:
+        workspaces.set_limits(context, form.asked(), seen=seen_in(request))
+    except PreconditionFailed as refusal:
+        context.workspace.refresh_from_db()
+        return _shown(request, context, limits=form, refusal=refusal)
     return responses.done(request, _("Saved. It holds from now on."), f"{_address(context)}#limits")
 
 
@@ -310,21 +320,43 @@ def _may_make(request: HttpRequest) -> bool:
 
 
 def _shown(
-    request: HttpRequest, context: WorkspaceContext, *, about: AboutForm | None = None, limits: LimitsForm | None = None
+    request: HttpRequest,
+    context: WorkspaceContext,
+    *,
+    about: AboutForm | None = None,
+    limits: LimitsForm | None = None,
+    refusal: StudioError | None = None,
 ) -> HttpResponse:
     workspace = context.workspace
+    taken = of_settings(workspace.settings)
+    fresh = AboutForm(workspace), LimitsForm.of(taken)
     heirs = Member.objects.filter(workspace=workspace, user__is_active=True).exclude(user=context.user)
     shown = WorkspacePage(
         workspace,
         context.role,
-        about or AboutForm(workspace),
-        limits or LimitsForm.of(of_settings(workspace.settings)),
+        about or fresh[0],
+        limits or fresh[1],
         [_gauge(each) for each in queries.uses(workspace)],
         list(heirs.select_related("user").order_by("user__username")[:500]),
         context.user,
         can_go=queries.can_go(workspace),
+        about_editing=_editing(request, workspaces.about(workspace), about, fresh[0], refusal),
+        limits_editing=_editing(request, taken.as_document(), limits, fresh[1], refusal),
     )
     return responses.show(request, "workspaces/workspace.html", shown, section="settings", tab="workspace")
+
+
+def _editing(
+    request: HttpRequest,
+    state: dict[str, Any],
+    sent: forms.Form | None,
+    fresh: forms.Form,
+    refusal: StudioError | None,
+) -> Editing:
+    """Of one of the two forms of the page: the one that was not sent is as new."""
+    if sent is None:
+        return Editing(edits.etag(state))
+    return editing(request, state, (sent, fresh), refusal=refusal)
 
 
 def _in_gib(size: int) -> str:

@@ -53,17 +53,21 @@ class SchedulesView(WorkspaceView):
 class ScheduleView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.CONTRIBUTOR, "delete": Role.CONTRIBUTOR}
     acts = {"patch": Act.OWN, "delete": Act.OWN}
+    conditional = frozenset({"patch"})
 
     @extend_schema(responses=s.ScheduleOut)
     def get(self, request: Request, id: UUID) -> Response:
         """One schedule."""
-        return Response(queries.document(queries.schedule(self.context.workspace, id)))
+        return self._shown(queries.schedule(self.context.workspace, id))
 
     @extend_schema(request=s.ScheduleChange, responses=s.ScheduleOut)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change it, enable or disable it."""
         found = queries.schedule(self.context.workspace, id)
-        return Response(queries.document(schedules.change(self.context, found, self.asked(s.ScheduleChange))))
+        return self._shown(schedules.change(self.context, found, self.asked(s.ScheduleChange), seen=self.seen))
+
+    def _shown(self, found: Schedule) -> Response:
+        return self.tagged(queries.document(found), schedules.state(found))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, id: UUID) -> Response:

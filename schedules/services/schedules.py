@@ -34,7 +34,7 @@ from schedules.services.watching import files_of
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.scopes import Act
-from workspaces.services import audit
+from workspaces.services import audit, edits
 
 # What is taken as it is given.
 PLAIN = ("description", "continue_on_step_failure", "overlap", "catch_up", "jitter", "end_at", "max_runs")
@@ -70,12 +70,18 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> Schedule:
 
 
 @transaction.atomic
-def change(context: WorkspaceContext, schedule: Schedule, asked: Mapping[str, Any]) -> Schedule:
-    """Change it; what is left out stays. From then on it runs under the rights of who has changed it. Raises as `create`."""
+def change(
+    context: WorkspaceContext, schedule: Schedule, asked: Mapping[str, Any], *, seen: edits.Seen = None
+) -> Schedule:
+    """Change it; what is left out stays. From then on it runs under the rights of who has changed it.
+
+    Raises as `create`, and PreconditionFailed where it is not as it was `seen`.
+    """
     context.require(Role.CONTRIBUTOR).require_own("schedule", schedule.pk)
     locked = Schedule.objects.select_for_update(no_key=True, of=("self",)).select_related(
         "workspace", "pipeline", "endpoint", "created_by"
     ).get(pk=schedule.pk)  # fmt: skip
+    edits.require_unchanged(seen, state(locked), locked.workspace, "schedule.changed", locked.pk)
     before = locked.status
     locked.created_by = context.user or locked.created_by
     moment = now()
@@ -90,6 +96,12 @@ def change(context: WorkspaceContext, schedule: Schedule, asked: Mapping[str, An
     audit.note(context, "schedule.changed", str(locked.pk), name=locked.name, **facts)
     notify_pages(locked)
     return locked
+
+
+def state(schedule: Schedule) -> dict[str, Any]:
+    """All that a change may overwrite."""
+    names = ("name", "experiment_name", "parameters", "timetable", "watch", "trigger", "values", "status", *PLAIN)
+    return {name: getattr(schedule, name) for name in names}
 
 
 @transaction.atomic

@@ -36,6 +36,7 @@ from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_action, workspace_dialog, workspace_page
+from workspaces.web.editing import Editing, editing, seen_in
 
 # Of past ticks in a line of the list, and of one schedule's page.
 STRIP, TICKS_SHOWN = 12, 30
@@ -112,6 +113,7 @@ class FormPage:
     values: ValuesForm
     error: str
     preview: list[str]
+    editing: Editing | None
 
 
 @workspace_page()
@@ -250,7 +252,7 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
             return responses.done(request, text, _place(context, made))
         except StudioError as refusal:
             error = refusal.message
-    return _form(request, context, None, of, thing, form, values, error)
+    return _form(request, context, None, of, thing, form, values, error, None)
 
 
 @workspace_dialog()
@@ -259,18 +261,27 @@ def edit(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -> 
     schedule = queries.schedule(context.workspace, schedule_id)
     thing = schedule.endpoint or schedule.pipeline
     graph = _graph_of(thing)
-    form = ScheduleForm(
-        _stores(context), graph, _causes(context, schedule), request.POST or None, initial=initial_of(schedule)
-    )
-    values = ValuesForm(graph, schedule.parameters, request.POST or None, workspace=context.workspace)
-    error = ""
+    stores, causes = _stores(context), _causes(context, schedule)
+
+    def forms_of(found: Schedule, data: Any = None) -> tuple[ScheduleForm, ValuesForm]:
+        return (
+            ScheduleForm(stores, graph, causes, data, initial=initial_of(found)),
+            ValuesForm(graph, found.parameters, data, workspace=context.workspace),
+        )
+
+    form, values = forms_of(schedule, request.POST or None)
+    refused: StudioError | None = None
     if request.method == "POST" and all([form.is_valid(), values.is_valid()]):
+        asked = {**form.asked(), "parameters": values.values()}
         try:
-            schedules.change(context, schedule, {**form.asked(), "parameters": values.values()})
+            schedules.change(context, schedule, asked, seen=seen_in(request))
             return responses.done(request, _("Saved."), _place(context, schedule))
         except StudioError as refusal:
-            error = refusal.message
-    return _form(request, context, schedule, "", thing, form, values, error)
+            refused, schedule = refusal, queries.schedule(context.workspace, schedule_id)
+    fresh = forms_of(schedule)
+    shown = editing(request, schedules.state(schedule), (form, fresh[0]), (values, fresh[1]), refusal=refused)
+    error = refused.message if refused is not None and not shown.over else ""
+    return _form(request, context, schedule, "", thing, form, values, error, shown)
 
 
 def _form(
@@ -282,6 +293,7 @@ def _form(
     form: ScheduleForm,
     values: ValuesForm,
     error: str,
+    shown: Editing | None,
 ) -> HttpResponse:
     facts = FormPage(
         schedule=schedule,
@@ -292,6 +304,7 @@ def _form(
         values=values,
         error=error,
         preview=_in_zone(queries.upcoming(schedule), schedule.timetable) if schedule else [],
+        editing=shown,
     )
     return responses.show(request, "schedules/form.html", facts, section="schedules")
 

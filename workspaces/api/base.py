@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial, wraps
 from typing import Any, ClassVar, TypeVar
 
@@ -26,7 +26,7 @@ from core.storage import CHUNK
 from workspaces.access import WorkspaceContext, authorize
 from workspaces.models import Role
 from workspaces.scopes import Act
-from workspaces.services import usage
+from workspaces.services import edits, usage
 
 T = TypeVar("T", bound=Model)
 Handler = Callable[..., Response]
@@ -144,6 +144,15 @@ class StudioView(APIView):
         answer["Idempotent-Replayed"] = "true"
         return answer
 
+    @property
+    def seen(self) -> edits.Seen:
+        """In which state the caller has seen what the request changes. Raises Invalid."""
+        return edits.read_if_match(self.request.headers.get("If-Match"))
+
+    def tagged(self, document: Any, state: Mapping[str, Any]) -> Response:
+        """The document of a thing, with the entity tag of what may be edited of it."""
+        return Response(document, headers={"ETag": f'"{edits.etag(state)}"'})
+
     def asked(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """The body as that serializer reads it. Raises a refusal that names the field."""
         reader = serializer(data=self.request.data)
@@ -203,6 +212,8 @@ class WorkspaceView(StudioView):
     keeps_keys: ClassVar[bool] = True
     # Methods that work in an archived workspace, too; looking always does.
     in_archive: ClassVar[frozenset[str]] = frozenset()
+    # Methods that change a thing only as long as `If-Match` names its state.
+    conditional: ClassVar[frozenset[str]] = frozenset()
     context: WorkspaceContext
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -234,3 +245,5 @@ class WorkspaceView(StudioView):
         if self.context.user is not None and not self.context.is_run:
             usage.note_seen(self.context.workspace.pk, self.context.user.pk)
         self.context.require_act(self.acts.get(asked, Act.READ))
+        if "If-Match" in request.headers and asked in ("patch", "put", "delete") and asked not in self.conditional:
+            raise Invalid("This address takes no 'If-Match': nothing of it is compared.", code="bad_if_match")

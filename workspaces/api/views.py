@@ -17,11 +17,12 @@ from rest_framework.response import Response
 from core.errors import Conflict
 from core.serving import stream
 from workspaces import queries
+from workspaces.access import hold
 from workspaces.api import serializers as s
 from workspaces.api.base import StudioView, WorkspaceView, listed
-from workspaces.models import ApiToken, Invitation, Member, Role, User
+from workspaces.models import ApiToken, Invitation, Member, Role, User, Workspace
 from workspaces.scopes import Act
-from workspaces.services import auditing, invitations, keyvault, members, removal, tokens, workspaces
+from workspaces.services import auditing, edits, invitations, keyvault, members, removal, tokens, workspaces
 
 VERSION = "0.1.0"
 MOMENT = {
@@ -70,20 +71,27 @@ class WorkspaceDetailView(WorkspaceView):
     needs = {"get": Role.READER, "patch": Role.OWNER, "delete": Role.OWNER}
     acts = {"patch": Act.MANAGE, "delete": Act.MANAGE}
     in_archive = frozenset({"delete"})
+    conditional = frozenset({"patch"})
 
     @extend_schema(responses=s.WorkspaceOut)
     def get(self, request: Request) -> Response:
         """One workspace, and the caller's role in it."""
-        return Response(s.WorkspaceOut(Member(workspace=self.context.workspace, role=self.context.role)).data)
+        return self._shown(self.context.workspace)
 
     @extend_schema(request=s.WorkspaceChange, responses=s.WorkspaceOut)
     def patch(self, request: Request) -> Response:
         """Change what is named; all of it or nothing."""
         asked = self.asked(s.WorkspaceChange)
         with transaction.atomic():
+            held = hold(self.context).workspace
+            edits.require_unchanged(self.seen, workspaces.state(held), held, "workspace.changed", held.name)
             self._settings(asked)
             workspace = workspaces.change(self.context, **asked) if asked else self.context.workspace
-        return Response(s.WorkspaceOut(Member(workspace=workspace, role=self.context.role)).data)
+        return self._shown(workspace)
+
+    def _shown(self, workspace: Workspace) -> Response:
+        document = s.WorkspaceOut(Member(workspace=workspace, role=self.context.role)).data
+        return self.tagged(document, workspaces.state(workspace))
 
     def _settings(self, asked: dict[str, Any]) -> None:
         if (limits := asked.pop("limits", None)) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Max, QuerySet
@@ -16,7 +17,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.ids import as_key
 from workspaces.access import owns_studio
 from workspaces.models import AuditEntry, Banner, User
-from workspaces.services import audit, members
+from workspaces.services import audit, edits, members
 
 LONGEST = 500
 ONE = 1
@@ -60,8 +61,18 @@ def set_active(by: User, user_id: object, is_active: bool) -> User:
 
 
 @transaction.atomic
-def say(by: User, text: str, level: str = Banner.Level.INFO, until: datetime | None = None) -> Said | None:
-    """What every page says from now on, until then; an empty text says nothing any more. Raises Invalid."""
+def say(
+    by: User,
+    text: str,
+    level: str = Banner.Level.INFO,
+    until: datetime | None = None,
+    *,
+    seen: edits.Seen = None,
+) -> Said | None:
+    """What every page says from now on, until then; an empty text says nothing any more.
+
+    Raises Invalid, and PreconditionFailed where what is said is not as it was `seen`.
+    """
     require_owner(by)
     text = " ".join(text.split())
     if len(text) > LONGEST:
@@ -70,6 +81,7 @@ def say(by: User, text: str, level: str = Banner.Level.INFO, until: datetime | N
         raise Invalid(_("A message is one of: %(names)s.") % {"names": ", ".join(Banner.Level.values)})
     if until is not None and until <= now():
         raise Invalid(_("The end of the message is over already."), code="past")
+    edits.require_unchanged(seen, state(is_locked=True), None, "studio.message")
     if text:
         Banner.objects.update_or_create(pk=ONE, defaults={"text": text, "level": level, "until": until})
     else:
@@ -78,12 +90,19 @@ def say(by: User, text: str, level: str = Banner.Level.INFO, until: datetime | N
     return said()
 
 
+def state(*, is_locked: bool = False) -> dict[str, Any]:
+    """All that saying something else overwrites; what is over counts for nothing. `is_locked`: until the transaction ends."""
+    rows = Banner.objects.select_for_update() if is_locked else Banner.objects.all()
+    banner = rows.filter(pk=ONE).first()
+    if banner is None or (banner.until is not None and banner.until <= now()):
+        return {}
+    return {"text": banner.text, "level": banner.level, "until": banner.until}
+
+
 def said() -> Said | None:
     """What every page says now."""
-    row = Banner.objects.filter(pk=ONE).first()
-    if row is None or (row.until is not None and row.until <= now()):
-        return None
-    return Said(row.text, row.level, row.until)
+    found = state()
+    return Said(**found) if found else None
 
 
 def audit_entries(by: User) -> QuerySet[AuditEntry]:

@@ -18,7 +18,7 @@ from workspaces.access import WorkspaceContext, hold
 from workspaces.limits import Limits
 from workspaces.models import ApiToken, Member, Role, User, Workspace
 from workspaces.scopes import SETTING, Scope, scope_in
-from workspaces.services import audit, tokens
+from workspaces.services import audit, edits, tokens
 
 # Names that would read as something else in an address.
 TAKEN = frozenset({"api", "static", "accounts", "agent", "new"})
@@ -83,12 +83,15 @@ def change(
     tags: Mapping[str, Any] | None = None,
     default_datastore: str | None = None,
     default_compute: str | None = None,
+    seen: edits.Seen = None,
 ) -> Workspace:
     """Change what an owner may change; None leaves a thing as it is.
 
-    Raises Invalid for bad tags, NotFound for a default that is not there. `default_compute` may be empty.
+    Raises Invalid for bad tags, NotFound for a default that is not there, PreconditionFailed where these are not as they were
+    `seen`. `default_compute` may be empty.
     """
     workspace = hold(context).require(Role.OWNER).require_person().workspace
+    edits.require_unchanged(seen, about(workspace), workspace, "workspace.changed", workspace.name)
     wanted: dict[str, Any] = {"default_datastore": default_datastore, "default_compute": default_compute}
     values: dict[str, Any] = {
         name: _default(workspace, name, value) for name, value in wanted.items() if value is not None
@@ -106,18 +109,35 @@ def change(
     return context.workspace
 
 
-@transaction.atomic
-def set_limits(context: WorkspaceContext, document: Mapping[str, Any]) -> Limits:
-    """Change what the workspace may take; what the document does not name stays. Raises Invalid, Forbidden.
+def about(workspace: Workspace) -> dict[str, Any]:
+    """All that `change` may overwrite."""
+    return {name: getattr(workspace, name) for name in ("description", "tags", "default_datastore", "default_compute")}
 
-    What is there already stays where it is more than that: only more is refused.
+
+@transaction.atomic
+def set_limits(context: WorkspaceContext, document: Mapping[str, Any], *, seen: edits.Seen = None) -> Limits:
+    """Change what the workspace may take; what the document does not name stays.
+
+    What is there already stays where it is more than that: only more is refused. Raises Invalid, Forbidden, and
+    PreconditionFailed where the limits are not as they were `seen`.
     """
     workspace = hold(context).require(Role.OWNER).require_person().workspace
     was = limits.of_settings(workspace.settings)
+    edits.require_unchanged(seen, was.as_document(), workspace, "workspace.limits", workspace.name)
     wanted = limits.read(document, was)
     _keep(context, workspace, {limits.SETTING: wanted.as_document()})
     audit.note(context, "workspace.limits", workspace.name, **wanted.as_document())
     return wanted
+
+
+def state(workspace: Workspace) -> dict[str, Any]:
+    """All that an owner may change of it, one thing and the other."""
+    return {
+        **about(workspace),
+        "limits": limits.of_settings(workspace.settings).as_document(),
+        "audit_days": limits.audit_days_in(workspace.settings),
+        "run_token_scope": scope_in(workspace.settings),
+    }
 
 
 @transaction.atomic

@@ -32,7 +32,7 @@ from runs.services.results import kept_outputs
 from runs.services.results.output_check import keys_to_remove
 from workspaces.access import WorkspaceContext, hold
 from workspaces.models import Role, Workspace
-from workspaces.services import audit
+from workspaces.services import audit, edits
 
 log = logging.getLogger(__name__)
 BATCH = 200
@@ -46,10 +46,14 @@ def policy_of(workspace: Workspace) -> Policy:
 
 
 @transaction.atomic
-def set_policy(context: WorkspaceContext, document: Mapping[str, Any]) -> Policy:
-    """Write down a new policy; it is carried out from the next hour on. Raises Invalid."""
+def set_policy(context: WorkspaceContext, document: Mapping[str, Any], *, seen: edits.Seen = None) -> Policy:
+    """Write down a new policy; it is carried out from the next hour on.
+
+    Raises Invalid, and PreconditionFailed where the policy is not as it was `seen`.
+    """
     policy = retention.read(document)
     workspace = hold(context).require(Role.OWNER).require_person().workspace
+    edits.require_unchanged(seen, policy_of(workspace).as_document(), workspace, "retention.changed", workspace.name)
     workspace.settings = {**workspace.settings, retention.KEY: policy.as_document()}
     workspace.save(update_fields=["settings"])
     context.workspace.settings = workspace.settings

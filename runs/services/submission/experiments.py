@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core.clock import now
@@ -17,6 +18,9 @@ from runs.services.submission.run_metadata import merged
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.scopes import Act
+from workspaces.services import audit, edits
+
+CHANGED = ("name", "description", "tags", "archived_at")
 
 
 def ensure(context: WorkspaceContext, *, name: str, description: str = "") -> Experiment:
@@ -65,6 +69,7 @@ def get(context: WorkspaceContext, name: str) -> Experiment:
     return found
 
 
+@transaction.atomic
 def change(
     context: WorkspaceContext,
     experiment: Experiment,
@@ -73,9 +78,15 @@ def change(
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
     archived: bool | None = None,
+    seen: edits.Seen = None,
 ) -> Experiment:
-    """Change what is given; `tags` are all tags that it then has. Raises Conflict for a name that is taken."""
+    """Change what is given; `tags` are all tags that it then has.
+
+    Raises Conflict for a name that is taken, PreconditionFailed where it is not as it was `seen`.
+    """
     context.require(Role.CONTRIBUTOR).require_own("experiment", experiment.pk)
+    experiment = Experiment.objects.select_for_update(no_key=True).get(pk=experiment.pk)
+    edits.require_unchanged(seen, said_of(experiment), context.workspace, "experiment.changed", experiment.pk)
     if name is not None and name != experiment.name:
         with refusing():
             check_name("experiment", name)
@@ -88,5 +99,11 @@ def change(
         experiment.tags = merged({}, tags)
     if archived is not None:
         experiment.archived_at = (experiment.archived_at or now()) if archived else None
-    experiment.save(update_fields=["name", "description", "tags", "archived_at"])
+    experiment.save(update_fields=CHANGED)
+    audit.note(context, "experiment.changed", str(experiment.pk), name=experiment.name)
     return experiment
+
+
+def said_of(experiment: Experiment) -> dict[str, Any]:
+    """All that `change` may overwrite."""
+    return {name: getattr(experiment, name) for name in CHANGED}

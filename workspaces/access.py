@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from core.clock import format_utc, now
 from core.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from core.prepared import Prepared
 from workspaces.models import ApiToken, Member, Role, RunMade, User, Workspace
 from workspaces.scopes import OF_ENDPOINT, Act, EndpointScope, Scope, allows, scope_in
 
@@ -21,6 +22,15 @@ T = TypeVar("T")
 SLICE = 500
 # The workspace that a studio begins with, and always has.
 FIRST_WORKSPACE = "main"
+# What every request asks: of a program by its token's user, of a person by the name in the address.
+_ROLE: Prepared[str] = Prepared(
+    lambda user, workspace: Member.objects.filter(user=user, user__is_active=True, workspace=workspace).values_list(
+        "role", flat=True
+    )
+)
+_MEMBER: Prepared[Member] = Prepared(
+    lambda user, name: Member.objects.select_related("workspace").filter(user=user, workspace__name=name), UUID, str
+)
 
 
 class Treed(Protocol):
@@ -243,8 +253,7 @@ def effective_role(token: ApiToken) -> Role | None:
     """
     if token.user_id is None:
         return None
-    rows = Member.objects.filter(user=token.user_id, user__is_active=True, workspace_id=token.workspace_id)
-    role = rows.values_list("role", flat=True).first()
+    role = _ROLE.first(token.user_id, token.workspace_id)
     return None if role is None else min(Role(token.role), Role(role), key=lambda each: each.rank)
 
 
@@ -308,7 +317,7 @@ def _who(caller: Any) -> tuple[User | None, ApiToken | None]:
 def _context_of_user(user: User | None, name: str) -> WorkspaceContext:
     if user is None:
         raise Unauthenticated(_("Sign in first, or send a token: 'Authorization: Bearer duto_...'."))
-    member = Member.objects.select_related("workspace").filter(user=user, workspace__name=name).first()
+    member = _MEMBER.first(user.pk, name)
     if member is None:
         raise _no_workspace(name)
     return WorkspaceContext(member.workspace, Role(member.role), user=user)

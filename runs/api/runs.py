@@ -211,14 +211,13 @@ class StepsView(RunView):
     def get(self, request: Request, id: UUID) -> Response:
         """The step runs of a pipeline run, in the order of its graph, 500 a page; a script run is its own step."""
         root = self.run(id, graph=False)
-        # Ids of one millisecond do not tell which came first; the graph does.
-        nodes, following = paging.part_of(nodes_of(root), **page_of(request), label=f"steps:{root.pk}")
-        rows = run_queries.runs_of(self.context.workspace).filter(root=root.root_id, step__node_id__in=nodes)
-        found = {run.step.node_id: run for run in rows}
-        steps = [found[node] for node in nodes if node in found]
+        nodes = nodes_of(root)
+        some, following = paging.part_of(nodes, **page_of(request), label=f"steps:{root.pk}")
+        is_whole = root.is_root and len(some) == len(nodes)
+        steps = run_queries.steps_of(root, some, is_whole=is_whole)
         if self.context.endpoint is not None:
             return Response({"items": [status_document(step) for step in steps], "next": following})
-        return Response({"items": step_documents(root, steps), "next": following})
+        return Response({"items": step_documents(root, steps, is_whole=is_whole), "next": following})
 
 
 class ChildrenView(RunView):

@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 
 from compute.models import ComputeTarget
 from core.clock import iso
+from core.prepared import Prepared
 from duto.spec.secrets import hidden
 from runs import stored_messages
 from runs.causes import cause_of
@@ -72,9 +73,10 @@ def answer_document(run: Run, *, reasons: Reasons) -> dict[str, Any]:
     return {**document, "graph": None, "graph_url": place}
 
 
-def step_documents(root: Run, steps: Sequence[Run]) -> list[dict[str, Any]]:
-    """The steps of a run with their attempts: a constant number of queries."""
-    computes, tries = compute_names(steps), attempts_of(steps)
+def step_documents(root: Run, steps: Sequence[Run], *, is_whole: bool = False) -> list[dict[str, Any]]:
+    """The steps of a run with their attempts: a constant number of queries. `is_whole`: they are all that the root has."""
+    computes = compute_names(steps)
+    tries = _by_run(_OF_ROOT.all(root.pk)) if is_whole else attempts_of(steps)
     documents = []
     for step in steps:
         document = _document(step, root.workspace.name, None, computes)
@@ -104,9 +106,18 @@ def compute_names(runs: Iterable[Run]) -> dict[UUID, str]:
 
 def attempts_of(runs: Iterable[Run]) -> dict[UUID, list[Attempt]]:
     """All attempts of these runs, oldest first, by run."""
+    return _by_run(list(_attempts().filter(run_id__in=[run.pk for run in runs])))
+
+
+def _attempts() -> QuerySet[Attempt]:
+    return Attempt.objects.select_related("host", "compute_target").order_by("number")
+
+
+_OF_ROOT: Prepared[Attempt] = Prepared(lambda root: _attempts().filter(run__root=root))
+
+
+def _by_run(attempts: list[Attempt]) -> dict[UUID, list[Attempt]]:
     found: dict[UUID, list[Attempt]] = {}
-    rows = Attempt.objects.filter(run_id__in=[run.pk for run in runs]).select_related("host", "compute_target")
-    attempts = list(rows.order_by("number"))
     prefetch_related_objects([each for each in attempts if each.rank_count], "ranks")
     for attempt in attempts:
         found.setdefault(attempt.run_id, []).append(attempt)

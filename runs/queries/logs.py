@@ -6,11 +6,14 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
+from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from core import loglines
 from core.errors import NotFound
+from core.prepared import Prepared
 from core.storage import artifact_store, data_dir
 from duto.spec import distribution
 from runs.models import Attempt, RankLog, Run
@@ -30,12 +33,19 @@ def sealed_key(name: object) -> str:
     return f"logs/{name}"
 
 
+def _of(run: UUID) -> QuerySet[Attempt]:
+    return Attempt.objects.filter(run=run).select_related("run").defer("run__graph")
+
+
+_LAST: Prepared[Attempt] = Prepared(lambda run: _of(run).order_by("-number")[:1])
+
+
 def attempt_of(run: Run, number: int | None = None) -> Attempt:
     """The attempt with this number, or the last one. Raises NotFound."""
     # A reused step has the log of its source.
     source = run.step.reused_from_id if hasattr(run, "step") else None
-    attempts = Attempt.objects.filter(run_id=source or run.pk).select_related("run").defer("run__graph")
-    found = attempts.order_by("-number").first() if number is None else attempts.filter(number=number).first()
+    key = source or run.pk
+    found = _LAST.first(key) if number is None else _of(key).filter(number=number).first()
     if found is None:
         text = _("This run has no attempt yet.") if number is None else _("This run has no attempt %(number)s.")
         raise NotFound(text % {"number": number})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from core import pairs
 from core.clock import parse
 from core.errors import Invalid, NotFound
 from core.ids import as_uuid
+from core.prepared import Prepared
 from duto.spec.status import STORED
 from runs.models import Experiment, Run
 from workspaces.models import Workspace
@@ -81,18 +82,25 @@ def _words(query: Mapping[str, Any], name: str, known: Any) -> tuple[str, ...]:
     return words
 
 
-def runs_of(workspace: Workspace) -> QuerySet[Run]:
+def runs_of(workspace: Workspace | UUID) -> QuerySet[Run]:
     """All runs of a workspace with what every line about them needs."""
     return Run.objects.filter(workspace=workspace).select_related("experiment", "submitted_by", "step").defer(*HEAVY)
+
+
+def _one(workspace: UUID, key: UUID) -> QuerySet[Run]:
+    rows = Run.objects.filter(workspace=workspace, pk=key).select_related("experiment", "submitted_by", "step")
+    return rows.exclude(parent=F("id"))  # hidden: still being laid out, or being removed
+
+
+# Whoever watches a run asks for it several times a second.
+_WHOLE: Prepared[Run] = Prepared(_one)
+_LIGHT: Prepared[Run] = Prepared(lambda workspace, key: _one(workspace, key).defer(*HEAVY))
 
 
 def get_run(workspace: Workspace, run_id: object, *, graph: bool = True) -> Run:
     """One run, with its graph or without it. Raises NotFound: a malformed id is simply not found."""
     key = as_uuid(run_id)
-    rows = Run.objects.filter(workspace=workspace).select_related("experiment", "submitted_by", "step")
-    rows = rows.exclude(parent=F("id"))  # hidden: still being laid out, or being removed
-    rows = rows if graph else rows.defer(*HEAVY)
-    found = rows.filter(pk=key).first() if key else None
+    found = (_WHOLE if graph else _LIGHT).first(workspace.pk, key) if key else None
     if found is None:
         raise NotFound(
             _("There is no run %(run_id)s in workspace '%(workspace)s'.")
@@ -101,6 +109,20 @@ def get_run(workspace: Workspace, run_id: object, *, graph: bool = True) -> Run:
         )
     found.workspace = workspace
     return found
+
+
+_STEPS: Prepared[Run] = Prepared(lambda workspace, root: runs_of(workspace).filter(root=root, step__isnull=False))
+
+
+def steps_of(root: Run, nodes: list[str], *, is_whole: bool) -> list[Run]:
+    """The steps of these nodes, in their order; `is_whole`: they are all that the root has."""
+    if is_whole:
+        rows: Iterable[Run] = _STEPS.all(root.workspace_id, root.pk)
+    else:
+        rows = runs_of(root.workspace).filter(root=root.root_id, step__node_id__in=nodes)
+    # Ids of one millisecond do not tell which came first; the graph does.
+    found = {run.step.node_id: run for run in rows}
+    return [found[node] for node in nodes if node in found]
 
 
 def find(workspace: Workspace, asked: RunFilter) -> QuerySet[Run]:

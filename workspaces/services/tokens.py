@@ -15,6 +15,7 @@ from core import once
 from core.clock import now
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from core.ids import as_key
+from core.prepared import Prepared
 from workspaces.access import WorkspaceContext, context_of_form, hold
 from workspaces.models import ApiToken, Role, User, Workspace
 from workspaces.scopes import EndpointScope
@@ -23,6 +24,10 @@ from workspaces.services import audit, usage
 MAX_DAYS = 3650
 MAX_RUNS_PER_HOUR = 10_000
 RUN_PREFIX = "duto_run"
+# Each request of a program begins with it.
+_BY_DIGEST: Prepared[ApiToken] = Prepared(
+    lambda digest: ApiToken.objects.select_related("workspace", "user").filter(digest=digest), str
+)
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ def revoke_run_tokens(*run_ids: UUID) -> int:
 
 def verify(text: str) -> ApiToken:
     """The token that has this text. Raises Unauthenticated, with the reason when it was once a good one."""
-    token = ApiToken.objects.select_related("workspace", "user").filter(digest=digest_of(text)).first()
+    token = _BY_DIGEST.first(digest_of(text))
     if token is None or token.kind == ApiToken.Kind.FORM:
         raise Unauthenticated(_("This token is not known here. Make a new one on the page Settings."), code="bad_token")
     if token.revoked_at is not None:

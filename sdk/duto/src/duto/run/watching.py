@@ -12,7 +12,7 @@ from duto.client.http import waiting
 from duto.spec import status as statuses
 from duto.spec.units import duration_text
 
-_FIRST, _LONGEST = 0.2, 2.0
+_FIRST, _LONGEST = 0.4, 2.0
 
 
 class Follower:

@@ -19,7 +19,7 @@ MIB = 1 << 20
 # What a part may hold beyond what it held before: windows, slices and caches, but not the whole of the long line.
 MOST_GROWTH = 128 * MIB
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-LINES, LINE_MIB, POINTS, FILES, IMAGES = 300_000, 192, 20_000, 3_000, 60
+LINES, LINE_MIB, POINTS, FILES, IMAGES = 300_000, 144, 20_000, 2_000, 60
 
 
 @dataclass(frozen=True)

@@ -232,13 +232,13 @@ class LiveRun:
 
     def log(self, name: str) -> bytes:
         """The whole stored log of a step."""
-        run, data = self.step(name)["id"], b""
+        run, data = self.step(name)["id"], bytearray()
         while True:
             answer = self.studio.rest("GET", f"runs/{run}/log/", params={"offset": len(data), "limit": 4 << 20})
             assert answer.status_code == 200, answer.text
             data += answer.content
             if len(data) >= int(answer.headers["X-Log-Size"]) or not answer.content:
-                return data
+                return bytes(data)
 
     def until(self, name: str, text: bytes, seconds: float = PATIENCE) -> bytes:
         """Wait for something in the log of a step."""

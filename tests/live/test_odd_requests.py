@@ -222,7 +222,8 @@ def test_every_list_refuses_the_cursor_of_another(world: World) -> None:
             assert refused[0] < 500, path
             continue
         lists += 1
-        for cursor in CURSORS:
+        # What reads cursors is the same everywhere, so each list gets some of them, and each of them comes to many lists.
+        for cursor in random.Random(f"{SEED} {address.route}").sample(CURSORS, 4):
             answer = ask(client, "get", f"{path}?after={quote(cursor, safe='%')}", b"", "", {})
             assert answer.status_code == 400, (path, cursor[:80], answer.status_code)
     assert lists >= 20

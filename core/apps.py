@@ -7,6 +7,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         import core.addresses  # noqa: F401 (its converters are registered by that)
-        from core.rows import read_clean
+        from core.rows import keep_floats, read_clean
 
         read_clean()
+        keep_floats()

@@ -19,6 +19,7 @@ class SchedulesConfig(AppConfig):
         pipelines.hooks.pipeline_leaves.register(guards.refuse_scheduled_pipeline)
         pipelines.hooks.endpoint_leaves.register(guards.refuse_scheduled_endpoint)
         pipelines.hooks.default_chosen.register(guards.refuse_disabled_default)
+        pipelines.hooks.default_chosen.register(schedules.seal_for_default)
         datasets.hooks.version_made.register(trigger_events.dataset_made)
         registry.hooks.version_made.register(trigger_events.model_made)
         transitioned.connect(trigger_events.run_moved, sender=Run)

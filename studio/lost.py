@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import is_valid_path, reverse
 from django.utils.translation import gettext as _
 from django.views.defaults import page_not_found
@@ -36,6 +38,12 @@ MEANT: tuple[tuple[str, str], ...] = (
     (r"settings/tokens(?:/.*)?|tokens", "workspaces:settings"),
     (r"audit", "workspaces:audit"),
 )
+
+
+def refusal(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler400`. What only a careless or hostile program sends is told no more than that."""
+    text = str(exception) if isinstance(exception, BadRequest) else ""
+    return render(request, "400.html", {"said": text}, status=400)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -8,11 +8,13 @@ from typing import cast
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import get_supported_language_variant
+from django.utils.translation import gettext as _
 
 from core.answers import document_of
 from core.errors import Invalid
@@ -20,6 +22,8 @@ from core.text import clean
 
 HEADER = "Content-Security-Policy"
 APIS = ("/api/", "/agent/")
+# Where the address is the key.
+SECRET_ADDRESSES = ("/forms/",)
 OF_THE_BODY = ("content-type", "content-length", "content-encoding", "content-disposition")
 
 
@@ -77,7 +81,20 @@ class SecureHeaders(EitherWay):
         safe = host if all(c.isalnum() or c in ".-:[]" for c in host) else ""
         response.headers.setdefault(HEADER, policy(safe))
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        if request.path.startswith(SECRET_ADDRESSES):
+            _hide(response)
         return response
+
+
+def _hide(response: HttpResponse) -> None:
+    """No search engine keeps it, no cache, and no other site is told of it; also of what is refused before a view is asked.
+
+    The policy is not `no-referrer`, with which a browser would say of no form where it comes from.
+    """
+    response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
+    response.headers["Referrer-Policy"] = "same-origin"
+    patch_cache_control(response, private=True, no_cache=True, no_store=True)
+    patch_vary_headers(response, ["Cookie", "Accept-Language"])
 
 
 class Language(LocaleMiddleware):
@@ -146,24 +163,22 @@ class NoNulls(EitherWay):
 
 
 class CleanForms(EitherWay):
-    """What a form sends is cleaned as REST's bodies are, when it is read: a view may take a field as it comes."""
+    """Refuses a form with what no database keeps, as REST refuses such a body: a view may take a field as it comes."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         load = request._load_post_and_files
 
         def clean_load() -> None:
             load()
-            request._post = _clean_form(request._post)  # type: ignore[attr-defined]
+            for name, values in request._post.lists():  # type: ignore[attr-defined]
+                if any(isinstance(each, str) and clean(each) != each for each in (name, *values)):
+                    text = _(
+                        "A field of the form has a null character or half of a surrogate pair, which no text may have."
+                    )
+                    raise BadRequest(text)
 
         request._load_post_and_files = clean_load  # type: ignore[method-assign]
         return self.get_response(request)
-
-
-def _clean_form(sent: QueryDict) -> QueryDict:
-    found = QueryDict(mutable=True, encoding=sent.encoding)
-    for name, values in sent.lists():
-        found.setlist(clean(name), [clean(value) if isinstance(value, str) else value for value in values])
-    return found
 
 
 async def _at_once(answer: HttpResponse) -> HttpResponse:

@@ -33,5 +33,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("notifications.web.root_urls")),
 ]
 
+handler400 = "studio.lost.refusal"
 handler404 = "studio.lost.not_found"
 handler500 = "studio.faults.fault"

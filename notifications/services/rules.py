@@ -15,7 +15,7 @@ from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
 from core.ids import as_key
 from notifications import queries
-from notifications.models import Channel, Delivery, Mute, Rule
+from notifications.models import Channel, Delivery, MailAddress, Mute, Rule
 from notifications.services import deliveries
 from notifications.services.channels import check_address
 from pipelines import queries as pipelines
@@ -117,14 +117,21 @@ def unmute_pipeline(context: WorkspaceContext, mute: Mute) -> None:
 
 
 @transaction.atomic
-def set_address(context: WorkspaceContext, address: str) -> None:
-    """Where one's own messages go, once whoever reads there has followed the link that is sent there. Raises Invalid, Conflict."""
+def set_address(context: WorkspaceContext, address: str) -> bool:
+    """Where one's own messages go, of all rules in all workspaces; whether a link is sent there, which has to be followed first.
+    What was confirmed once, and the address of one's account, is not asked for again. Raises Invalid, Conflict."""
     context.require_person().require(Role.READER)
     if context.user is None:
         raise Invalid(_("Only people have an address."), code="bad_rule")
+    address = check_address(address.strip())
+    if address in (queries.mail_address_of(context.user), context.user.email):
+        confirmed = "" if address == context.user.email else address
+        MailAddress.objects.filter(user=context.user).update(confirmed=confirmed, pending="")
+        return False
     if not settings.EMAIL_HOST:
         raise Conflict(_no_server(), code="no_mail_server")
-    deliveries.confirm(context, check_address(address.strip()))
+    deliveries.confirm(context, address)
+    return True
 
 
 def require(context: WorkspaceContext, rule: Rule) -> None:

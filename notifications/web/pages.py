@@ -242,8 +242,9 @@ def address(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     form = AddressForm(request.POST)
     if not form.is_valid():
         raise Invalid(_errors_of(form))
-    rules.set_address(context, form.cleaned_data["address"])
-    return responses.done(request, _("Follow the link that was sent there."), _page(context))
+    is_asked = rules.set_address(context, form.cleaned_data["address"])
+    text = _("Follow the link that was sent there.") if is_asked else _("Saved.")
+    return responses.done(request, text, _page(context))
 
 
 def _until(form: MuteForm) -> Any:

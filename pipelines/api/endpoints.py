@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -11,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.addresses import studio_address
-from core.errors import Conflict
+from core.errors import Conflict, NotFound
 from pipelines import openapi, queries
 from pipelines.api import serializers as s
 from pipelines.models import PipelineEndpoint, PipelineEndpointVersion
@@ -122,6 +123,40 @@ class EndpointTokenView(WorkspaceView):
     def delete(self, request: Request, id: UUID, token: UUID) -> Response:
         """Revoke a token of one's own; an owner revokes anybody's. What it started goes on."""
         endpoint_access.revoke_token(self.context, queries.endpoint(self.context.workspace, id), token)
+        return Response(status=204)
+
+
+class EndpointFormView(WorkspaceView):
+    needs = {"get": Role.CONTRIBUTOR, "post": Role.OWNER, "delete": Role.OWNER}
+    acts = {"get": Act.MANAGE, "post": Act.MANAGE, "delete": Act.MANAGE}
+    in_archive = frozenset({"delete"})
+
+    @extend_schema(operation_id="endpoint_form", responses=s.EndpointFormOut)
+    def get(self, request: Request, id: UUID) -> Response:
+        """The link of its form, without its address; 404 `no_form` where it is off."""
+        found = queries.endpoint(self.context.workspace, id)
+        link = endpoint_access.form_of(found)
+        if link is None:
+            text = _("The endpoint '%(name)s' has no form by link: it is off.")
+            raise NotFound(text % {"name": found.name}, code="no_form")
+        return Response(s.EndpointFormOut(link).data)
+
+    @extend_schema(operation_id="endpoint_form_open", request=s.EndpointFormIn, responses={201: s.EndpointFormOpened})
+    def post(self, request: Request, id: UUID) -> Response:
+        """Let anyone with the link run the default version. A link that is out there ends: it is renewed."""
+        found = queries.endpoint(self.context.workspace, id)
+        minted = endpoint_access.open_form(self.context, found, **self.asked(s.EndpointFormIn))
+        url = f"{studio_address(request)}{reverse('endpoint-form', args=[minted.text])}"
+        return Response({**s.EndpointFormOut(minted.token).data, "url": url}, status=201)
+
+    def repeated(self, made: ApiToken) -> Response:
+        text = _("This request has made the link before, and it is shown once. Renew it.")
+        raise Conflict(text, code="shown_once", id=str(made.pk))
+
+    @extend_schema(operation_id="endpoint_form_close", responses={204: None})
+    def delete(self, request: Request, id: UUID) -> Response:
+        """Switch the link off. The runs that it started go on."""
+        endpoint_access.close_form(self.context, queries.endpoint(self.context.workspace, id))
         return Response(status=204)
 
 

@@ -77,14 +77,19 @@ class EndpointOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
-class EndpointTokenIn(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=120, help_text="Whom it is for.")
+class _EndpointLimits(serializers.Serializer[Any]):
+    """For how long it lasts, and how often it starts a run."""
+
     expires_in_days = serializers.IntegerField(
         required=False, allow_null=True, default=None, min_value=1, max_value=MAX_DAYS, help_text="Null: no end."
     )
     runs_per_hour = serializers.IntegerField(
         required=False, default=RUNS_PER_HOUR, min_value=1, max_value=MAX_RUNS_PER_HOUR
     )
+
+
+class EndpointTokenIn(_EndpointLimits):
+    name = serializers.CharField(max_length=120, help_text="Whom it is for.")
     any_version = serializers.BooleanField(
         required=False, default=False, help_text="It may name a version; without it the default one runs."
     )
@@ -105,6 +110,23 @@ class EndpointTokenOut(serializers.Serializer[ApiToken]):
 
 class EndpointMintedOut(EndpointTokenOut):
     token = serializers.CharField(help_text="The token itself. It is shown this once.")
+
+
+class EndpointFormIn(_EndpointLimits):
+    """How long the link of a form lasts, and how often it starts a run."""
+
+
+class EndpointFormOut(serializers.Serializer[ApiToken]):
+    id = serializers.UUIDField()
+    created_by = serializers.CharField(source="user.username")
+    runs_per_hour = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class EndpointFormOpened(EndpointFormOut):
+    url = serializers.CharField(help_text="The link. It is shown this once.")
 
 
 class EndpointVersionIn(serializers.Serializer[Any]):

@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         endpoints.EndpointTokenView.as_view(),
         name="api-endpoint-token",
     ),
+    path(f"{W}endpoints/<uuid:id>/form/", endpoints.EndpointFormView.as_view(), name="api-endpoint-form"),
     path(f"{W}endpoints/<uuid:id>/versions/", endpoints.EndpointVersionsView.as_view(), name="api-endpoint-versions"),
     path(
         f"{W}endpoints/<uuid:id>/versions/<str:version>/",

@@ -169,6 +169,9 @@ def _set(context: WorkspaceContext, draft: PipelineDraft, asked: Mapping[str, An
         draft.tags = {str(key): str(value) for key, value in given["tags"].items()}
     with refusing():
         document = graph_edits.normal(given["graph"]) if "graph" in given else draft.graph
+        if not document["steps"] and (draft.graph or {}).get("steps"):
+            text = _("The graph has no steps and would empty the draft. Leave 'graph' out to keep its steps.")
+            raise Unprocessable(text, code="no_steps")
         edits = {key: given.get(key) for key in ("steps", "defaults", "continue_on_step_failure")}
         draft.graph = graph_edits.changed(document, **edits)
         values = given.get("parameters", draft.parameters)

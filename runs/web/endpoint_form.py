@@ -1,6 +1,7 @@
 """The form of an endpoint for whoever has its link: outside the sign-in, and nothing of the workspace but this endpoint.
 
-A wrong link, and one that is off, are told apart from nothing: the plain page of an address that there is not.
+A wrong link, and one that is off, are told apart from nothing: the plain page of an address that there is not. That nobody keeps
+these pages is said of all addresses below (`studio.middleware`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -73,9 +73,9 @@ def _opened(*methods: str) -> Callable[[View], View]:
             context = tokens.form_of(secret)
             scope = context.endpoint if context is not None else None
             if context is None or scope is None:
-                return _hidden(_lost(request))
+                return _lost(request)
             endpoint = queries.endpoint(context.workspace, scope.endpoint)
-            return _hidden(view(request, context, endpoint, secret, **names))
+            return view(request, context, endpoint, secret, **names)
 
         return require_http_methods(list(methods))(inner)
 
@@ -172,15 +172,3 @@ def _show(request: HttpRequest, template: str, page: object, status: int = 200) 
 
 def _lost(request: HttpRequest) -> HttpResponse:
     return render(request, "404.html", status=404)
-
-
-def _hidden(answer: HttpResponse) -> HttpResponse:
-    """The address is the key: no search engine keeps it, no cache, and no other site is told of it.
-
-    The policy is not `no-referrer`, with which a browser would say of no form where it comes from.
-    """
-    answer.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
-    answer.headers["Referrer-Policy"] = "same-origin"
-    patch_cache_control(answer, private=True, no_cache=True, no_store=True)
-    patch_vary_headers(answer, ["Cookie", "Accept-Language"])
-    return answer

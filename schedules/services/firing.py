@@ -34,6 +34,7 @@ from runs.services.submission.submit import Ready, submit_all
 from schedules import stored_messages, timetable
 from schedules.models import Backfill, Schedule, Tick
 from schedules.services import backfills, watching
+from schedules.services.schedules import seal_as_given
 from schedules.services.ticks import OPEN, notify_pages, of_times, settle, stop, write
 from workspaces.access import WorkspaceContext, authorize
 from workspaces.models import Role, User
@@ -342,6 +343,9 @@ def _start(context: WorkspaceContext, ticks: Sequence[Tick]) -> list[Run]:
             tick.status, tick.run, tick.settled_at = Status.FIRED, run, moment
             mine.append(tick)
         _settle_fired(mine)
+        for tick, run in zip(mine, runs, strict=True):
+            own = {name: value for name, value in run.parameters.items() if name not in tick.parameters}
+            seal_as_given(tick.schedule, own)
 
     known: dict[object, Ready] = {}
     return submit_all(context, [_ready_run(context, tick, known) for tick in ticks], record)

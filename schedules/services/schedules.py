@@ -19,7 +19,7 @@ from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
 from duto.spec.graph import Graph, Parameter
 from duto.spec.names import check_name
-from duto.spec.secrets import is_sealed, merged
+from duto.spec.secrets import identity, is_sealed, merged
 from pipelines import queries as pipelines
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from registry.services.models import find_model
@@ -99,9 +99,10 @@ def change(
 
 
 def state(schedule: Schedule) -> dict[str, Any]:
-    """All that a change may overwrite."""
-    names = ("name", "experiment_name", "parameters", "timetable", "watch", "trigger", "values", "status", *PLAIN)
-    return {name: getattr(schedule, name) for name in names}
+    """All that a change may overwrite, but for `status`, which the studio changes too; of secrets what tells another one."""
+    names = ("name", "experiment_name", "timetable", "watch", "trigger", "values", *PLAIN)
+    parameters = {name: identity(value) for name, value in schedule.parameters.items()}
+    return {**{name: getattr(schedule, name) for name in names}, "parameters": parameters}
 
 
 @transaction.atomic
@@ -292,6 +293,30 @@ def _values(schedule: Schedule) -> dict[str, Any]:
     facts = triggers.facts_of(schedule.trigger)
     values = {name: facts[fact] for name, fact in schedule.values.items()}
     return {**schedule.parameters, **values, **({watch["parameter"]: place} if watch.get("parameter") else {})}
+
+
+def seal_for_default(endpoint: PipelineEndpoint, pipeline: PublishedPipeline) -> None:
+    """What the next default version of an endpoint declares as a secret is one from now on: what its schedules kept as plain
+    values is encrypted."""
+    declared = [each for each in Graph.from_document(pipeline.graph).parameters if each.secret]
+    rows = Schedule.objects.select_for_update(no_key=True, of=("self",)).filter(endpoint=endpoint) if declared else ()
+    for schedule in rows:
+        kept = sealed.seal(endpoint.workspace_id, declared, schedule.parameters)
+        seal_as_given(schedule, {each.name: kept.get(each.name) for each in declared})
+
+
+def seal_as_given(schedule: Schedule, values: Mapping[str, Any]) -> None:
+    """Keep as secrets what is so among these values, and is plain in the schedule."""
+    plain = {
+        name: value
+        for name, value in schedule.parameters.items()
+        if is_sealed(values.get(name)) and not is_sealed(value)
+    }
+    if not plain:
+        return
+    locked = Schedule.objects.select_for_update(no_key=True).only("parameters").get(pk=schedule.pk)
+    same = {name: values[name] for name, value in plain.items() if locked.parameters.get(name) == value}
+    Schedule.objects.filter(pk=schedule.pk).update(parameters={**locked.parameters, **same})
 
 
 def rotate() -> None:

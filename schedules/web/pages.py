@@ -370,7 +370,11 @@ def preview(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
         except StudioError as refusal:
             error = refusal.message
     else:
-        error = " ".join(str(text) for errors in form.errors.values() for text in errors)
+        error = " ".join(
+            _("%(field)s: %(error)s") % {"field": form[name].label, "error": text}
+            for name, texts in form.errors.items()
+            for text in texts
+        )
     return render(request, "schedules/preview.html", {"times": times, "error": error})
 
 

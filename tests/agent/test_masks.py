@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import shlex
+import subprocess
 import textwrap
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import given
@@ -67,13 +72,53 @@ def test_what_may_begin_a_value_waits_and_nothing_else() -> None:
     assert masks.hide(b"hunter") == b"" and masks.hide(b"", is_last=True) == b"hunter"
 
 
+SECRET = 'it\'s "5 % of ä/b\\c" & more + x'
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        json.dumps(SECRET), json.dumps({"password": SECRET}, ensure_ascii=False), repr(SECRET), str([SECRET]), quote(SECRET),
+        quote(SECRET, safe=""), urlencode({"p": SECRET}), shlex.quote(SECRET), "'" + SECRET.replace("'", r"'\''") + "'",
+        base64.b64encode(SECRET.encode()).decode(), base64.urlsafe_b64encode(SECRET.encode()).decode(),
+        base64.b64encode(SECRET.encode() + b"\n").decode(), SECRET.replace("/", "\\/"),
+    ],
+)  # fmt: skip
+def test_it_is_hidden_as_other_programs_spell_it(spelling: str) -> None:
+    masks = Masks()
+    masks.add(SECRET.encode())
+    shown = masks.hide(f"<{spelling}>".encode(), is_last=True)
+    assert b"***" in shown and not any(part in shown.decode() for part in ("5 %", "5%", "more", "b\\c", "c%22"))
+    assert len(shown) < 30, shown
+
+
+def test_a_shell_spells_it_otherwise_and_it_is_hidden() -> None:
+    masks = Masks()
+    masks.add(SECRET.encode())
+    lines = subprocess.run(
+        ["bash", "-c", 'set -x; : "$0"; printf "%q\\n" "$0"; base64 <<< "$0"; echo -n "$0" | base64', SECRET * 1],
+        check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ).stdout  # fmt: skip
+    shown = masks.hide(lines, is_last=True)
+    assert shown.count(b"***") >= 4 and b"more" not in shown
+    assert not any(base64.b64encode(SECRET.encode())[at : at + 8] in shown for at in range(0, 24, 4))
+
+
+def test_base64_in_lines_is_hidden() -> None:
+    masks = Masks()
+    value = b"-----BEGIN KEY-----\n" + b"0123456789abcdef" * 20
+    masks.add(value)
+    assert set(masks.hide(base64.encodebytes(value), is_last=True).replace(b"=", b"").split()) == {b"***"}
+
+
 def test_there_is_an_end_to_what_is_kept() -> None:
     masks = Masks()
     taken = [masks.add(b"%05d" % number * 5_000) for number in range(400)]
     assert taken[0] and not taken[-1]
     masks = Masks()
-    taken = [masks.add(b"%05d" % number) for number in range(MOST_TEXTS + 1)]
-    assert taken[-2] and not taken[-1]
+    taken = [masks.add(b"%05d" % number) for number in range(MOST_TEXTS)]
+    first = taken.index(False)
+    assert first > MOST_TEXTS / 4 and not any(taken[first:])
 
 
 def test_what_the_script_has_in_any_case_is_hidden_however_much_it_is() -> None:

@@ -20,10 +20,12 @@ from core import duties
 from core.clock import now
 from core.errors import Conflict, Unprocessable
 from datasets import addresses
+from notifications import queries
 from notifications.models import Alert, Channel, Delivery, DeliveryAttempt, Occurrence, Rule
 from notifications.services import channels, deliveries, matching, senders, watching
 from runs.services.orchestration.run_transaction import run_transaction
 from tests.notifications.conftest import ERROR, MailServer, Notified, Receiver
+from workspaces.models import User
 from workspaces.services import keyvault
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -335,6 +337,13 @@ def test_ones_own_mail_goes_to_the_address_that_one_has_confirmed(scenario: Noti
     Client().post(urlsplit(mail.mails[-1][1]["List-Unsubscribe"].strip(" <>")).path)
     rule.refresh_from_db()
     assert not rule.by_email
+    # What was confirmed once is asked for no more, in whatever workspace; nor is the address of the account.
+    count = Delivery.objects.filter(purpose="confirm").count()
+    browser.post("/w/lab/settings/notifications/address/", {"address": "me@example.org"})
+    User.objects.filter(pk=scenario.owner.pk).update(email="ana@example.org")
+    browser.post("/w/lab/settings/notifications/address/", {"address": "ana@example.org"})
+    assert Delivery.objects.filter(purpose="confirm").count() == count
+    assert queries.mail_address_of(User.objects.get(pk=scenario.owner.pk)) == "ana@example.org"
     # Addresses may be anybody's, so one person has few of them asked.
     for number in range(deliveries.MOST_CONFIRMATIONS):
         browser.post("/w/lab/settings/notifications/address/", {"address": f"a{number}@example.org"})

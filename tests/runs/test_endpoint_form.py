@@ -6,6 +6,7 @@ import html
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
@@ -118,7 +119,42 @@ def test_what_it_says_to_browsers_and_engines(scenario: RunScenario, endpoint: P
     assert strict.post(path, {"p_epochs": "3"}).status_code == 403
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', seen(path, client=strict))
     assert token and started(strict.post(path, {"p_epochs": "3", "csrfmiddlewaretoken": token[1]}))
-    assert Client().put(path).status_code == 405
+    for answer in (Client().put(path), Client(enforce_csrf_checks=True).post(path), Client().get(f"{path}?x=%00")):
+        assert answer.status_code in (400, 403, 405) and "no-store" in answer["Cache-Control"]
+
+
+def test_a_program_opens_renews_and_closes_it(scenario: RunScenario, endpoint: PipelineEndpoint) -> None:
+    place = f"endpoints/{endpoint.pk}/form/"
+    assert scenario.get(place).json()["error"]["code"] == "no_form"
+    made = scenario.post(place, {"expires_in_days": 30, "runs_per_hour": 5})
+    assert made.status_code == 201 and made.json()["runs_per_hour"] == 5 and made.json()["expires_at"]
+    path = urlsplit(made.json()["url"]).path
+    assert "Scoring" in seen(path)
+    shown = scenario.get(place).json()
+    assert "url" not in shown and {**shown, "last_used_at": None} == {
+        name: value for name, value in made.json().items() if name != "url"
+    }
+    key = {"Idempotency-Key": "one"}
+    asked = {"content_type": "application/json", "headers": key}
+    renewed = scenario.client.post(scenario.base + place, {}, **asked)
+    again = scenario.client.post(scenario.base + place, {}, **asked)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "shown_once")
+    seen(path, 404)
+    other = urlsplit(renewed.json()["url"]).path
+    assert "Scoring" in seen(other)
+    bo = User.objects.create_user("bo")
+    Member.objects.create(workspace=scenario.workspace, user=bo, role=Role.CONTRIBUTOR)
+    mine = scenario.client_for(
+        tokens.create(WorkspaceContext(scenario.workspace, Role.CONTRIBUTOR, bo), "t", Role.CONTRIBUTOR).text
+    )
+    assert mine.get(scenario.base + place).status_code == 200
+    assert mine.post(scenario.base + place, {}, content_type="application/json").status_code == 403
+    assert mine.delete(scenario.base + place).status_code == 403
+    assert scenario.client.delete(scenario.base + place).status_code == 204
+    assert scenario.client.delete(scenario.base + place).status_code == 204
+    seen(other, 404)
+    for wrong in ({"expires_in_days": 0}, {"runs_per_hour": 0}, {"runs_per_hour": "5"}):
+        assert scenario.post(place, wrong).status_code == 400
 
 
 def test_wrong_off_renewed_and_expired_links_are_the_same_nothing(

@@ -408,6 +408,15 @@ def test_a_program_makes_lists_and_revokes_them(
         found.revoke_token(str(uuid7()))
     with pytest.raises(UserErrorException, match="runs_per_hour"):
         found.create_token("client B", runs_per_hour=0)
+    assert found.get_form() is None
+    form = found.create_form(expires_in_days=30, runs_per_hour=5)
+    assert form.url and form.url not in repr(form) and requests.get(form.url, timeout=60).status_code == 200
+    there = found.get_form()
+    assert there and (there.id, there.url, there.created_by, there.runs_per_hour) == (form.id, None, "ana", 5)
+    assert there.expires_at == form.expires_at
+    found.revoke_form()
+    found.revoke_form()
+    assert found.get_form() is None and requests.get(form.url, timeout=60).status_code == 404
 
 
 def test_its_page_makes_shows_once_and_revokes(scenario: RunScenario, endpoint: PipelineEndpoint) -> None:

@@ -22,6 +22,7 @@ from duto.spec import canonical
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from pipelines.services import endpoints
 from runs.models import Attempt, Run, StepRun
+from runs.services.agent_reports.launch_spec import SpecOf
 from runs.services.submission import publish
 from tests.runs.test_resume import PARAMETERS, Crew
 from workspaces.models import Role
@@ -118,9 +119,15 @@ def test_numbers_that_a_database_writes_otherwise_are_foreseen(crew: Planner, va
     defaults = {"number": ("float", 0.5), "several": ("list", [0.5]), "options": ("json", {})}
     graph = crew.graph()
     graph["parameters"] += [{"name": name, "type": kind, "default": each} for name, (kind, each) in defaults.items()]
-    graph["steps"][0]["arguments"] = [{"parameter": name} for name in values]
+    graph["steps"][0]["arguments"] = [*({"parameter": name} for name in values), value, "--", str(value)]
     assert crew.come_true(graph, parameters=values)[0]["prepare"] == "runs"
-    assert crew.come_true(graph, parameters=values)[0]["prepare"] == "reused"
+    found, run = crew.come_true(graph, parameters=values)
+    assert found["prepare"] == "reused"
+    # As the script gets it, on either database.
+    step = crew.scenario.step(run, "prepare")
+    spec = SpecOf(Attempt(run=step, workspace=crew.scenario.workspace, number=1, epoch=1))
+    text = repr(value)
+    assert spec.arguments() == [text, f"[{text}]", f'{{"x":{text}}}', text, "--", text]
 
 
 def test_it_says_what_is_read_how_long_it_takes_and_when_it_is_over(crew: Planner) -> None:

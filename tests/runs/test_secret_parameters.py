@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.core import serializers
 from django.test import override_settings
+from django.utils import timezone
 
 from core import sealed
 from core.errors import Unprocessable
@@ -113,7 +114,7 @@ def test_the_same_secret_is_reused_and_another_is_noticed(keeper: Keeper) -> Non
 
 def test_it_has_to_be_given_and_a_refusal_does_not_show_it(keeper: Keeper) -> None:
     assert code(keeper.submit()) == (422, "secret_missing")
-    for value in ("abc", "", 12345, ["hunter2"], "x" * 25_601, MASK, {"$sealed": "00", "$digest": "hunter2"}):
+    for value in ("abc", "", 12345, ["hunter2"], "x" * 25_601, MASK):
         answer = keeper.submit(parameters={"password": value})
         assert answer.status_code == 422, value
         assert "hunter2" not in answer.content.decode() and "12345" not in answer.content.decode()
@@ -228,6 +229,42 @@ def test_a_version_that_declares_it_as_plain_does_not_get_it(keeper: Keeper, kin
     with pytest.raises(Unprocessable, match="is one and is told nowhere") as refused:
         publish.trigger(context, pipeline, parameters=schedule.parameters)
     assert "$sealed" not in str(refused.value.facts) and not Run.objects.exists()
+
+
+def test_what_a_newer_version_makes_a_secret_is_one_in_its_schedules_at_once(keeper: Keeper) -> None:
+    context = keeper.scenario.context
+    plain = {**keeper.graph(), "parameters": [{"name": "password", "type": "string", "default": ""}, PARAMETERS[1]]}
+    endpoint = endpoints.create(context, "scoring", publish.publish_graph(context, plain, name="Nightly"))
+    values = {"password": VALUE, "lr": 0.5}
+    body = {"name": "s", "endpoint": str(endpoint.pk), "timetable": TIMETABLE, "parameters": values}
+    made = keeper.scenario.post("schedules/", body)
+    assert made.json()["parameters"] == values
+    keeper.scenario.patch(f"schedules/{made.json()['id']}/", {"status": "Disabled"})
+    newer = publish.publish_graph(context, keeper.graph(), name="Nightly", version="2")
+    endpoints.add(context, endpoint, newer, is_default=True)
+    shown = keeper.scenario.get(f"schedules/{made.json()['id']}/").json()["parameters"]
+    assert shown == {"password": MASK, "lr": 0.5}
+    schedule = Schedule.objects.get()
+    assert sealed.opened(schedule.workspace_id, schedule.parameters)[0] == values
+    # One of before an update of the studio, when it is fired.
+    Schedule.objects.update(parameters=values)
+    moment = timezone.now()
+    firing.start(context, Schedule.objects.get().ticks.create(due_at=moment, fires_at=moment))
+    assert is_sealed(Schedule.objects.get().parameters["password"])
+    assert Schedule.objects.get().parameters["lr"] == 0.5
+
+
+def test_nobody_gives_what_only_the_studio_makes(keeper: Keeper) -> None:
+    odd = {"$sealed": "00", "$digest": "x"}
+    graph = keeper.graph()
+    graph["parameters"] = [*PARAMETERS, {"name": "options", "type": "json", "default": {}}]
+    graph["steps"][0]["arguments"] = [{"parameter": "options"}]
+    for values in ({"password": odd}, {"password": VALUE, "options": odd}):
+        answer = keeper.scenario.post("runs/", {"experiment": "e", "graph": graph, "parameters": values})
+        assert answer.status_code == 400 and "how the studio keeps a secret" in answer.json()["error"]["message"]
+    text = keeper.submit(graph, parameters={"password": VALUE, "options": json.dumps(odd)})
+    assert code(text) == (422, "wrong_type") and "'$sealed' and '$digest'" in text.json()["error"]["message"]
+    assert not Run.objects.exists()
 
 
 def test_a_key_that_is_gone_is_told_and_secrets_of_schedules_move_to_the_new_one(keeper: Keeper, settings: Any) -> None:

@@ -301,6 +301,8 @@ def test_its_pages_make_change_show_and_delete_it(scenario: RunScenario, visitor
     assert visitor.get("/w/lab/schedules/new/?of=other").status_code == 404
     preview = visitor.post("/w/lab/schedules/preview/", FORM).content.decode()
     assert "2030-01-07 02:30:00 WET" in preview and preview.count("<li") == 5
+    unnamed = visitor.post("/w/lab/schedules/preview/", {**FORM, "interval": "0"}).content.decode()
+    assert "Every: Ensure this value is greater than" in html.unescape(unnamed)
     wrong = visitor.post("/w/lab/schedules/preview/", {**FORM, "hours": "2, x", "time_zone": "Mars"})
     assert "'hours' is a list" in html.unescape(wrong.content.decode()) and "Mars" in wrong.content.decode()
     refused = visitor.post("/w/lab/schedules/new/", {**FORM, "of": of, "hours": "99"})

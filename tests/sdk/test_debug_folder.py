@@ -223,6 +223,27 @@ def test_a_secret_parameter_is_given_by_a_variable_and_kept_nowhere(
     assert not [each for each in files if b"it's $HOME" in each.read_bytes()]
 
 
+def test_a_script_of_several_processes_is_the_first_of_one(studio: Studio, capfd: pytest.CaptureFixture[str]) -> None:
+    script = b"import os; print('rank', os.environ['OMPI_COMM_WORLD_RANK'], 'of', os.environ['WORLD_SIZE'])"
+    studio.bytes["code/train.py"] = script
+    snapshot = {"digest": "d", "files": [file("train.py", script, "code/train.py")]}
+    spread = {"framework": "mpi", "processes": 4, "nodes": 2}
+    studio.document = document(arguments=[], snapshot=snapshot, distribution=spread)
+    assert debug() == 0
+    printed = capfd.readouterr().out
+    assert "rank 0 of 1" in printed and "starts 4 processes of the script; here it is one" in printed
+
+
+def test_what_is_gone_meanwhile_is_named(studio: Studio, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    kept = studio.bytes.pop("data/two.csv")
+    assert debug() == 4 and "'two.csv': No data/two.csv" in capfd.readouterr().err
+    studio.bytes["data/two.csv"] = b"other"
+    assert debug() == 1 and "'two.csv' arrived with other bytes" in capfd.readouterr().err
+    studio.bytes["data/two.csv"] = kept
+    assert debug() == 3, "what is there again goes on"
+    assert (tmp_path / "here/inputs/raw/two.csv").read_bytes() == kept
+
+
 def test_another_studio_than_the_sdk_is_told() -> None:
     with pytest.raises(UserErrorException, match="Install the SDK of the studio"):
         read({"run": RUN})

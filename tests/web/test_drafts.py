@@ -51,6 +51,14 @@ def sent(draft: PipelineDraft, **values: Any) -> dict[str, Any]:
     return {**form, **values}
 
 
+def test_a_graph_without_steps_empties_no_draft(site: Site) -> None:
+    draft, _place = drafted(site)
+    for graph in ({}, {"schema": 1, "steps": []}):
+        answer = site.patch(f"drafts/{draft.pk}/", {"graph": graph})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "no_steps"), graph
+    assert PipelineDraft.objects.get() == draft and PipelineDraft.objects.get().graph == draft.graph
+
+
 def test_a_clone_is_a_draft_whose_form_takes_typed_values(site: Site) -> None:
     run = site.failed()
     draft, place = drafted(site, run)

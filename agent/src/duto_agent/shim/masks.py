@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import re
 import select
 import socket
 from typing import Any, Iterator
+from urllib.parse import quote, quote_plus
 
 MASK = b"***"
 # Shorter texts stand in half of all words: to hide them would hide the log, and tell what they are.
@@ -15,6 +19,8 @@ SHORTEST = 4
 LARGEST_VALUE, MOST_BYTES, MOST_TEXTS = 25_600, 1 << 23, 10_000
 MOST_CALLERS = 64
 TAKEN, REFUSED = b"+", b"-"
+# What a shell puts a back-slash before.
+_PLAIN = re.compile(r"[^\w@%+=:,./-]")
 
 
 class Masks:
@@ -32,9 +38,12 @@ class Masks:
         return self._first._own
 
     def add(self, value: bytes, *, is_given: bool = False) -> bool:
-        """Hide this from now on: as a whole, without the blanks around it, and each of its lines; False where that is too
-        much. `is_given`: the script has it in any case, so that it is hidden whatever that takes."""
-        texts = {value, value.strip(), *(line.strip() for line in value.splitlines())}
+        """Hide this from now on: as a whole, without the blanks around it, and each of its lines, also as other programs
+        spell them; False where that is too much. `is_given`: the script has it in any case, so that it is hidden whatever
+        that takes."""
+        whole = {value, value.strip()}
+        parts = whole.union(line.strip() for line in value.splitlines())
+        texts = parts.union(*map(_spellings, parts), *map(_in_base64, whole))
         wanted = {text for text in texts if len(text.decode("utf-8", "replace")) >= SHORTEST} | self._texts
         if not is_given and (len(wanted) > MOST_TEXTS or sum(map(len, wanted)) > MOST_BYTES):
             return False
@@ -86,6 +95,33 @@ class Masks:
             start, end = first, last
         if end:
             yield start, end
+
+
+def _spellings(value: bytes) -> set[bytes]:
+    """As JSON, Python's `repr`, an address of the web and shells write it, without the quotes around it."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return {quote(value, safe="").encode(), repr(value)[2:-1].encode()}
+    found = {
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+        repr(text)[1:-1],
+        text.replace("/", "\\/"),
+    }
+    found |= {quote(text), quote(text, safe=""), quote_plus(text)}
+    # Of `shlex.quote`, of `set -x`, and of `printf %q`.
+    found |= {text.replace("'", "'\"'\"'"), text.replace("'", r"'\''"), _PLAIN.sub(r"\\\g<0>", text)}
+    return {each.encode() for each in found}
+
+
+def _in_base64(value: bytes) -> set[bytes]:
+    """The whole, also with a line break behind it, as one line and in lines of 76; without what only fills it up."""
+    found: set[bytes] = set()
+    for each in (value, value + b"\n"):
+        found |= {base64.b64encode(each).rstrip(b"="), base64.urlsafe_b64encode(each).rstrip(b"=")}
+        found |= {line.rstrip(b"=") for line in base64.encodebytes(each).splitlines()}
+    return found
 
 
 def _places(text: bytes, data: bytes) -> Iterator[tuple[int, int]]:

@@ -190,6 +190,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     )
     from duto.pipeline.pipeline import Pipeline as Pipeline
     from duto.pipeline.endpoint_token import EndpointToken as EndpointToken
+    from duto.pipeline.endpoint_form import EndpointForm as EndpointForm
     from duto.pipeline.plan import RunPlan as RunPlan, PlannedStep as PlannedStep
     from duto.pipeline.pipeline_run import PipelineRun as PipelineRun, StepRun as StepRun
     from duto.pipeline.port_data import PortDataReference as PortDataReference, StepRunOutput as StepRunOutput

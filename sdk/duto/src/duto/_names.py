@@ -15,6 +15,7 @@ _BY_MODULE = {
     "duto.pipeline.pipeline": "Pipeline",
     "duto.pipeline.plan": "RunPlan PlannedStep",
     "duto.pipeline.endpoint_token": "EndpointToken",
+    "duto.pipeline.endpoint_form": "EndpointForm",
     "duto.steps.base": "PipelineStep StepSequence",
     "duto.steps.python_script": "PythonScriptStep",
     "duto.steps.command": "CommandStep",

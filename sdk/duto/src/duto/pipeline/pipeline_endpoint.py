@@ -8,6 +8,7 @@ from duto.client.http import segment
 from duto.client.tags import texts
 from duto.exceptions import NotFoundException, UserErrorException, error_response_exception
 from duto.not_built import passed_over
+from duto.pipeline.endpoint_form import EndpointForm
 from duto.pipeline.endpoint_token import EndpointToken
 from duto.pipeline.plan import RunPlan
 from duto.pipeline.published import NO_PARENT, PublishedPipeline, plan_body, published_of
@@ -553,6 +554,46 @@ class PipelineEndpoint:
             ForbiddenException: another member made it, and the caller is no owner.
         """
         self._workspace._client.delete(f"{self._place}tokens/{segment(str(getattr(token, 'id', token)))}/")
+
+    def create_form(self, expires_in_days: Optional[int] = None, runs_per_hour: int = 60) -> EndpointForm:
+        """Let anyone who has the link run the default version by a form, without an account. An addition of ours.
+
+        A link that is out there ends: this renews it. Its runs are those of the owner who calls this.
+
+        Args:
+            expires_in_days: after how many days it ends; None for never.
+            runs_per_hour: how many runs it starts within any hour, from 1 to 10,000.
+
+        Returns:
+            The form; its `url` is the link, which is told this once.
+
+        Raises:
+            UserErrorException: a number is none that a link has.
+            ForbiddenException: the caller is no owner of the workspace, or is a token that ends before.
+        """
+        body = {"expires_in_days": expires_in_days, "runs_per_hour": runs_per_hour}
+        return EndpointForm(self._workspace._client.post(f"{self._place}form/", body))
+
+    def get_form(self) -> Optional[EndpointForm]:
+        """The form by link, where it is on. An addition of ours.
+
+        Returns:
+            The form without its link; None where there is none.
+        """
+        try:
+            return EndpointForm(self._workspace._client.get(f"{self._place}form/"))
+        except NotFoundException as error:
+            if error.code == "no_form":
+                return None
+            raise
+
+    def revoke_form(self) -> None:
+        """Switch the form by link off; where it is off already nothing happens. Its runs go on. An addition of ours.
+
+        Raises:
+            ForbiddenException: the caller is no owner of the workspace.
+        """
+        self._workspace._client.delete(f"{self._place}form/")
 
     def _add(self, pipeline: Union[Pipeline, PublishedPipeline], is_default: bool) -> None:
         body = {"pipeline": _published(pipeline, self.name, self.description).id, "is_default": is_default}

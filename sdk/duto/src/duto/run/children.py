@@ -8,6 +8,7 @@ import duto
 from duto.client.tags import texts
 from duto.not_built import passed_over
 from duto.run.lookup import fits, run_of
+from duto.spec.text import cleaned
 
 # What one request of `create_children` takes.
 CHILDREN_AT_ONCE = 500
@@ -80,7 +81,7 @@ class RunChildren:
             "tags": {},
             "properties": dict(properties),
         }
-        document = self._workspace._client.post(self._workspace._path("runs/"), body)
+        document = self._workspace._client.post(self._workspace._path("runs/"), cleaned(body))
         run: duto.Run = run_of(self._workspace, document, self.experiment)
         return run
 
@@ -102,7 +103,7 @@ class RunChildren:
         client, children = self._workspace._client, []
         for start in range(0, len(asked), CHILDREN_AT_ONCE):
             part = {"children": asked[start : start + CHILDREN_AT_ONCE]}
-            children += client.post(self._place + "children/", part)["items"]
+            children += client.post(self._place + "children/", cleaned(part))["items"]
         return [run_of(self._workspace, document, self.experiment) for document in children]
 
     def submit_child(

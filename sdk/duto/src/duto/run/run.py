@@ -32,6 +32,7 @@ from duto.run.lookup import PROVIDERS, failure_text, list_runs, run_of
 from duto.run.metric_logging import RunLogging
 from duto.run.offline import METRICS, _OfflineRun
 from duto.spec import status as statuses
+from duto.spec.text import cleaned
 
 if TYPE_CHECKING:
     from duto.environment.environment import Environment
@@ -470,7 +471,7 @@ class Run(RunChildren, RunFiles, RunLogging):
             "message": "" if error_details is None else str(error_details),
             "code": "" if error_code is None else str(error_code),
         }
-        self._document = self._workspace._client.post(self._place + "fail/", body)
+        self._document = self._workspace._client.post(self._place + "fail/", cleaned(body))
 
     def cancel(self) -> None:
         """Ask for the run, and all below it, to be stopped. It is over when its status says so."""
@@ -629,7 +630,7 @@ class Run(RunChildren, RunFiles, RunLogging):
         return self._document
 
     def _change(self, body: Mapping[str, Any]) -> None:
-        self._document = self._workspace._client.patch(self._place, body) or None
+        self._document = self._workspace._client.patch(self._place, cleaned(body)) or None
 
     def __enter__(self) -> Run:
         return self

@@ -8,9 +8,7 @@ named, inputs by identity, parameter values, the locked environment, outputs, th
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from duto.spec import canonical, secrets
@@ -80,7 +78,7 @@ def fingerprint(
                 each.name: [inputs.get(each.name), each.mode, each.path_on_compute, each.tabular]
                 for each in step.inputs
             },
-            "parameters": {name: _stored(secrets.identity(parameters.get(name))) for name in used},
+            "parameters": {name: secrets.identity(parameters.get(name)) for name in used},
             "environment": environment,
             "outputs": [
                 [each.name, each.kind, each.datastore, each.mode, each.destination, each.is_directory]
@@ -100,18 +98,6 @@ def fingerprint(
 def digest(document: Mapping[str, Any]) -> str:
     """The fingerprint itself: the sha256 of the document's canonical JSON."""
     return canonical.digest(document)
-
-
-def _stored(value: Any) -> Any:
-    """A value as databases give it back, so that a plan, which has not kept it, has the fingerprint of the run that has:
-    PostgreSQL writes floats of 1e16 and more as whole numbers, and -0.0 without its sign."""
-    if isinstance(value, float) and math.isfinite(value):
-        text = float.__repr__(value)
-        is_whole = "e" in text and abs(value) >= 1e16
-        return int(Decimal(text)) if is_whole else value + 0.0
-    if isinstance(value, Mapping):
-        return {key: _stored(each) for key, each in value.items()}
-    return [_stored(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _settings(step: Step) -> Dict[str, Any]:

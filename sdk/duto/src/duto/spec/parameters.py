@@ -82,6 +82,10 @@ def check(parameter: Parameter, value: Any) -> Any:
     if secrets.is_sealed(value):  # another version of the pipeline declares it as plain: that must not tell it
         raise refuse("wrong_type", said("parameter_secret_before", name=parameter.name))
     typed = coerce(parameter.name, parameter.type, value)
+    if secrets.is_sealed(typed):
+        raise refuse(
+            "wrong_type", said("parameter_reserved", name=parameter.name, sealed=secrets.SEALED, digest=secrets.DIGEST)
+        )
     is_list = parameter.type == "list"
     if is_list and typed:
         typed = _elements(parameter.name, element_type(parameter), typed)

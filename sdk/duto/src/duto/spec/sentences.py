@@ -140,6 +140,9 @@ SENTENCES: Dict[str, str] = {
     "parameter_secret_before": _(
         "Parameter '%(name)s' is no secret, but what is kept for it is one and is told nowhere. Give its value anew."
     ),
+    "parameter_reserved": _(
+        "Parameter '%(name)s' cannot be an object of '%(sealed)s' and '%(digest)s': that is how the studio keeps secrets."
+    ),
     "parameter_secret_missing": _("Parameter '%(name)s' is a secret and has no default: give its value."),
     # Before its script.
     "files_not_fetched": _("The step's files could not be fetched: %(error)s"),

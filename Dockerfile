@@ -10,7 +10,7 @@ COPY sdk sdk
 COPY agent agent
 COPY protocol protocol
 RUN pip install --no-cache-dir --target /tmp/uv "uv==$(sed -n '/^name = "uv"$/{n;s/.*"\(.*\)"/\1/p}' uv.lock)" \
-    && /tmp/uv/bin/uv sync --frozen --no-cache --compile-bytecode && rm -rf /tmp/uv
+    && /tmp/uv/bin/uv sync --frozen --all-extras --no-cache --compile-bytecode && rm -rf /tmp/uv
 
 COPY . .
 RUN useradd --system --create-home --home-dir /home/duto duto \

@@ -35,11 +35,15 @@ PART = re.compile(r"\.duto-part-[0-9a-f]{16}")
 
 @dataclass(frozen=True)
 class Stored:
-    """One file below a root: its key relative to that root, its size in bytes, its time of change (epoch seconds)."""
+    """One file below a root: its key relative to that root, its size in bytes, its time of change (epoch seconds).
+
+    `tag`: what a far store says of its content, such as an etag; empty where it says nothing.
+    """
 
     path: str
     size: int
     modified: float
+    tag: str = ""
 
 
 class Written(NamedTuple):
@@ -61,7 +65,7 @@ class Part:
 
     def take_place(self) -> None:
         """Raises Conflict when something is there that may not be replaced."""
-        self.root._refuse_taken(self.key, self.overwrite)
+        self.root.refuse_taken(self.key, self.overwrite)
         with _nothing_in_the_way(self.key):
             self.root._rename(self.at, self.root.full(self.key))
 
@@ -199,7 +203,7 @@ class Root:
     ) -> Iterator[Part]:
         """The same bytes as a neighbour of the file, which takes its place when it is told to and else is gone after it."""
         target = self.full(key)
-        self._refuse_taken(key, overwrite)
+        self.refuse_taken(key, overwrite)
         parent = str(PurePosixPath(target).parent)
         part = f"{parent}/.duto-part-{os.urandom(8).hex()}"
         try:
@@ -211,8 +215,8 @@ class Root:
             if self.fs.exists(part):
                 self.fs.rm(part)
 
-    def _refuse_taken(self, key: str, overwrite: bool) -> None:
-        if not overwrite and self.fs.exists(self.full(key)):
+    def refuse_taken(self, key: str, overwrite: bool) -> None:
+        if not overwrite and self.exists(key):
             raise Conflict(_("%(key)r exists already. Say overwrite to replace it.") % {"key": key}, code="exists")
 
     def move(self, key: str, to: str) -> None:
@@ -235,10 +239,7 @@ class Root:
                 target.write(chunk)
                 seen.update(chunk)
                 size += len(chunk)
-        if digest and seen.hexdigest() != digest:
-            raise Invalid(
-                _("The bytes that arrived are not those of the digest. Send them again."), code="digest_mismatch"
-            )
+        refuse_another_digest(seen.hexdigest(), digest)
         return Written(size, seen.hexdigest())
 
     def walk(self, prefix: str = "") -> Iterator[Stored]:
@@ -271,8 +272,8 @@ class Root:
     def _changed(self, info: dict[str, object]) -> float:
         return float(cast(float, info.get("mtime") or info.get("created") or 0.0))
 
-    def list(self, prefix: str = "") -> Iterator[tuple[str, bool, int]]:
-        """One level: (name, is a folder, size), folders first."""
+    def list(self, prefix: str = "", most: int | None = None) -> Iterator[tuple[str, bool, int]]:
+        """One level: (name, is a folder, size), folders first. `most`: a far store is asked for no more than that."""
         start = self.full(prefix)
         if not self.fs.isdir(start):
             raise NotFound(_("There is no folder %(prefix)r.") % {"prefix": prefix})
@@ -308,6 +309,12 @@ class Root:
                 with contextlib.suppress(OSError):
                     Path(target).unlink()
             raise
+
+
+def refuse_another_digest(found: str, wanted: str | None) -> None:
+    """Raises Invalid where bytes are not those of the digest that was told with them."""
+    if wanted and found != wanted:
+        raise Invalid(_("The bytes that arrived are not those of the digest. Send them again."), code="digest_mismatch")
 
 
 @contextlib.contextmanager

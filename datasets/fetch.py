@@ -20,12 +20,12 @@ import httpx
 from django.conf import settings
 
 from core import certificates
-from core.errors import Unprocessable
 from core.sentences import Kept, text_of
 from core.storage import Root
 from core.words import duration_text
 from datasets import addresses
-from datasets.stored_messages import refusal, say
+from datasets.guard import allow, allowed_addresses, refuse_address
+from datasets.stored_messages import say
 from datasets.stores import WEB, root_by_name
 from workspaces.models import Workspace
 from workspaces.services import storage
@@ -92,7 +92,7 @@ def _download(
         with guarded_client(deadline) as client:
             for _ in range(MOST_REDIRECTS + 1):
                 if urlsplit(url).scheme not in ("http", "https"):
-                    raise _refuse(url, say("other_scheme"))
+                    raise refuse_address(url, say("other_scheme"))
                 with client.stream("GET", url, headers=headers) as answer:
                     if answer.has_redirect_location:
                         url = urljoin(url, answer.headers["location"])
@@ -100,13 +100,13 @@ def _download(
                     if answer.status_code == 304:
                         return None
                     if answer.status_code != 200:
-                        raise _refuse(url, say("answers", status=answer.status_code))
+                        raise refuse_address(url, say("answers", status=answer.status_code))
                     return (*_drain(url, answer, sink, deadline, alive), answer)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         is_late = time.monotonic() >= deadline
         said = certificates.why_untrusted(error) or str(error) or type(error).__name__
-        raise _refuse(url, _late() if is_late else said) from error
-    raise _refuse(url, say("redirects", most=MOST_REDIRECTS))
+        raise refuse_address(url, _late() if is_late else said) from error
+    raise refuse_address(url, say("redirects", most=MOST_REDIRECTS))
 
 
 def _drain(
@@ -115,16 +115,16 @@ def _drain(
     """The whole body, within the limits of size and time."""
     coding = answer.headers.get("content-encoding", "").strip().lower()
     if coding not in CODINGS:
-        raise _refuse(url, say("packed", coding=repr(coding[:60])))
+        raise refuse_address(url, say("packed", coding=repr(coding[:60])))
     most, seen, size = settings.DUTO.fetch_max_bytes, hashlib.sha256(), 0
     # As they come: filling a chunk from a slow server would outlast every limit of time.
     for chunk in answer.iter_bytes():
         alive()
         size += len(chunk)
         if size > most:
-            raise _refuse(url, say("web_too_large", most=most))
+            raise refuse_address(url, say("web_too_large", most=most))
         if time.monotonic() > deadline:
-            raise _refuse(url, _late())
+            raise refuse_address(url, _late())
         sink.write(chunk)
         seen.update(chunk)
     return seen.hexdigest(), size
@@ -204,7 +204,7 @@ def check(url: str) -> None:
     host = urlsplit(url).hostname or ""
     address = _written_out(host)
     if address is not None:
-        _allow(host, address)
+        allow(host, address)
 
 
 def _written_out(host: str) -> addresses.Address | None:
@@ -217,24 +217,6 @@ def _written_out(host: str) -> addresses.Address | None:
         return ipaddress.ip_address(socket.inet_aton(host))
     except (OSError, ValueError):
         return None
-
-
-def allowed_addresses(host: str, port: int) -> list[str]:
-    """The addresses of a host that may be asked. Raises Unprocessable if any of them is a private one."""
-    try:
-        found = addresses.resolve(host.rstrip("."), port)
-    except (OSError, UnicodeError) as error:
-        raise _refuse(host, say("no_such_host")) from error
-    for each in found:
-        _allow(host, each)
-    return [str(each) for each in found]
-
-
-def _allow(host: str, address: addresses.Address) -> None:
-    if not addresses.is_a_host(address):
-        raise _refuse(host, say("no_web_server"), code="private_address")
-    if not addresses.is_public(address) and not settings.DUTO.fetch_private:
-        raise _refuse(host, say("private_network"), code="private_address")
 
 
 def _index(url: str) -> str:
@@ -253,7 +235,3 @@ def _remember(root: Root, copy: Copy) -> None:
         buffer.write(json.dumps(asdict(copy)).encode())
         buffer.seek(0)
         root.write(_index(copy.url), buffer)
-
-
-def _refuse(url: str, why: Kept, code: str = "not_fetched") -> Unprocessable:
-    return refusal(Unprocessable, say("not_fetchable", url=url, why=why), code=code, url=url)

@@ -15,16 +15,31 @@ from workspaces.models import User, Workspace
 
 
 class Datastore(Row):
-    """A place for files. A local one is a folder below the data directory, made and named by the studio."""
+    """A place for files, or a database. A local one is a folder below the data directory, made and named by the studio.
+
+    Each kind is a module of `datasets.kinds`, which says what `options` it takes and which credentials. These lie in
+    `sealed`, encrypted, and are told to nobody.
+    """
 
     class Kind(models.TextChoices):
         LOCAL = "local", _("Local folder")
+        AZURE_BLOB = "azure_blob", _("Azure Blob container")
+        ADLS_GEN2 = "adls_gen2", _("Azure Data Lake Storage Gen2")
+        AZURE_FILES = "azure_files", _("Azure file share")
+        S3 = "s3", _("S3 bucket")
+        SFTP = "sftp", _("SFTP folder")
+        HTTP = "http", _("Web server (read only)")
+        POSTGRESQL = "postgresql", _("PostgreSQL database")
+        MYSQL = "mysql", _("MySQL or MariaDB database")
+        SQLSERVER = "sqlserver", _("SQL Server or Azure SQL database")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="datastores")
     name = models.CharField(max_length=64)
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.LOCAL)
     description = models.TextField(blank=True)
     options = models.JSONField(default=dict)
+    sealed = models.BinaryField(null=True)
+    credentials_set_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint("workspace", "name", name="one_datastore_per_name")]

@@ -58,6 +58,62 @@ SENTENCES: Mapping[str, str] = {
     "no_such_host": _("there is no such host"),
     "no_web_server": _("its address is not one of a web server"),
     "private_network": _("it lies in a private network (DUTO_FETCH_PRIVATE allows that)"),
+    # What a datastore did not do.
+    "store_network": _(
+        "The datastore '%(store)s' cannot be reached: %(host)s does not answer (%(why)s). Check its address, and whether the studio's machine may connect there."
+    ),
+    "store_broke": _("The connection to the datastore '%(store)s' (%(host)s) broke. Try again."),
+    "store_sign_in": _(
+        "The datastore '%(store)s' refuses the credentials (%(why)s). Check its account or user, and set the credentials anew."
+    ),
+    "store_permission": _(
+        "The credentials of the datastore '%(store)s' may not do this (%(why)s). Grant them the right, or set others."
+    ),
+    "store_container": _(
+        "The datastore '%(store)s' leads to '%(container)s', which is not there. Make it, or correct the name."
+    ),
+    "store_away": _("The datastore '%(store)s' cannot answer at this moment (%(why)s). Try again later."),
+    "store_answer": _("The datastore '%(store)s' refused this: %(why)s."),
+    "store_changed": _("'%(path)s' on the datastore '%(store)s' changed while it was read. Try again."),
+    "store_no_file": _("There is no file '%(path)s' on the datastore '%(store)s'."),
+    "store_no_listing": _(
+        "There is no file '%(path)s' on the datastore '%(store)s', and a web server does not list its folders: name each file by its path."
+    ),
+    "store_no_size": _(
+        "The web server of the datastore '%(store)s' does not say how large '%(path)s' is, so it cannot be read in parts."
+    ),
+    "store_read_only": _("The datastore '%(store)s' is only read: nothing is written or removed there."),
+    "store_is_database": _("The datastore '%(store)s' is a database: read it by a query, it holds no files."),
+    "store_is_files": _("The datastore '%(store)s' holds files: name a path, it takes no query."),
+    "store_extra": _(
+        "Datastores of the kind “%(kind)s” need a library that this studio lacks. Start it with DUTO_EXTRAS=%(extra)s, or install duto-studio[%(extra)s]."
+    ),
+    "store_driver": _(
+        "Databases of SQL Server need Microsoft's ODBC driver on the studio's machine. Install the package msodbcsql18, and try again."
+    ),
+    "store_host_key": _(
+        "The server %(host)s of the datastore '%(store)s' shows another key than the one that is known: %(key)s. If that is its new key, set it as the host key; else another server stands in for it."
+    ),
+    "store_private_key": _(
+        "The private key of the datastore '%(store)s' cannot be read: it takes Ed25519, ECDSA or RSA, and the passphrase if it has one."
+    ),
+    "store_no_credential": _("The datastore '%(store)s' needs one of these credentials: %(names)s."),
+    "store_sealed": _(
+        "The credentials of the datastore '%(store)s' were encrypted under another key of this studio. Name that key in DUTO_OLD_SECRET_KEYS, or set the credentials again."
+    ),
+    "store_no_select": _(
+        "The query of the datastore '%(store)s' does not only read. It is one statement that begins with SELECT or WITH."
+    ),
+    "store_slow_query": _(
+        "The query of the datastore '%(store)s' took longer than %(seconds)s seconds. Ask for less, or raise its time limit."
+    ),
+    "store_bad_query": _("The database of the datastore '%(store)s' refuses the query: %(why)s."),
+    "store_same_column": _(
+        "The query of the datastore '%(store)s' gives two columns the name '%(column)s'. Name one otherwise by AS."
+    ),
+    "store_bad_value": _(
+        "The column '%(column)s' of a query of the datastore '%(store)s' has a value that is no %(type)s. Cast it in the query."
+    ),
 }
 
 

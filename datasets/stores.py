@@ -1,28 +1,122 @@
-"""Where the files of a datastore are, as a root of the storage module."""
+"""Where the files of a datastore are, as a root of the storage module; and databases, as what takes queries."""
 
 from __future__ import annotations
 
+import json
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from django.views.decorators.debug import sensitive_variables
+
+from core import encryption
+from core.errors import Conflict
+from core.objects import ObjectRoot
 from core.storage import Root, data_dir, safe
+from datasets.kinds import KINDS
+from datasets.kinds.base import Database, Kind, Place, refused
 from datasets.models import Datastore
+from datasets.stored_messages import localized, say
 from workspaces.models import Workspace
 
-# Copies of what was fetched from web addresses: readable like a datastore, listed nowhere, written by the fetcher.
+# Copies of what was fetched from web addresses and databases: readable like a datastore, listed nowhere, written by the fetcher.
 WEB = "_web"
 # What forms have sent that is not registered yet.
 STAGED = "_staged"
+# Both are in every workspace from its first moment, as folders; programs name them.
+STANDARD = ("workspaceblobstore", "workspacefilestore")
+# So many clients of far stores stay open in one process.
+MOST_OPEN = 64
+_open: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+_turn = threading.Lock()
 
 
 def root_of(datastore: Datastore) -> Root:
-    return root_by_name(datastore.workspace, datastore.name)
+    """Raises StoreError for a database, Conflict (`undecipherable`)."""
+    if datastore.kind == Datastore.Kind.LOCAL:
+        return local_root(datastore.workspace, datastore.name)
+    kind = KINDS[datastore.kind]
+    if kind.files is None:
+        raise refused(datastore.name, "answer", "store_is_database")
+    found = _opened(datastore, kind)
+    assert isinstance(found, ObjectRoot)
+    return found
+
+
+def database_of(datastore: Datastore) -> Database:
+    """Raises StoreError for a store of files, Conflict (`undecipherable`)."""
+    kind = KINDS[datastore.kind]
+    if kind.database is None:
+        raise refused(datastore.name, "answer", "store_is_files")
+    found: Database = _opened(datastore, kind)
+    return found
 
 
 def root_by_name(workspace: Workspace, name: str) -> Root:
-    """The root of a datastore whose name is known to be good; asks the database nothing."""
+    """The root of a datastore whose name is known to be good; of those that are always folders, nobody is asked."""
+    if name in (WEB, STAGED, *STANDARD):
+        return local_root(workspace, name)
+    found = Datastore.objects.filter(workspace=workspace, name=name).first()
+    if found is None:
+        return local_root(workspace, name)
+    found.workspace = workspace
+    return root_of(found)
+
+
+def local_root(workspace: Workspace, name: str) -> Root:
     return Root(str(data_dir() / relative_root(workspace, name)))
 
 
 def relative_root(workspace: Workspace, name: str) -> str:
-    """The folder below the data directory; an agent on the same disk reads there directly."""
+    """The folder of a local one below the data directory; an agent on the same disk reads there directly."""
     if name in (WEB, STAGED):
         return f"store/{workspace.pk}/{name[1:]}"
     return f"datastores/{workspace.pk}/{safe(name)}"
+
+
+@sensitive_variables("place")
+def _opened(datastore: Datastore, kind: Kind) -> Any:
+    """The client, made once a process for the same options and credentials: those that were set anew make another."""
+    key = (datastore.pk, datastore.kind, json.dumps(datastore.options, sort_keys=True), bytes(datastore.sealed or b""))
+    with _turn:
+        if key in _open:
+            _open.move_to_end(key)
+            return _open[key]
+    place = place_of(datastore)
+    kind.require_modules(datastore.name)
+    made: Any = ObjectRoot(kind.files(place)) if kind.files else kind.database(place) if kind.database else None
+    with _turn:
+        _open[key] = made
+        while len(_open) > MOST_OPEN:
+            _open.popitem(last=False)
+    return made
+
+
+@sensitive_variables("credentials")
+def place_of(datastore: Datastore) -> Place:
+    """What its kind opens. Raises Conflict where this studio's key opens its credentials no more."""
+    credentials = unsealed(datastore)
+    return Place(datastore.name, {key: str(value) for key, value in datastore.options.items()}, credentials)
+
+
+@sensitive_variables("credentials", "data")
+def seal(datastore: Datastore, credentials: dict[str, str]) -> None:
+    """Put the credentials on the row, encrypted for it alone."""
+    data = json.dumps(credentials).encode()
+    datastore.sealed = encryption.encrypt(data, _about(datastore)) if credentials else None
+
+
+@sensitive_variables("data")
+def unsealed(datastore: Datastore) -> dict[str, str]:
+    """Raises Conflict (`undecipherable`)."""
+    if datastore.sealed is None:
+        return {}
+    try:
+        data = encryption.decrypt(bytes(datastore.sealed), _about(datastore))
+    except encryption.Undecipherable as error:
+        raise Conflict(localized(say("store_sealed", store=datastore.name)), code="undecipherable") from error
+    return dict(json.loads(data))
+
+
+def _about(datastore: Datastore) -> bytes:
+    return f"datastore:{datastore.pk}".encode()

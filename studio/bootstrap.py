@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -93,12 +94,14 @@ def enter(argv: list[str]) -> None:
 
 def is_ready(dev: bool) -> bool:
     """True when the environment holds what the lock says, with no process started to learn it."""
-    try:
-        stamp = json.loads(STAMP.read_text())
-    except (OSError, ValueError):
-        return False
+    stamp = read_stamp()
     built = stamp.get("lock") == lock_digest() and (VENV / "bin" / "python").exists()
-    return built and (bool(stamp.get("dev")) or not dev)
+    return built and (bool(stamp.get("dev")) or not dev) and wanted_extras() <= set(stamp.get("extras", ()))
+
+
+def wanted_extras() -> set[str]:
+    """What `DUTO_EXTRAS` names of the extras of pyproject.toml, such as `azure,s3`."""
+    return {name.strip() for name in os.environ.get("DUTO_EXTRAS", "").split(",") if name.strip()}
 
 
 def lock_digest() -> str:
@@ -132,17 +135,20 @@ def build(dev: bool) -> None:
     env = {**os.environ, **index, "UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(VENV)}
     env.pop("VIRTUAL_ENV", None)
     uv = find_uv()
-    dev = dev or had_dev()
+    stamp = read_stamp()
+    # What was installed once is kept in step, the test tools too.
+    dev = dev or bool(stamp.get("dev"))
+    extras = wanted_extras() | set(stamp.get("extras", ()))
+    groups = ["--group", "dev", "--all-extras"] if dev else [part for name in sorted(extras) for part in ("--extra", name)]
     if mirrors(index):
-        install_from_mirror(uv, env, dev)
+        install_from_mirror(uv, env, groups)
     else:
-        # Inexact: what a developer added stays, and the test tools are not removed by `up`.
-        groups = ["--group", "dev"] if dev else []
+        # Inexact: what a developer added stays.
         uv_run([uv, "sync", "--frozen", "--inexact", "--quiet", *interpreter(), *groups], env)
     if sys.dont_write_bytecode:
         compile_what_starts()
     INDEX.write_text(json.dumps(index))
-    STAMP.write_text(json.dumps({"lock": lock_digest(), "dev": dev}))
+    STAMP.write_text(json.dumps({"lock": lock_digest(), "dev": dev, "extras": sorted(extras)}))
 
 
 def compile_what_starts() -> None:
@@ -157,12 +163,12 @@ def interpreter() -> list[str]:
     return [] if (VENV / "bin" / "python").exists() else ["--python", sys.executable]
 
 
-def had_dev() -> bool:
-    """True when the test tools are already installed, so that they are kept in step."""
+def read_stamp() -> dict[str, Any]:
+    """What is installed, by what the last build wrote down."""
     try:
-        return bool(json.loads(STAMP.read_text()).get("dev"))
+        return dict(json.loads(STAMP.read_text()))
     except (OSError, ValueError):
-        return False
+        return {}
 
 
 def find_uv() -> str:
@@ -259,12 +265,11 @@ def mirrors(index: dict[str, str]) -> bool:
     return bool(default) and PUBLIC_INDEX not in default
 
 
-def install_from_mirror(uv: str, env: dict[str, str], dev: bool) -> None:
+def install_from_mirror(uv: str, env: dict[str, str], groups: list[str]) -> None:
     """The lock's versions and hashes from a configured index: the lock's own addresses are out of reach."""
     if interpreter():
         uv_run([uv, "venv", "--quiet", *interpreter(), str(VENV)], env)
     names = TOOLS / "requirements.txt"
-    groups = ["--group", "dev"] if dev else []
     uv_run([uv, "export", "--frozen", "--quiet", "--no-emit-workspace", "--output-file", str(names), *groups], env)
     where = ["--quiet", "--python", str(VENV / "bin" / "python")]
     uv_run([uv, "pip", "install", *where, "--require-hashes", "-r", str(names)], env)

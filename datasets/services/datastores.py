@@ -14,15 +14,12 @@ from core.storage import Root, Stored, safe
 from datasets import hooks
 from datasets.models import Datastore
 from datasets.stored_messages import refusal, say
-from datasets.stores import WEB, root_of
+from datasets.stores import STANDARD, WEB, root_of
 from duto.spec.filenames import too_long, unescaped_path
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role, Workspace
 from workspaces.scopes import Act
 from workspaces.services import audit, storage, workspaces
-
-# Both are in every workspace from its first moment; programs name them.
-STANDARD = ("workspaceblobstore", "workspacefilestore")
 
 
 def add_standard(workspace: Workspace) -> None:
@@ -94,8 +91,10 @@ def put_file(
         raise Conflict(_("%(key)r is a folder.") % {"key": key}, code="exists")
     if context.is_run:
         overwrite = _may_replace(context, store, root, key, overwrite)
-    present = root.digest(key) if overwrite and root.is_file(key) else None
-    with root.beside(key, storage.metered(store.workspace, source), overwrite=overwrite) as part:
+    is_local = root.local is not None  # what lies elsewhere takes nothing of the studio's disk
+    present = root.digest(key) if overwrite and is_local and root.is_file(key) else None
+    metered = storage.metered(store.workspace, source) if is_local else source
+    with root.beside(key, metered, overwrite=overwrite) as part:
         stored = Stored(key, part.written.size, 0.0)
         with transaction.atomic():
             if answer is not None:
@@ -103,7 +102,8 @@ def put_file(
             context.replaced("file", f"{store.name}/{key}")
             if part.written.digest != present:
                 part.take_place()
-    storage.note(store.workspace, stored.size)
+    if is_local:
+        storage.note(store.workspace, stored.size)
     outbox.hint(f"list:{context.workspace.name}:datasets")
     return stored
 

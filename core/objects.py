@@ -1,0 +1,294 @@
+"""Files of a store that is reached over a network, as a root of the storage module.
+
+A kind of store gives `Objects`: a handful of questions in the store's own words. What they have in common is done here once:
+folders that are no more than the names below them, readers that go on where a connection broke, uploads in bounded memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import itertools
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+from django.utils.translation import gettext as _
+
+from core.errors import Invalid, NotFound, StudioError, Unprocessable
+from core.storage import CHUNK, PART, Part, Root, Stored, Written, refuse_another_digest, safe
+from duto.spec import trees
+from duto.spec.filenames import spelled
+
+# How often reading one file goes on after a break, and the seconds before it does.
+RESUMES, PAUSE = 4, 0.5
+
+
+class StoreError(Unprocessable):
+    """A store did not do what it was asked. `facts["stage"]`: how far it came (`name`, `network`, `sign_in`, `permission`,
+    `container`, `answer`)."""
+
+    default_code = "store_failed"
+
+
+class StoreAway(StoreError):
+    """It may be better in a moment: the network, a limit of calls, a fault of the store's own."""
+
+    status = 503
+    default_code = "store_away"
+
+
+class Objects(Protocol):
+    """What a kind of store can do. Keys are relative, as `core.storage.safe` gives them; all raise StoreError."""
+
+    def stat(self, key: str) -> Stored | None:
+        """The file of this very key; None where there is none, also where there is a folder."""
+
+    def walk(self, folder: str) -> Iterator[Stored]:
+        """All files below a folder (empty: the whole store), page by page, in the order of their keys."""
+
+    def children(self, folder: str) -> Iterator[tuple[str, bool, int]]:
+        """One level of a folder, page by page: (name, is a folder, size)."""
+
+    def read(self, key: str, start: int, tag: str) -> Iterator[bytes]:
+        """The bytes from `start` on. `tag`: the content that is meant, where the store can hold to it.
+
+        Raises Changed where it has another by now.
+        """
+
+    def write(self, key: str, source: BinaryIO, size: int, *, overwrite: bool) -> None:
+        """Write a whole file: readers see what was there before or all of it. Raises Conflict."""
+
+    def remove(self, key: str) -> None:
+        """Remove a file; nothing to remove is fine."""
+
+    def copy(self, key: str, to: str) -> None:
+        """The same bytes under another key, without coming through here where the store can."""
+
+
+class ObjectRoot(Root):
+    """A root over `Objects`."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects, self.base = objects, ""
+
+    @property
+    def local(self) -> Path | None:
+        return None
+
+    def full(self, key: str) -> str:
+        return safe(key)
+
+    def exists(self, key: str) -> bool:
+        return self.is_file(key) or self._is_folder(key)
+
+    def _is_folder(self, key: str) -> bool:
+        return next(iter(self.objects.children(safe(key))), None) is not None
+
+    def is_file(self, key: str) -> bool:
+        return bool(key) and self.objects.stat(safe(key)) is not None
+
+    def touch(self, key: str) -> bool:
+        return self.exists(key)
+
+    def modified(self, key: str) -> float:
+        return self._found(key).modified
+
+    def size(self, key: str) -> int:
+        return self._found(key).size
+
+    def _found(self, key: str) -> Stored:
+        found = self.objects.stat(safe(key)) if key else None
+        if found is None:
+            raise NotFound(_("There is no file %(key)r.") % {"key": key})
+        return found
+
+    def state(self, key: str) -> tuple[int, str] | None:
+        found = self.objects.stat(safe(key)) if key else None
+        return None if found is None else (found.size, found.tag)
+
+    def open(self, key: str) -> BinaryIO:
+        return cast(BinaryIO, io.BufferedReader(_Reader(self.objects, self._found(key)), CHUNK))
+
+    @contextlib.contextmanager
+    def beside(
+        self, key: str, source: BinaryIO, *, overwrite: bool = True, digest: str | None = None
+    ) -> Iterator[Part]:
+        """On this machine's disk first: what is sent is whole, and known by its digest."""
+        self.refuse_taken(key, overwrite)
+        with tempfile.TemporaryFile() as spool:
+            seen, size = hashlib.sha256(), 0
+            while chunk := source.read(CHUNK):
+                spool.write(chunk)
+                seen.update(chunk)
+                size += len(chunk)
+            refuse_another_digest(seen.hexdigest(), digest)
+            spool.seek(0)
+            yield _Spooled(self, "", safe(key), overwrite, Written(size, seen.hexdigest()), cast(BinaryIO, spool))
+
+    def move(self, key: str, to: str) -> None:
+        self.objects.copy(safe(key), safe(to))
+        self.objects.remove(safe(key))
+
+    def walk(self, prefix: str = "") -> Iterator[Stored]:
+        key = safe(prefix)
+        if key and (found := self.objects.stat(key)) is not None:
+            yield found
+            return
+        for each in self.objects.walk(key):
+            if not PART.fullmatch(each.path.rpartition("/")[2]):
+                yield each
+
+    def list(self, prefix: str = "", most: int | None = None) -> Iterator[tuple[str, bool, int]]:
+        key = safe(prefix)
+        found = [each for each in itertools.islice(self.objects.children(key), most) if not PART.fullmatch(each[0])]
+        if not found and key:
+            raise NotFound(_("There is no folder %(prefix)r.") % {"prefix": prefix})
+        yield from sorted(found, key=lambda each: (not each[1], each[0].lower()))
+
+    def remove(self, key: str) -> None:
+        """A folder page by page. The keys are taken first: a listing does not follow what is removed under it."""
+        if self.is_file(key):
+            self.objects.remove(safe(key))
+            return
+        while held := [each.path for each in itertools.islice(self.objects.walk(safe(key)), 1000)]:
+            for each in held:
+                self.objects.remove(each)
+
+    def adopt(self, source: Path, key: str) -> None:
+        """What a failed upload leaves of a folder is overwritten by the next one; the source goes last."""
+        if source.is_file():
+            self._send(source, safe(key))
+            source.unlink()
+            return
+        for name, file in trees.files(source):
+            self._send(Path(file), safe(f"{key}/{spelled(name)}"))
+        trees.remove(source)
+
+    def _send(self, source: Path, key: str) -> None:
+        with source.open("rb") as reader:
+            size = source.stat().st_size
+            self.objects.write(key, reader, size, overwrite=True)
+        found = self.objects.stat(key)
+        if found is None or found.size != size:
+            raise StoreAway(
+                _("'%(key)s' did not arrive whole: %(found)s of %(size)s bytes are there.")
+                % {"key": key, "found": found.size if found else 0, "size": size},
+                stage="answer",
+            )
+
+
+@dataclass(frozen=True)
+class _Spooled(Part):
+    spool: BinaryIO = field(default_factory=io.BytesIO)
+
+    def take_place(self) -> None:
+        assert isinstance(self.root, ObjectRoot)
+        self.spool.seek(0)
+        self.root.objects.write(self.key, self.spool, self.written.size, overwrite=self.overwrite)
+
+
+class _Reader(io.RawIOBase):
+    """One file: by one answer as long as it is read on, by range after a seek and after a break."""
+
+    def __init__(self, objects: Objects, file: Stored) -> None:
+        self._objects, self._file = objects, file
+        self._at, self._left, self._resumes = 0, b"", 0
+        self._pieces: Iterator[bytes] | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
+        at = max(0, start + offset)
+        if at != self._at:
+            self._drop()
+            self._at = at
+        return at
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            if self._at >= self._file.size:
+                return 0
+            self._left = self._next()
+        count = min(len(buffer), len(self._left), self._file.size - self._at)
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        self._at += count
+        return count
+
+    def _next(self) -> bytes:
+        """The next piece; after a break from where it broke. Raises StoreError once it broke too often."""
+        try:
+            if self._pieces is None:
+                self._pieces = iter(self._objects.read(self._file.path, self._at, self._file.tag))
+            piece = next(self._pieces, b"")
+            if not piece:
+                raise StoreAway(
+                    _("'%(key)s' ended after %(at)s of %(size)s bytes.")
+                    % {"key": self._file.path, "at": self._at, "size": self._file.size},
+                    stage="answer",
+                )
+        except StoreAway:
+            self._drop()
+            self._resumes += 1
+            if self._resumes > RESUMES:
+                raise
+            time.sleep(PAUSE * self._resumes)
+            return b""
+        return piece
+
+    def _drop(self) -> None:
+        if self._pieces is not None and hasattr(self._pieces, "close"):
+            self._pieces.close()
+        self._pieces, self._left = None, b""
+
+    def close(self) -> None:
+        self._drop()
+        super().close()
+
+
+def odd_name(key: str) -> StudioError:
+    """A name that the store allows and no path here can have."""
+    return Invalid(
+        _(
+            "The store has a file named %(key)s, which no path can name: an empty part, '.' or '..' between slashes. "
+            "Rename it, or name a folder that does not hold it."
+        )
+        % {"key": ascii(key)[:200]},
+        code="odd_name",
+    )
+
+
+def checked(key: str) -> str:
+    """The key of a listed file. Raises Invalid for one that could not be asked for again."""
+    try:
+        is_plain = safe(key) == key
+    except StudioError:
+        is_plain = False
+    if not is_plain:
+        raise odd_name(key)
+    return key
+
+
+def level_of(entries: Iterable[Stored], folder: str) -> Iterator[tuple[str, bool, int]]:
+    """One level, of files that come in the order of their keys: for stores that know no folders."""
+    start, last = len(folder) + 1 if folder else 0, ""
+    for each in entries:
+        name, slash, _rest = each.path[start:].partition("/")
+        if not slash:
+            yield name, False, each.size
+        elif name != last:
+            last = name
+            yield name, True, 0

@@ -1,0 +1,157 @@
+"""What Azure's kinds of storage share: accounts, credentials, errors, guarded connections."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.errors import Invalid
+from datasets import guard
+from datasets.kinds.base import Field, Place, of_status, refused, require_one
+
+if TYPE_CHECKING:
+    from requests import Session
+
+ACCOUNT = (
+    Field("account", gettext_lazy("Account"), True),
+    Field("endpoint", gettext_lazy("Endpoint"), help=gettext_lazy("only for a cloud of its own or a server of one's own, such as http://localhost:10000/devstoreaccount1")),
+)  # fmt: skip
+CREDENTIALS = (
+    Field("account_key", gettext_lazy("Account key")),
+    Field("sas_token", gettext_lazy("SAS token"), help=gettext_lazy("instead of the key; it needs read and list, to write also write, create and delete")),
+)  # fmt: skip
+CLOUD = "core.windows.net"
+RETRIES = 3
+
+
+def account_url(place: Place, service: str) -> str:
+    """`https://<account>.blob.core.windows.net`; an endpoint may be such an address, or a cloud's suffix as in Azure ML."""
+    endpoint = place["endpoint"].rstrip("/")
+    if endpoint.startswith(("http://", "https://")):
+        return endpoint
+    return f"https://{place['account']}.{service}.{endpoint or CLOUD}"
+
+
+def credential(place: Place) -> Any:
+    """As Azure's clients take it."""
+    if place.secret("account_key"):
+        return {"account_name": place["account"], "account_key": place.secret("account_key")}
+    return place.secret("sas_token").lstrip("?")
+
+
+def check(place: Place) -> None:
+    """Raises Invalid."""
+    require_one(place, "account_key", "sas_token")
+    try:
+        base64.b64decode(place.secret("account_key"), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Invalid(
+            _("The account key is no base64. Copy it whole, as the portal shows it."), code="bad_credentials"
+        ) from error
+
+
+def settings() -> dict[str, Any]:
+    """What every client gets: a guarded transport, few retries, no endless waiting, and reads in small pieces."""
+    from azure.core.pipeline.transport import RequestsTransport
+
+    return {
+        "transport": RequestsTransport(session=session(), session_owner=False),
+        "connection_timeout": guard.CONNECT_SECONDS, "read_timeout": guard.READ_SECONDS, "logging_enable": False,
+        "retry_total": RETRIES, "retry_connect": 1, "initial_backoff": 1, "increment_base": 2,
+    }  # fmt: skip
+
+
+def session() -> Session:
+    """A session of requests whose connections are guarded, and that asks no proxy and no file of passwords."""
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+
+    from datasets.kinds import wire
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
+            self.poolmanager = wire.pool(num_pools=connections, maxsize=maxsize, block=block)
+
+    made = Session()
+    made.trust_env = False
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, Adapter(pool_maxsize=32))
+    return made
+
+
+@contextlib.contextmanager
+def asking(store: str, key: str, container: str, url: str, missing: list[str] | None = None) -> Iterator[None]:
+    """Azure's errors in our words. A blob that is not there goes into `missing`, where that is given. No message has an
+    address in it: that may hold a signature."""
+    from azure.core import exceptions as azure
+
+    host = urlsplit(url).hostname or url
+    try:
+        yield
+    except azure.ClientAuthenticationError as error:
+        code = _code(error)
+        # A signature that does not fit is answered with 403, as is one that may not do this.
+        stage = "permission" if "Permission" in code or "ResourceTypeMismatch" in code else "sign_in"
+        raise refused(store, stage, f"store_{stage}", why=code) from error
+    except azure.HttpResponseError as error:
+        code, status = _code(error), error.status_code or 0
+        if status == 404 and key and code not in ("ContainerNotFound", "ShareNotFound"):
+            if missing is not None:
+                missing.append(key)
+                return
+            raise refused(store, "answer", "store_no_file", path=key) from error
+        if status == 403 and code in (
+            "AuthenticationFailed",
+            "InvalidAuthenticationInfo",
+            "NoAuthenticationInformation",
+        ):
+            raise refused(store, "sign_in", "store_sign_in", why=code) from error
+        raise of_status(store, status, code, key, container) from error
+    except azure.IncompleteReadError as error:
+        raise refused(store, "network", "store_broke", host=host) from error
+    except azure.AzureError as error:
+        raise refused(store, "network", "store_network", host=host, why=_reason(error)) from error
+
+
+def _code(error: Any) -> str:
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or error.reason or error.status_code)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost reason, without the address that outer ones quote."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.strerror:
+            return found.strerror
+        inner = (
+            found.__cause__
+            or found.__context__
+            or next((each for each in found.args if isinstance(each, BaseException)), None)
+        )
+        if inner is None:
+            return type(found).__name__
+        found = getattr(inner, "reason", None) if isinstance(getattr(inner, "reason", None), BaseException) else inner
+    return type(error).__name__
+
+
+def exists(key: str) -> str:
+    return _("%(key)r exists already. Say overwrite to replace it.") % {"key": key}
+
+
+@contextlib.contextmanager
+def spooled(pieces: Iterable[bytes]) -> Iterator[BinaryIO]:
+    """The pieces as a file on this machine's disk."""
+    with tempfile.TemporaryFile() as spool:
+        for piece in pieces:
+            spool.write(piece)
+        spool.seek(0)
+        yield cast(BinaryIO, spool)

@@ -1,0 +1,142 @@
+"""Containers of Azure Blob Storage and of what speaks its protocol; Data Lake Storage Gen2 by the same."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Conflict
+from core.objects import Stored, checked
+from datasets.kinds import azure
+from datasets.kinds.base import Field, Kind, Place, of_url
+
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
+# A block of an upload is held in memory; 50,000 of them are the most that Azure takes.
+BLOCK = 8 << 20
+
+
+class Blobs:
+    """`core.objects.Objects` over one container."""
+
+    def __init__(self, place: Place) -> None:
+        from azure.storage.blob import BlobServiceClient
+
+        self.store, self.container = place.name, place["container"]
+        self.service = BlobServiceClient(
+            azure.account_url(place, "blob"), credential=azure.credential(place), max_block_size=BLOCK,
+            max_single_put_size=BLOCK, min_large_block_upload_threshold=1, **azure.settings(),
+        )  # fmt: skip
+        self.client: ContainerClient = self.service.get_container_client(self.container)
+
+    def stat(self, key: str) -> Stored | None:
+        with self._asking(key) as missing:
+            found = self.client.get_blob_client(key).get_blob_properties()
+        return None if missing or _is_folder(found) else _stored(key, found)
+
+    def walk(self, folder: str) -> Iterator[Stored]:
+        with self._asking(folder):
+            for each in self.client.list_blobs(name_starts_with=f"{folder}/" if folder else None, include=["metadata"]):
+                if not _is_folder(each):
+                    yield _stored(checked(each.name), each)
+
+    def children(self, folder: str) -> Iterator[tuple[str, bool, int]]:
+        start = f"{folder}/" if folder else ""
+        with self._asking(folder):
+            for each in self.client.walk_blobs(name_starts_with=start or None, delimiter="/"):
+                name = each.name[len(start) :]
+                if name.endswith("/"):
+                    yield checked(name[:-1]), True, 0
+                elif name and not _is_folder(each):
+                    yield checked(name), False, int(each.size)
+
+    def read(self, key: str, start: int, tag: str) -> Iterator[bytes]:
+        from azure.core import MatchConditions
+
+        same = {"etag": f'"{tag}"', "match_condition": MatchConditions.IfNotModified} if tag else {}
+        with self._asking(key):
+            reader = self.client.get_blob_client(key).download_blob(offset=start or None, **same)
+            yield from reader.chunks()
+
+    def write(self, key: str, source: BinaryIO, size: int, *, overwrite: bool) -> None:
+        from azure.core.exceptions import ResourceExistsError
+
+        with self._asking(key):
+            try:
+                self.client.get_blob_client(key).upload_blob(source, length=size, overwrite=overwrite)
+            except ResourceExistsError as error:
+                if overwrite:
+                    raise
+                raise Conflict(azure.exists(key), code="exists") from error
+
+    def remove(self, key: str) -> None:
+        with self._asking(key):
+            self.client.delete_blob(key, delete_snapshots="include")
+
+    def copy(self, key: str, to: str) -> None:
+        source = self.client.get_blob_client(key)
+        with self._asking(key):
+            properties = source.get_blob_properties()
+            with azure.spooled(self.read(key, 0, "")) as spool:
+                self.client.get_blob_client(to).upload_blob(spool, length=properties.size, overwrite=True)
+
+    def check(self) -> None:
+        """Raises StoreError where the container cannot be read."""
+        with azure.asking(self.store, "", self.container, self.service.url):
+            next(iter(self.client.list_blobs(results_per_page=1)), None)
+
+    def make(self) -> None:
+        """The container, unless it is there."""
+        from azure.core.exceptions import ResourceExistsError
+
+        with azure.asking(self.store, "", self.container, self.service.url), contextlib.suppress(ResourceExistsError):
+            self.client.create_container()
+
+    @contextlib.contextmanager
+    def _asking(self, key: str) -> Iterator[list[str]]:
+        """Gives a list that has the key in it after the block where there is no such blob."""
+        missing: list[str] = []
+        with azure.asking(self.store, key, self.container, self.service.url, missing=missing):
+            yield missing
+
+
+def _stored(key: str, found: Any) -> Stored:
+    return Stored(key, int(found.size), found.last_modified.timestamp(), (found.etag or "").strip('"'))
+
+
+def _is_folder(found: Any) -> bool:
+    """Data Lakes, and tools for them, mark folders by blobs without bytes."""
+    return (found.metadata or {}).get("hdi_isfolder", "").lower() == "true" or str(found.name).endswith("/")
+
+
+KIND = Kind(
+    "azure_blob",
+    _("Azure Blob container"),
+    "AzureBlob",
+    options=(Field("container", _("Container"), True), *azure.ACCOUNT),
+    credentials=azure.CREDENTIALS,
+    files=Blobs,
+    fingerprint="etag",
+    extra="azure",
+    modules=("azure.storage.blob",),
+    check=azure.check,
+    address=lambda place: of_url(azure.account_url(place, "blob")),
+)
+
+GEN2 = Kind(
+    "adls_gen2",
+    _("Azure Data Lake Storage Gen2"),
+    "AzureDataLakeGen2",
+    options=(Field("container", _("File system"), True), *azure.ACCOUNT),
+    credentials=azure.CREDENTIALS,
+    files=Blobs,
+    fingerprint="etag",
+    extra="azure",
+    modules=("azure.storage.blob",),
+    check=azure.check,
+    address=KIND.address,
+)

@@ -1,0 +1,141 @@
+"""What a kind of datastore says of itself: one value a kind, in a module of its own beside this one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from core.errors import Invalid
+from core.objects import Objects, StoreAway, StoreError
+from datasets.stored_messages import localized, refusal, say
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Text = str | Promise
+
+
+@dataclass(frozen=True)
+class Field:
+    """One option or credential: of the form, of REST, and of a program that registers a store."""
+
+    name: str
+    label: Text
+    is_required: bool = False
+    help: Text = ""
+    default: str = ""
+    is_flag: bool = False
+    is_long: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """A datastore as a kind opens it: all values are texts, those that were not given are empty."""
+
+    name: str
+    options: Mapping[str, str]
+    credentials: Mapping[str, str] = field(repr=False)
+
+    def __getitem__(self, name: str) -> str:
+        return self.options.get(name, "")
+
+    def secret(self, name: str) -> str:
+        """A credential."""
+        return self.credentials.get(name, "")
+
+
+class Database(Protocol):
+    """What a kind of database can do. Raises StoreError."""
+
+    def check(self) -> None:
+        """Sign in and ask for nothing."""
+
+    def tables(self) -> list[str]:
+        """The tables and views that the credentials see, as `schema.name`."""
+
+    def query(self, sql: str, seconds: int) -> Iterator[pa.RecordBatch]:
+        """The rows of one statement, in a transaction that cannot write and is ended after so many seconds."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of datastore. Exactly one of `files` and `database` is there.
+
+    `azure_type`: what Azure ML calls it (`datastore_type`). `fingerprint`: what its listings tell of a file's content beside
+    size and time: `etag`, or nothing. `extra`: what of `duto-studio[...]` brings `modules`. `check`: what no single field can
+    say; it raises Invalid. `address`: the host and port that its connections go to.
+    """
+
+    name: str
+    label: Text
+    azure_type: str
+    options: tuple[Field, ...] = ()
+    credentials: tuple[Field, ...] = ()
+    files: Callable[[Place], Objects] | None = None
+    database: Callable[[Place], Database] | None = None
+    is_writable: bool = True
+    fingerprint: str = ""
+    extra: str = ""
+    modules: tuple[str, ...] = ()
+    check: Callable[[Place], None] = lambda _place: None
+    address: Callable[[Place], tuple[str, int]] = lambda place: of_url(place["endpoint"])
+
+    def require_modules(self, store: str) -> None:
+        """Raises StoreError that says what to install."""
+        for name in self.modules:
+            try:
+                importlib.import_module(name)
+            except ImportError as error:
+                raise refused(store, "answer", "store_extra", kind=str(self.label), extra=self.extra) from error
+
+
+def of_url(url: str) -> tuple[str, int]:
+    """Host and port of an address of the web. Raises Invalid for what is none."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        pass
+    raise Invalid(
+        _("%(url)r is no address that starts with http:// or https://.") % {"url": url[:200]}, code="bad_option"
+    )
+
+
+def of_server(port: int) -> Callable[[Place], tuple[str, int]]:
+    """The host and port that a place names, this one where it names none."""
+    return lambda place: (place["host"], int(place["port"] or port))
+
+
+def refused(store: str, stage: str, code: str, /, **facts: Any) -> StoreError:
+    """Why a store did not do what it was asked, as a sentence that can be kept (`datasets.stored_messages`)."""
+    kind = StoreAway if stage in ("network", "away") else StoreError
+    return refusal(kind, say(code, store=store, **facts), stage="answer" if stage == "away" else stage)
+
+
+def of_status(store: str, status: int, why: str, key: str, container: str) -> StoreError:
+    """What an answer of HTTP that is no success means, for the kinds that speak it."""
+    if status == 401:
+        return refused(store, "sign_in", "store_sign_in", why=why)
+    if status == 403:
+        return refused(store, "permission", "store_permission", why=why)
+    if status == 404:
+        return refused(store, "container", "store_container", container=container)
+    if status == 412:
+        return refused(store, "away", "store_changed", path=key)
+    if status in (408, 429) or status >= 500:
+        return refused(store, "away", "store_away", why=why)
+    return refused(store, "answer", "store_answer", why=why)
+
+
+def require_one(place: Place, *names: str) -> None:
+    """Raises Invalid unless one of these credentials is given."""
+    if not any(place.secret(name) for name in names):
+        said = say("store_no_credential", store=place.name, names=", ".join(names))
+        raise Invalid(localized(said), code="bad_credentials")

@@ -1,0 +1,118 @@
+"""What databases share: one statement that only reads, and its rows as Arrow, batch by batch."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Invalid
+from datasets.kinds.base import Field, Place, refused
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS = 10_000
+SERVER = (
+    Field("host", _("Server"), True),
+    Field("port", _("Port")),
+    Field("database", _("Database"), True),
+    Field("username", _("User"), True),
+)
+PASSWORD = (Field("password", _("Password"), True),)
+MOST_DIGITS = 38
+_READS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/|\()*(select|with|values|table|show)\b", re.IGNORECASE | re.DOTALL)
+
+
+def check(place: Place) -> None:
+    """Raises Invalid."""
+    if place["port"] and not place["port"].isdecimal():
+        raise Invalid(_now("A port is a number."), code="bad_option")
+
+
+def require_reading(store: str, sql: str) -> str:
+    """The one statement without its closing semicolon. The database itself holds it to reading; this one says so in words."""
+    plain = sql.strip().rstrip(";").rstrip()
+    if not _READS.match(plain):
+        raise refused(store, "answer", "store_no_select")
+    return plain
+
+
+def batches(
+    store: str, fields: Sequence[pa.Field], rows: Iterable[Sequence[Sequence[Any]]]
+) -> Iterator[pa.RecordBatch]:
+    """Lists of rows as record batches of one schema; without a row one of none. Raises StoreError for a value that is not of
+    its column's type."""
+    import pyarrow as pa
+
+    names = [each.name for each in fields]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise refused(store, "answer", "store_same_column", column=twice)
+    schema = pa.schema(list(fields))
+    yield pa.RecordBatch.from_pylist([], schema=schema)
+    for part in rows:
+        columns = []
+        for place, each in enumerate(fields):
+            values = [_plain(row[place], each.type) for row in part]
+            try:
+                columns.append(pa.array(values, each.type))
+            except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+                raise refused(store, "answer", "store_bad_value", column=each.name, type=str(each.type)) from error
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def column(name: str, kind: str | pa.DataType) -> pa.Field:
+    """A column by the name of its type, as Arrow has it, or by the type itself."""
+    import pyarrow as pa
+
+    return pa.field(name, pa.type_for_alias(kind) if isinstance(kind, str) else kind)
+
+
+def of_values(name: str, values: Iterable[Any]) -> pa.Field:
+    """A column by its first values, for drivers that tell no types; text where all are null."""
+    import pyarrow as pa
+
+    kinds = {type(value) for value in values if value is not None}
+    for kind, found in (
+        (bool, pa.bool_()), (int, pa.int64()), (float, pa.float64()), (datetime.datetime, pa.timestamp("us")),
+        (datetime.date, pa.date32()), (bytes, pa.binary()),
+    ):  # fmt: skip
+        if kinds == {kind}:
+            return pa.field(name, found)
+    return pa.field(name, pa.string())
+
+
+def decimal_type(precision: int | None, scale: int | None) -> pa.DataType:
+    """A number of fixed digits as such, any other as text: a float would change its last ones."""
+    import pyarrow as pa
+
+    if precision and 0 < precision <= MOST_DIGITS and scale is not None and 0 <= scale <= precision:
+        return pa.decimal128(precision, scale)
+    return pa.string()
+
+
+def _plain(value: Any, kind: pa.DataType) -> Any:
+    import pyarrow as pa
+
+    if value is None:
+        return None
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+    if pa.types.is_string(kind) and not isinstance(value, str):
+        if isinstance(value, dict | list):
+            return json.dumps(value, ensure_ascii=False, default=str)
+        if isinstance(value, decimal.Decimal):
+            return format(value, "f")
+        if isinstance(value, datetime.datetime | datetime.date):
+            return value.isoformat()
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if pa.types.is_binary(kind) and not isinstance(value, bytes):
+        return bytes(value)
+    return value

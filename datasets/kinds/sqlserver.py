@@ -1,0 +1,118 @@
+"""Databases of SQL Server and Azure SQL, to read by query, where the host has Microsoft's ODBC driver."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Invalid
+from datasets import guard
+from datasets.kinds import database
+from datasets.kinds.base import Kind, Place, of_server, refused
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Server:
+    """`datasets.kinds.base.Database` over pyodbc."""
+
+    def __init__(self, place: Place) -> None:
+        self.place, self.store, self.host = place, place.name, place["host"]
+
+    def check(self) -> None:
+        with self._connection(10):
+            pass
+
+    def tables(self) -> list[str]:
+        sql = "select top 500 table_schema + '.' + table_name from information_schema.tables order by 1"
+        with self._connection(10) as connection:
+            return [str(row[0]) for row in connection.execute(sql).fetchall()]
+
+    def query(self, sql: str, seconds: int) -> Iterator[pa.RecordBatch]:
+        """The server knows no transaction that only reads: the user whose credentials these are should have no right to write."""
+        plain = database.require_reading(self.store, sql)
+        with self._connection(seconds) as connection:
+            cursor = connection.execute(plain)
+            names = [each[0] for each in cursor.description or ()]
+            first = [list(row) for row in cursor.fetchmany(database.ROWS)]
+            fields = [database.of_values(name, (row[place] for row in first)) for place, name in enumerate(names)]
+
+            def rows() -> Iterator[list[Any]]:
+                while part := cursor.fetchmany(database.ROWS):
+                    yield [list(row) for row in part]
+
+            yield from database.batches(self.store, fields, itertools.chain([first] if first else [], rows()))
+
+    @contextlib.contextmanager
+    def _connection(self, seconds: int) -> Iterator[Any]:
+        import pyodbc
+
+        driver = next((name for name in sorted(pyodbc.drivers(), reverse=True) if name.startswith("ODBC Driver")), None)
+        if driver is None:
+            raise refused(self.store, "answer", "store_driver")
+        port = int(self.place["port"] or 1433)
+        guard.allowed_addresses(self.host, port)
+        parts = {
+            "Driver": f"{{{driver}}}", "Server": f"tcp:{self.host},{port}", "Database": self.place["database"],
+            "Uid": self.place["username"], "Pwd": _quoted(self.place.secret("password")), "Encrypt": "yes",
+            "ApplicationIntent": "ReadOnly", "Connection Timeout": str(int(guard.CONNECT_SECONDS)),
+        }  # fmt: skip
+        try:
+            connection = pyodbc.connect(";".join(f"{key}={value}" for key, value in parts.items()))
+        except pyodbc.Error as error:
+            raise self._refusal(error, seconds) from error
+        try:
+            connection.timeout = seconds
+            yield connection
+        except pyodbc.Error as error:
+            raise self._refusal(error, seconds) from error
+        finally:
+            connection.rollback()
+            connection.close()
+
+    def _refusal(self, error: Any, seconds: int) -> Exception:
+        state = str(error.args[0]) if error.args else ""
+        if state == "28000":
+            return refused(self.store, "sign_in", "store_sign_in", why=self.place["username"])
+        if state == "HYT00":
+            return refused(self.store, "answer", "store_slow_query", seconds=seconds)
+        if state.startswith("08"):
+            return refused(self.store, "network", "store_network", host=self.host, why=state)
+        text = str(error.args[1] if len(error.args) > 1 else error).rpartition("]")[2]
+        return refused(self.store, "answer", "store_bad_query", why=text[:300])
+
+
+def _quoted(text: str) -> str:
+    return "{" + text.replace("}", "}}") + "}"
+
+
+def check(place: Place) -> None:
+    """Raises Invalid."""
+    database.check(place)
+    for name in ("host", "database", "username"):
+        if set(place[name]) & set(";{}="):
+            raise Invalid(
+                _now("The option '%(name)s' has a character that no name of a server has.") % {"name": name},
+                code="bad_option",
+            )
+
+
+KIND = Kind(
+    "sqlserver",
+    _("SQL Server or Azure SQL database"),
+    "AzureSqlDatabase",
+    options=database.SERVER,
+    credentials=database.PASSWORD,
+    database=Server,
+    is_writable=False,
+    extra="sqlserver",
+    modules=("pyodbc",),
+    check=check,
+    address=of_server(1433),
+)

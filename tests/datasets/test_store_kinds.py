@@ -1,0 +1,327 @@
+"""The contract of all kinds of datastores of files, against real servers; and how each refuses."""
+
+from __future__ import annotations
+
+import io
+import os
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from core.errors import Conflict, Invalid, NotFound, StudioError
+from core.objects import ObjectRoot, StoreError
+from core.storage import Root
+from datasets.kinds import KINDS
+from datasets.models import Datastore
+from datasets.services import registration
+from datasets.stores import root_of
+from tests.datasets import store_servers as servers
+from tests.datasets.store_servers import FaultySite, StoreServer
+from tests.workspace_scenario import WorkspaceScenario
+
+pytestmark = pytest.mark.django_db
+SERVERS = {"azure_blob": servers.azurite, "s3": servers.moto, "sftp": servers.sshd}
+
+
+@pytest.fixture(autouse=True)
+def near(settings: Any) -> None:
+    """These servers are on this very machine."""
+    settings.DUTO = replace(settings.DUTO, fetch_private=True)
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest) -> Iterator[StoreServer]:
+    with SERVERS[request.param]() as found:
+        yield found
+
+
+@pytest.fixture
+def site() -> Iterator[FaultySite]:
+    found = FaultySite()
+    yield found
+    found.close()
+
+
+def options_of(server: StoreServer) -> dict[str, Any]:
+    """A place of one's own on the server."""
+    name = f"t{uuid4().hex[:20]}"
+    place = {"azure_blob": "container", "s3": "bucket", "sftp": "path"}[server.kind]
+    return {**server.options, place: f"{server.options.get('path', '')}/{name}" if place == "path" else name}
+
+
+@pytest.fixture
+def store(server: StoreServer, scenario: WorkspaceScenario) -> Datastore:
+    return registration.register(
+        scenario.context, "far", server.kind, options_of(server), server.credentials, create=True
+    )
+
+
+@pytest.fixture
+def root(store: Datastore) -> Root:
+    return root_of(store)
+
+
+def write(root: Root, key: str, data: bytes = b"x", **more: Any) -> None:
+    root.write(key, io.BytesIO(data), **more)
+
+
+def test_a_file_is_written_listed_read_and_removed(root: Root) -> None:
+    assert list(root.walk()) == [] and root.state("a.txt") is None and not root.exists("a")
+    write(root, "a/b/one two.txt", b"0123456789")
+    write(root, "a/é – ü.csv", b"")
+    write(root, "top.txt", b"1")
+    found = {each.path: each.size for each in root.walk()}
+    assert found == {"a/b/one two.txt": 10, "a/é – ü.csv": 0, "top.txt": 1}
+    assert (
+        [each.path for each in root.walk("a/b")]
+        == ["a/b/one two.txt"]
+        == [each.path for each in root.walk("a/b/one two.txt")]
+    )
+    assert list(root.list()) == [("a", True, 0), ("top.txt", False, 1)]
+    assert [name for name, _, _ in root.list("a")] == ["b", "é – ü.csv"]
+    assert root.read("a/b/one two.txt", 3, 4) == b"3456" and root.read("a/é – ü.csv") == b""
+    assert root.exists("a/b") and not root.is_file("a/b") and root.size("top.txt") == 1
+    assert root.digest("top.txt") == __import__("hashlib").sha256(b"1").hexdigest()
+    assert abs(root.modified("top.txt") - __import__("time").time()) < 120
+    root.remove("a")
+    assert [each.path for each in root.walk()] == ["top.txt"]
+    with pytest.raises(NotFound):
+        root.open("a/b/one two.txt")
+    with pytest.raises(NotFound):
+        list(root.list("a"))
+
+
+def test_a_file_is_replaced_only_where_that_is_said(root: Root) -> None:
+    write(root, "a.txt", b"one")
+    before = root.state("a.txt")
+    with pytest.raises(Conflict):
+        write(root, "a.txt", b"two", overwrite=False)
+    assert root.read("a.txt") == b"one"
+    write(root, "a.txt", b"three")
+    assert root.read("a.txt") == b"three" and root.state("a.txt") != before
+
+
+def test_two_who_write_one_new_file_do_not_both_win(root: Root) -> None:
+    assert isinstance(root, ObjectRoot)
+    root.objects.write("a.txt", io.BytesIO(b"one"), 3, overwrite=False)
+    with pytest.raises(Conflict):
+        root.objects.write("a.txt", io.BytesIO(b"two"), 3, overwrite=False)
+    assert root.read("a.txt") == b"one"
+
+
+def test_a_file_is_renamed(root: Root) -> None:
+    write(root, "a.txt", b"one")
+    root.move("a.txt", "below/b.txt")
+    assert [(each.path, each.size) for each in root.walk()] == [("below/b.txt", 3)]
+
+
+def test_a_reader_goes_anywhere(root: Root) -> None:
+    data = os.urandom(3 << 20)
+    write(root, "data.bin", data)
+    with root.open("data.bin") as reader:
+        reader.seek(-5, io.SEEK_END)
+        assert reader.read() == data[-5:]
+        reader.seek(1 << 20)
+        assert reader.read(100) == data[1 << 20 : (1 << 20) + 100]
+        reader.seek(0)
+        assert reader.read() == data and reader.read() == b""
+
+
+def test_names_that_look_like_ways_out_are_names(root: Root) -> None:
+    for key in ("a%2fb.txt", "%2e%2e.txt", "a b+c&d=e#f?.txt", "..hidden", "x\\y.txt" if False else "q'\"q.txt"):
+        write(root, key, key.encode())
+        assert root.read(key) == key.encode(), key
+    for key in ("../a.txt", "/etc/passwd", "a/../../b"):
+        with pytest.raises(Invalid):
+            write(root, key)
+        with pytest.raises(Invalid):
+            root.open(key)
+
+
+def test_a_folder_of_many_files_comes_page_by_page(root: Root) -> None:
+    assert isinstance(root, ObjectRoot)
+    for number in range(60):
+        root.objects.write(f"many/{number:04}.txt", io.BytesIO(b"x"), 1, overwrite=True)
+    assert [each.path for each in root.walk("many")] == [f"many/{number:04}.txt" for number in range(60)]
+    assert len(list(root.list("many", most=10))) == 10
+    root.remove("many")
+    assert not root.exists("many")
+
+
+def test_a_large_file_takes_little_memory(root: Root, tmp_path: Path) -> None:
+    big = tmp_path / "big.bin"
+    with big.open("wb") as out:
+        out.truncate(96 << 20)
+        out.seek(50 << 20)
+        out.write(b"in the middle")
+    tracemalloc.start()
+    root.adopt(big, "big.bin")
+    with root.open("big.bin") as reader:
+        reader.seek(50 << 20)
+        assert reader.read(13) == b"in the middle"
+        size = 63 << 20
+        while piece := reader.read(1 << 20):
+            size += len(piece)
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 70 << 20, f"{peak >> 20} MiB"
+    assert root.size("big.bin") == 96 << 20 and not big.exists()
+
+
+def test_a_folder_is_adopted(root: Root, tmp_path: Path) -> None:
+    (tmp_path / "out/deep").mkdir(parents=True)
+    (tmp_path / "out/deep/a.txt").write_text("a")
+    (tmp_path / "out/b.txt").write_text("bb")
+    root.adopt(tmp_path / "out", "kept/out")
+    assert {each.path: each.size for each in root.walk("kept")} == {"kept/out/b.txt": 2, "kept/out/deep/a.txt": 1}
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_credentials_a_wrong_place_and_nobody_there_are_told(
+    server: StoreServer, store: Datastore, scenario: WorkspaceScenario
+) -> None:
+    def stage(options: dict[str, Any], credentials: dict[str, str]) -> str:
+        with pytest.raises(StudioError) as caught:
+            registration.register(scenario.context, "other", server.kind, options, credentials)
+        for secret in (*server.credentials.values(), *credentials.values()):
+            assert secret not in str(caught.value.as_document())
+        return str(caught.value.facts["stage"])
+
+    assert not Datastore.objects.filter(name="other").exists()
+    if server.wrong:
+        assert stage(store.options, server.wrong) == "sign_in"
+    where = {"azure_blob": "container", "s3": "bucket", "sftp": "path"}[server.kind]
+    nowhere = "/nowhere/at/all" if where == "path" else "there-is-no-such-place"
+    assert stage({**store.options, where: nowhere}, server.credentials) == "container"
+    if server.kind == "sftp":
+        assert stage({**store.options, "port": "9"}, server.credentials) == "network"
+        assert stage({**store.options, "host": "no-such-host.invalid"}, server.credentials) == "name"
+    else:
+        assert stage({**store.options, "endpoint": "http://127.0.0.1:9/x"}, server.credentials) == "network"
+        assert stage({**store.options, "endpoint": "http://no-such-host.invalid/x"}, server.credentials) == "name"
+
+
+def test_a_private_address_needs_the_setting(
+    server: StoreServer, store: Datastore, root: Root, scenario: WorkspaceScenario, settings: Any
+) -> None:
+    write(root, "a.txt")
+    settings.DUTO = replace(settings.DUTO, fetch_private=False)
+    tested = registration.test(scenario.context, "far")
+    assert tested.failed == "name" and "DUTO_FETCH_PRIVATE" in tested.message
+    # Not only where it is tested: a connection that is opened anew is looked at.
+    again = Datastore.objects.get(pk=store.pk)
+    again.pk = uuid4()
+    registration.stores.seal(again, server.credentials)
+    with pytest.raises(StudioError, match="DUTO_FETCH_PRIVATE"):
+        root_of(again).size("a.txt")
+
+
+def test_credentials_are_rotated_and_never_told(
+    server: StoreServer, store: Datastore, root: Root, scenario: WorkspaceScenario, django_db_blocker: Any
+) -> None:
+    write(root, "a.txt", b"kept")
+    secret = next(iter(server.credentials.values()))
+    shown = str(scenario.api.get("datastores/far/").json()) + repr(registration.stores.place_of(store))
+    assert secret not in shown and secret.encode() not in bytes(store.sealed or b"")
+    if server.wrong:
+        with pytest.raises(StoreError):
+            registration.set_credentials(scenario.context, "far", server.wrong)
+        assert root_of(Datastore.objects.get(pk=store.pk)).read("a.txt") == b"kept"
+        registration.set_credentials(scenario.context, "far", server.wrong, validate=False)
+        with pytest.raises(StoreError) as caught:
+            root_of(Datastore.objects.get(pk=store.pk)).read("a.txt")
+        assert caught.value.facts["stage"] == "sign_in"
+    registration.set_credentials(scenario.context, "far", server.credentials)
+    registration.rotate()
+    assert root_of(Datastore.objects.get(pk=store.pk)).read("a.txt") == b"kept"
+
+
+def test_a_web_server_is_read_by_path(site: FaultySite, scenario: WorkspaceScenario) -> None:
+    data = os.urandom(1 << 20)
+    site.files = {"/data/a%20b.bin": data}
+    store = registration.register(
+        scenario.context, "web", "http", {"endpoint": f"{site.url}/data"}, {"token": "abc-secret"}
+    )
+    root = root_of(store)
+    assert root.size("a b.bin") == len(data) and root.read("a b.bin", 1000, 10) == data[1000:1010]
+    assert site.asked[-1][2]["Authorization"] == "Bearer abc-secret"
+    assert [each.path for each in root.walk("a b.bin")] == ["a b.bin"] and root.state("none") is None
+    with pytest.raises(StoreError, match="name each file"):
+        list(root.walk(""))
+    with pytest.raises(StoreError, match="only read"):
+        write(root, "new.txt")
+
+
+def test_a_store_that_stumbles_is_asked_again(site: FaultySite, scenario: WorkspaceScenario, monkeypatch: Any) -> None:
+    monkeypatch.setattr("core.objects.PAUSE", 0.0)
+    data = os.urandom(1 << 20)
+    site.files = {"/a.bin": data}
+    root = root_of(registration.register(scenario.context, "web", "http", {"endpoint": site.url}, {}))
+    assert root.size("a.bin") == len(data)
+    site.faults = ["half", 500, "half", 429]
+    assert root.read("a.bin") == data
+    assert [each[2].get("Range", "") != "" for each in site.asked if each[0] == "GET"][-1], "it went on where it broke"
+    site.faults = ["half"] * 50
+    with pytest.raises(StoreError) as caught:
+        root.read("a.bin")
+    assert caught.value.facts["stage"] in ("network", "answer")
+
+
+def test_a_file_that_changes_while_it_is_read_is_told(
+    site: FaultySite, scenario: WorkspaceScenario, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("core.objects.PAUSE", 0.0)
+    site.files = {"/a.bin": b"a" * (2 << 20)}
+    root = root_of(registration.register(scenario.context, "web", "http", {"endpoint": site.url}, {}))
+    with root.open("a.bin") as reader:
+        reader.read(10)
+        site.files = {"/a.bin": b"b" * (2 << 20)}
+        reader.seek(1 << 21 >> 1)
+        with pytest.raises(StoreError, match="changed while it was read"):
+            reader.read()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "credentials", "code"),
+    [
+        ("local", {}, {}, "bad_kind"),
+        ("gcs", {}, {}, "bad_kind"),
+        ("azure_blob", {"account": "a"}, {"account_key": servers.KEY}, "bad_option"),
+        ("azure_blob", {"account": "a", "container": "c"}, {}, "bad_credentials"),
+        ("azure_blob", {"account": "a", "container": "c"}, {"account_key": "no base64!"}, "bad_credentials"),
+        ("azure_blob", {"account": "a", "container": "c\nd"}, {"account_key": servers.KEY}, "bad_option"),
+        ("azure_blob", {"account": "a", "container": "c", "color": "red"}, {"account_key": servers.KEY}, "bad_option"),
+        ("s3", {"bucket": "b"}, {"access_key_id": "a"}, "bad_credentials"),
+        ("s3", {"bucket": "b", "endpoint": "file:///etc/passwd"}, {}, "bad_option"),
+        ("sftp", {"host": "h", "username": "u", "host_key": "none"}, {"password": "p"}, "bad_option"),
+        ("sftp", {"host": "h", "username": "u", "host_key": "ssh-ed25519 AAAA", "port": "x"}, {"password": "p"}, "bad_option"),
+        ("postgresql", {"host": "h", "database": "d", "username": "u"}, {}, "bad_credentials"),
+    ],
+)  # fmt: skip
+def test_what_no_kind_takes_is_refused(
+    scenario: WorkspaceScenario, kind: str, options: dict[str, Any], credentials: dict[str, str], code: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        registration.register(scenario.context, "far", kind, options, credentials, validate=False)
+    assert caught.value.code == code and not Datastore.objects.filter(name="far").exists()
+
+
+def test_every_kind_of_the_model_is_registered_once() -> None:
+    assert set(KINDS) == set(Datastore.Kind.values)
+    assert {name: str(kind.label) for name, kind in KINDS.items()} == {
+        each.value: str(each.label) for each in Datastore.Kind
+    }
+    assert not [name for name, kind in KINDS.items() if name != "local" and bool(kind.files) == bool(kind.database)]
+    names = [each.name for kind in KINDS.values() for each in (*kind.options, *kind.credentials)]
+    assert all(name.isidentifier() for name in names)
+
+
+def test_a_missing_library_says_what_to_install(scenario: WorkspaceScenario, monkeypatch: Any) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "boto3", None)
+    with pytest.raises(StoreError, match="DUTO_EXTRAS=s3"):
+        registration.register(scenario.context, "far", "s3", {"bucket": "b"}, {})

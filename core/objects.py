@@ -66,6 +66,9 @@ class Objects(Protocol):
     def remove(self, key: str) -> None:
         """Remove a file; nothing to remove is fine."""
 
+    def remove_folder(self, folder: str) -> None:
+        """What marks a folder, and those in it, once its files are gone; nothing in stores that know no folders."""
+
     def copy(self, key: str, to: str) -> None:
         """The same bytes under another key, without coming through here where the store can."""
 
@@ -96,12 +99,12 @@ class ObjectRoot(Root):
         return self.exists(key)
 
     def modified(self, key: str) -> float:
-        return self._found(key).modified
+        return self._stored(key).modified
 
     def size(self, key: str) -> int:
-        return self._found(key).size
+        return self._stored(key).size
 
-    def _found(self, key: str) -> Stored:
+    def _stored(self, key: str) -> Stored:
         found = self.objects.stat(safe(key)) if key else None
         if found is None:
             raise NotFound(_("There is no file %(key)r.") % {"key": key})
@@ -112,7 +115,7 @@ class ObjectRoot(Root):
         return None if found is None else (found.size, found.tag)
 
     def open(self, key: str) -> BinaryIO:
-        return cast(BinaryIO, io.BufferedReader(_Reader(self.objects, self._found(key)), CHUNK))
+        return cast(BinaryIO, io.BufferedReader(_Reader(self.objects, self._stored(key)), CHUNK))
 
     @contextlib.contextmanager
     def beside(
@@ -158,6 +161,8 @@ class ObjectRoot(Root):
         while held := [each.path for each in itertools.islice(self.objects.walk(safe(key)), 1000)]:
             for each in held:
                 self.objects.remove(each)
+        if key:
+            self.objects.remove_folder(safe(key))
 
     def adopt(self, source: Path, key: str) -> None:
         """What a failed upload leaves of a folder is overwritten by the next one; the source goes last."""

@@ -13,8 +13,9 @@ from core.errors import NotFound, StudioError
 from core.ids import as_key, as_uuid
 from core.storage import Root, safe
 from datasets import definitions, readiness, stores
+from datasets.kinds import KINDS
 from datasets.models import DatasetVersion, Datastore
-from datasets.stores import relative_root, root_of
+from datasets.stores import direct_root, relative_root, root_of
 from duto.spec import canonical
 from duto.spec.errors import SpecError
 from duto.spec.graph import Input, Output
@@ -26,6 +27,7 @@ __all__ = [
     "Extent",
     "Found",
     "Known",
+    "direct_root",
     "extent_of",
     "files_below",
     "files_mounted",
@@ -37,7 +39,7 @@ __all__ = [
     "store_names",
 ]
 
-MISSING = "missing_data"
+MISSING, UNWRITABLE = "missing_data", "read_only_store"
 # A path is mounted as it is when its step starts, also one at which nothing lies yet: an empty folder.
 MOUNT = "mount"
 # What the registration of an output says of its definition, beside the place that only its run knows.
@@ -101,7 +103,9 @@ def extent_of(workspace: Workspace, name: str, path: str) -> Extent:
     """Raises NotFound for an unknown datastore; where nothing lies is a place, too."""
     root, base = root_by_name(workspace, name), safe(path)
     found = list(root.walk(base))
-    digest = canonical.digest([name, base, [[each.path, each.size, round(each.modified, 3)] for each in found]])
+    # An etag follows the content alone: the same bytes again are the same place.
+    facts = [[each.path, each.size, each.tag or round(each.modified, 3)] for each in found]
+    digest = canonical.digest([name, base, facts])
     return Extent(digest, len(found), sum(each.size for each in found))
 
 
@@ -118,7 +122,8 @@ class Known:
 
     def __init__(self, workspace: Workspace, unsaved: Mapping[str, DatasetVersion] | None = None) -> None:
         self.workspace = workspace
-        self.stores = store_names(workspace)
+        self.kinds = dict(Datastore.objects.filter(workspace=workspace).values_list("name", "kind"))
+        self.stores = frozenset(self.kinds)
         self._versions: dict[UUID, DatasetVersion | None] = {as_key(key): row for key, row in (unsaved or {}).items()}
 
     def load(self, inputs: Iterable[Input], parameters: Mapping[str, Any]) -> None:
@@ -159,6 +164,12 @@ def problems_of(
         if name not in names:
             text = f"There is no datastore '{name}'. There are: {', '.join(sorted(names)) or 'none'}."
             problems.append((MISSING, text))
+    for name in dict.fromkeys(each.datastore for each in outputs if each.datastore in names):
+        if not KINDS[known.kinds[str(name)]].is_writable:
+            text = _(
+                "The datastore '%(name)s' is only read, and no output can be kept there. Name one that takes files."
+            )
+            problems.append((UNWRITABLE, text % {"name": name}))
     problems += [problem for each in outputs for problem in _unregistrable(each)]
     for each, value in read:
         if isinstance(value, str):

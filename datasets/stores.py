@@ -67,6 +67,15 @@ def local_root(workspace: Workspace, name: str) -> Root:
     return Root(str(data_dir() / relative_root(workspace, name)))
 
 
+def direct_root(workspace: Workspace, name: str) -> str | None:
+    """The same of a datastore of any kind; None of one that lies elsewhere, whose bytes come by the studio alone."""
+    if name not in (WEB, STAGED, *STANDARD):
+        kind = Datastore.objects.filter(workspace=workspace, name=name).values_list("kind", flat=True).first()
+        if kind not in (None, Datastore.Kind.LOCAL):
+            return None
+    return relative_root(workspace, name)
+
+
 def relative_root(workspace: Workspace, name: str) -> str:
     """The folder of a local one below the data directory; an agent on the same disk reads there directly."""
     if name in (WEB, STAGED):

@@ -48,6 +48,8 @@ CAUSES: Mapping[str, Cause] = {
     "studio_fault": Cause(_("A fault of the studio"), "warning"),
     # What is not there does not come by waiting, nor does room within a limit; who canceled did not mean "again".
     "data_missing": Cause(_("Data is missing"), "data", heeds=False),
+    # It may be back in a moment, and nothing of the step is at fault.
+    "store_away": Cause(_("A datastore is away"), "data", retries=2, delay=60.0),
     "storage_limit": Cause(_("The storage limit"), "disk", heeds=False),
     "canceled": Cause(_("Canceled"), "state-canceled", heeds=False),
     "skipped": Cause(_("Skipped"), "state-skipped", heeds=False),

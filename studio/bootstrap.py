@@ -139,7 +139,9 @@ def build(dev: bool) -> None:
     # What was installed once is kept in step, the test tools too.
     dev = dev or bool(stamp.get("dev"))
     extras = wanted_extras() | set(stamp.get("extras", ()))
-    groups = ["--group", "dev", "--all-extras"] if dev else [part for name in sorted(extras) for part in ("--extra", name)]
+    groups = (
+        ["--group", "dev", "--all-extras"] if dev else [part for name in sorted(extras) for part in ("--extra", name)]
+    )
     if mirrors(index):
         install_from_mirror(uv, env, groups)
     else:

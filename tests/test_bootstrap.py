@@ -71,7 +71,17 @@ def test_the_test_tools_are_asked_for_once_and_never_taken_away(
     assert not bootstrap.is_ready(dev=True)
     stamp.write_text(json.dumps({"lock": "of yesterday", "dev": True}))
     assert not bootstrap.is_ready(dev=False)
-    assert bootstrap.had_dev()
+    assert bootstrap.read_stamp()["dev"]
+
+
+def test_extras_are_installed_where_they_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stamp = tmp_path / "stamp.json"
+    monkeypatch.setattr(bootstrap, "STAMP", stamp)
+    stamp.write_text(json.dumps({"lock": bootstrap.lock_digest(), "dev": False, "extras": ["s3"]}))
+    monkeypatch.setenv("DUTO_EXTRAS", "s3")
+    assert bootstrap.is_ready(dev=False)
+    monkeypatch.setenv("DUTO_EXTRAS", "s3, azure")
+    assert not bootstrap.is_ready(dev=False)
 
 
 def test_an_old_python_is_told_what_is_needed() -> None:
@@ -136,7 +146,9 @@ def test_a_mirror_gives_the_locked_versions_by_their_hashes(tmp_path: Path, monk
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / "venv")
     monkeypatch.setattr(bootstrap, "TOOLS", tmp_path)
     fake = script(tmp_path / "uv", f'echo "$@" >> {calls}')
-    bootstrap.install_from_mirror(fake, {**os.environ, "UV_DEFAULT_INDEX": "https://mirror.example/simple"}, dev=True)
+    bootstrap.install_from_mirror(
+        fake, {**os.environ, "UV_DEFAULT_INDEX": "https://mirror.example/simple"}, ["--group", "dev"]
+    )
     made, exported, installed, members = calls.read_text().splitlines()
     assert made.startswith("venv")
     assert "--frozen" in exported and "--group dev" in exported

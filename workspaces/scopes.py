@@ -75,7 +75,8 @@ TABLE: dict[Act, Rule] = {
         Scope.PERMISSIVE,
     ),
     Act.MANAGE: Rule(
-        "See or change members and tokens; enrol, drain and detach hosts; change clusters; see or change the "
+        "See or change members and tokens; enrol, drain and detach hosts; change clusters; register datastores and set "
+        "their credentials; see or change the "
         "settings of the workspace.",
         None,
     ),

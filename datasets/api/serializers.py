@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from datasets.kinds import KINDS
 from datasets.models import Dataset, DatasetVersion, Datastore
 
 
@@ -14,9 +15,50 @@ class DatastoreOut(serializers.Serializer[Datastore]):
     kind = serializers.CharField()
     description = serializers.CharField()
     is_default = serializers.SerializerMethodField()
+    options = serializers.DictField(
+        child=serializers.CharField(), help_text="What its kind takes, without credentials."
+    )
+    datastore_type = serializers.SerializerMethodField(help_text="What Azure ML calls its kind.")
+    is_writable = serializers.SerializerMethodField()
+    credentials_set_at = serializers.DateTimeField(allow_null=True)
 
     def get_is_default(self, datastore: Datastore) -> bool:
         return datastore.name == datastore.workspace.default_datastore
+
+    def get_datastore_type(self, datastore: Datastore) -> str:
+        return "AzureFile" if datastore.name == "workspacefilestore" else KINDS[datastore.kind].azure_type
+
+    def get_is_writable(self, datastore: Datastore) -> bool:
+        return KINDS[datastore.kind].is_writable
+
+
+class DatastoreIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=255)
+    kind = serializers.CharField(help_text="One of those that docs/data.md lists.")
+    options = serializers.DictField(required=False, default=dict, child=serializers.CharField(allow_blank=True))
+    credentials = serializers.DictField(
+        required=False, default=dict, child=serializers.CharField(allow_blank=True, trim_whitespace=False),
+        help_text="Encrypted where they are kept, and told by no answer.",
+    )  # fmt: skip
+    description = serializers.CharField(required=False, default="", allow_blank=True, max_length=1000)
+    overwrite = serializers.BooleanField(required=False, default=False, help_text="Replace the one of this name.")
+    create_if_missing = serializers.BooleanField(
+        required=False, default=False, help_text="Make its container, bucket, share or folder where there is none."
+    )
+    check = serializers.BooleanField(required=False, default=True, help_text="Reach it before it is kept.")
+
+
+class CredentialsIn(serializers.Serializer[Any]):
+    credentials = serializers.DictField(child=serializers.CharField(allow_blank=True, trim_whitespace=False))
+    check = serializers.BooleanField(required=False, default=True)
+
+
+class TestedOut(serializers.Serializer[Any]):
+    failed = serializers.CharField(
+        help_text="The stage that failed: `name`, `network`, `sign_in`, `permission`, `container` or `answer`; empty where all is well."
+    )
+    passed = serializers.ListField(child=serializers.CharField())
+    message = serializers.CharField()
 
 
 class DatastoreChange(serializers.Serializer[Any]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, BinaryIO, cast
 
 from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -15,7 +17,7 @@ from core.paging import MAX_LIMIT, part_of
 from core.storage import Stored, safe
 from datasets import queries
 from datasets.api import serializers as s
-from datasets.services import datastores, files
+from datasets.services import datastores, files, registration
 from datasets.stores import root_of
 from workspaces.api.base import WorkspaceView, keyed, listed
 from workspaces.models import Role
@@ -23,17 +25,29 @@ from workspaces.scopes import Act
 
 
 class DatastoresView(WorkspaceView):
-    needs = {"get": Role.READER}
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.MANAGE}
+    # An answer that is kept would keep a digest of the credentials with it.
+    keeps_keys = False
 
     @extend_schema(responses=listed(s.DatastoreOut))
     def get(self, request: Request) -> Response:
         """The datastores of the workspace."""
         return self.paged(queries.datastores_in(self.context.workspace), s.DatastoreOut, keys=("id",))
 
+    @method_decorator(sensitive_variables())
+    @extend_schema(request=s.DatastoreIn, responses={201: s.DatastoreOut})
+    def post(self, request: Request) -> Response:
+        """Register a datastore: of Azure, S3, an SFTP or web server, a database."""
+        asked = self.asked(s.DatastoreIn)
+        is_checked, create = asked.pop("check"), asked.pop("create_if_missing")
+        made = registration.register(self.context, validate=is_checked, create=create, **asked)
+        return Response(s.DatastoreOut(made).data, status=201)
+
 
 class DatastoreView(WorkspaceView):
-    needs = {"get": Role.READER, "patch": Role.OWNER}
-    acts = {"patch": Act.MANAGE}
+    needs = {"get": Role.READER, "patch": Role.OWNER, "delete": Role.CONTRIBUTOR}
+    acts = {"patch": Act.MANAGE, "delete": Act.MANAGE}
 
     @extend_schema(responses=s.DatastoreOut)
     def get(self, request: Request, name: str) -> Response:
@@ -46,6 +60,36 @@ class DatastoreView(WorkspaceView):
         if self.asked(s.DatastoreChange)["is_default"]:
             datastores.set_default(self.context, name)
         return Response(s.DatastoreOut(datastores.open_to_people(self.context.workspace, name)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, name: str) -> Response:
+        """Take it out of the workspace, with its credentials. What lies there stays."""
+        registration.unregister(self.context, name)
+        return Response(status=204)
+
+
+class CredentialsView(WorkspaceView):
+    needs = {"put": Role.CONTRIBUTOR}
+    acts = {"put": Act.MANAGE}
+
+    @method_decorator(sensitive_variables())
+    @extend_schema(request=s.CredentialsIn, responses=s.DatastoreOut)
+    def put(self, request: Request, name: str) -> Response:
+        """Give it other credentials, all of them anew. Datasets read on with these."""
+        asked = self.asked(s.CredentialsIn)
+        made = registration.set_credentials(self.context, name, asked["credentials"], validate=asked["check"])
+        return Response(s.DatastoreOut(made).data)
+
+
+class TestView(WorkspaceView):
+    needs = {"post": Role.CONTRIBUTOR}
+    acts = {"post": Act.MANAGE}
+    keeps_keys = False
+
+    @extend_schema(request=None, responses=s.TestedOut)
+    def post(self, request: Request, name: str) -> Response:
+        """Reach it and read its first page, and say which stage failed."""
+        return Response(s.TestedOut(registration.test(self.context, name)).data)
 
 
 class FilesView(WorkspaceView):

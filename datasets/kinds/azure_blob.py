@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict
-from core.objects import Stored, checked
+from core.objects import checked
+from core.storage import Stored
 from datasets.kinds import azure
 from datasets.kinds.base import Field, Kind, Place, of_url
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
-# A block of an upload is held in memory; 50,000 of them are the most that Azure takes.
-BLOCK = 8 << 20
+# What is held in memory of an upload, of which Azure takes 50,000, and of a download.
+BLOCK, PIECE = 8 << 20, 4 << 20
 
 
 class Blobs:
@@ -29,7 +30,8 @@ class Blobs:
         self.store, self.container = place.name, place["container"]
         self.service = BlobServiceClient(
             azure.account_url(place, "blob"), credential=azure.credential(place), max_block_size=BLOCK,
-            max_single_put_size=BLOCK, min_large_block_upload_threshold=1, **azure.settings(),
+            max_single_put_size=BLOCK, min_large_block_upload_threshold=1,
+            max_single_get_size=PIECE, max_chunk_get_size=PIECE, **azure.settings(),
         )  # fmt: skip
         self.client: ContainerClient = self.service.get_container_client(self.container)
 
@@ -47,7 +49,8 @@ class Blobs:
     def children(self, folder: str) -> Iterator[tuple[str, bool, int]]:
         start = f"{folder}/" if folder else ""
         with self._asking(folder):
-            for each in self.client.walk_blobs(name_starts_with=start or None, delimiter="/"):
+            found: Iterator[Any] = iter(self.client.walk_blobs(name_starts_with=start or None, delimiter="/"))
+            for each in found:
                 name = each.name[len(start) :]
                 if name.endswith("/"):
                     yield checked(name[:-1]), True, 0
@@ -57,9 +60,9 @@ class Blobs:
     def read(self, key: str, start: int, tag: str) -> Iterator[bytes]:
         from azure.core import MatchConditions
 
-        same = {"etag": f'"{tag}"', "match_condition": MatchConditions.IfNotModified} if tag else {}
+        same: dict[str, Any] = {"etag": f'"{tag}"', "match_condition": MatchConditions.IfNotModified} if tag else {}
         with self._asking(key):
-            reader = self.client.get_blob_client(key).download_blob(offset=start or None, **same)
+            reader = self.client.get_blob_client(key).download_blob(offset=start or None, decompress=False, **same)
             yield from reader.chunks()
 
     def write(self, key: str, source: BinaryIO, size: int, *, overwrite: bool) -> None:
@@ -76,6 +79,15 @@ class Blobs:
     def remove(self, key: str) -> None:
         with self._asking(key):
             self.client.delete_blob(key, delete_snapshots="include")
+
+    def remove_folder(self, folder: str) -> None:
+        with self._asking(folder):
+            inside = [each.name for each in self.client.list_blobs(name_starts_with=f"{folder}/")]
+        for key in (
+            *sorted(inside, key=len, reverse=True),
+            folder,
+        ):  # the deepest first: a Data Lake removes none that holds others
+            self.remove(key)
 
     def copy(self, key: str, to: str) -> None:
         source = self.client.get_blob_client(key)

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict
-from core.objects import Stored, checked
+from core.objects import checked
+from core.storage import Stored
 from datasets.kinds import azure
 from datasets.kinds.base import Field, Kind, Place, of_url
 
@@ -90,6 +91,13 @@ class Share:
     def remove(self, key: str) -> None:
         with self._asking(key):
             self.client.get_file_client(key).delete_file()
+
+    def remove_folder(self, folder: str) -> None:
+        with self._asking(folder):
+            for each in list(self._entries(folder)):
+                if each.is_directory:
+                    self.remove_folder(f"{folder}/{each.name}")
+            self.client.delete_directory(folder)
 
     def copy(self, key: str, to: str) -> None:
         with azure.spooled(self.read(key, 0, "")) as spool:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.utils.translation import gettext as _now
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid
 from datasets.kinds.base import Field, Place, refused
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 ROWS = 10_000
 SERVER = (
-    Field("host", _("Server"), True),
-    Field("port", _("Port")),
-    Field("database", _("Database"), True),
-    Field("username", _("User"), True),
+    Field("host", gettext_lazy("Server"), True),
+    Field("port", gettext_lazy("Port")),
+    Field("database", gettext_lazy("Database"), True),
+    Field("username", gettext_lazy("User"), True),
 )
-PASSWORD = (Field("password", _("Password"), True),)
+PASSWORD = (Field("password", gettext_lazy("Password"), True),)
 MOST_DIGITS = 38
 _READS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/|\()*(select|with|values|table|show)\b", re.IGNORECASE | re.DOTALL)
 
@@ -33,7 +33,7 @@ _READS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/|\()*(select|with|values|table|
 def check(place: Place) -> None:
     """Raises Invalid."""
     if place["port"] and not place["port"].isdecimal():
-        raise Invalid(_now("A port is a number."), code="bad_option")
+        raise Invalid(_("A port is a number."), code="bad_option")
 
 
 def require_reading(store: str, sql: str) -> str:

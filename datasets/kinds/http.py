@@ -9,11 +9,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
-from django.utils.translation import gettext as _now
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid
-from core.objects import Stored
+from core.storage import Stored
 from datasets import guard
 from datasets.kinds.base import Field, Kind, Place, of_status, refused
 
@@ -83,6 +83,9 @@ class Site:
     def remove(self, key: str) -> None:
         raise refused(self.store, "permission", "store_read_only")
 
+    def remove_folder(self, folder: str) -> None:
+        raise refused(self.store, "permission", "store_read_only")
+
     def copy(self, key: str, to: str) -> None:
         raise refused(self.store, "permission", "store_read_only")
 
@@ -125,20 +128,20 @@ class Site:
 def check(place: Place) -> None:
     """Raises Invalid."""
     if bool(place["username"]) != bool(place.secret("password")):
-        raise Invalid(_now("Give a user and a password, or neither."), code="bad_credentials")
+        raise Invalid(_("Give a user and a password, or neither."), code="bad_credentials")
 
 
 KIND = Kind(
     "http",
-    _("Web server (read only)"),
+    gettext_lazy("Web server (read only)"),
     "Http",
     options=(
-        Field("endpoint", _("Address"), True, help=_("of the folder that paths are below")),
-        Field("username", _("User")),
+        Field("endpoint", gettext_lazy("Address"), True, help=gettext_lazy("of the folder that paths are below")),
+        Field("username", gettext_lazy("User")),
     ),
     credentials=(
-        Field("password", _("Password")),
-        Field("token", _("Token"), help=_("sent as “Authorization: Bearer”")),
+        Field("password", gettext_lazy("Password")),
+        Field("token", gettext_lazy("Token"), help=gettext_lazy("sent as “Authorization: Bearer”")),
     ),
     files=Site,
     is_writable=False,

@@ -47,7 +47,7 @@ class Server:
         # A cursor of the server's: it takes one statement, which only reads, and holds no more than a batch here.
         with self._connection(seconds) as connection, connection.cursor(name="duto") as cursor:
             cursor.itersize = database.ROWS
-            cursor.execute(plain)  # type: ignore[call-overload]
+            cursor.execute(plain)
             fields = [database.column(each.name, _type(each)) for each in cursor.description or ()]
 
             def rows() -> Iterator[list[Any]]:

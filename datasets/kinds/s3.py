@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from django.utils.translation import gettext as _now
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.errors import Conflict, Invalid
-from core.objects import Stored, checked
+from core.objects import checked
+from core.storage import Stored
 from datasets import guard
 from datasets.kinds.base import Field, Kind, Place, of_status, of_url, refused
 
@@ -136,9 +137,9 @@ class Bucket:
         from botocore.exceptions import ClientError
 
         if not overwrite and self.stat(key) is not None:
-            raise Conflict(_now("%(key)r exists already. Say overwrite to replace it.") % {"key": key}, code="exists")
+            raise Conflict(_("%(key)r exists already. Say overwrite to replace it.") % {"key": key}, code="exists")
         part = max(LEAST_PART, -(-size // MOST_PARTS))
-        config = TransferConfig(multipart_threshold=part, multipart_chunksize=part, max_concurrency=2)
+        config = TransferConfig(multipart_threshold=part, multipart_chunksize=part, use_threads=False)
         with self._asking(key):
             try:
                 if size <= part:
@@ -155,6 +156,11 @@ class Bucket:
     def remove(self, key: str) -> None:
         with self._asking(key):
             self.client.delete_object(Bucket=self.bucket, Key=key)
+
+    def remove_folder(self, folder: str) -> None:
+        inside = [each["Key"] for page in self._pages(f"{folder}/") for each in page.get("Contents", ())]
+        for key in inside:
+            self.remove(key)
 
     def copy(self, key: str, to: str) -> None:
         with self._asking(key):
@@ -223,25 +229,25 @@ def check(place: Place) -> None:
     """Raises Invalid for half a pair of keys."""
     if bool(place.secret("access_key_id")) != bool(place.secret("secret_access_key")):
         raise Invalid(
-            _now("An access key has two parts: its id and its secret. Give both, or none for a public bucket."),
+            _("An access key has two parts: its id and its secret. Give both, or none for a public bucket."),
             code="bad_credentials",
         )
 
 
 KIND = Kind(
     "s3",
-    _("S3 bucket"),
+    gettext_lazy("S3 bucket"),
     "AmazonS3",
     options=(
-        Field("bucket", _("Bucket"), True),
-        Field("endpoint", _("Endpoint"), help=_("of a server of one's own, such as http://localhost:9000; empty for Amazon")),
-        Field("region", _("Region"), help=_("such as eu-west-1; empty for us-east-1")),
-        Field("path_style", _("The bucket stands in the path, not in the host’s name"), is_flag=True),
+        Field("bucket", gettext_lazy("Bucket"), True),
+        Field("endpoint", gettext_lazy("Endpoint"), help=gettext_lazy("of a server of one's own, such as http://localhost:9000; empty for Amazon")),
+        Field("region", gettext_lazy("Region"), help=gettext_lazy("such as eu-west-1; empty for us-east-1")),
+        Field("path_style", gettext_lazy("The bucket stands in the path, not in the host’s name"), is_flag=True),
     ),
     credentials=(
-        Field("access_key_id", _("Access key id")),
-        Field("secret_access_key", _("Secret access key")),
-        Field("session_token", _("Session token"), help=_("only of temporary keys")),
+        Field("access_key_id", gettext_lazy("Access key id")),
+        Field("secret_access_key", gettext_lazy("Secret access key")),
+        Field("session_token", gettext_lazy("Session token"), help=gettext_lazy("only of temporary keys")),
     ),
     files=Bucket,
     fingerprint="etag",

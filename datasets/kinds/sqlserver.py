@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from django.utils.translation import gettext as _now
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid
 from datasets import guard
@@ -98,14 +98,14 @@ def check(place: Place) -> None:
     for name in ("host", "database", "username"):
         if set(place[name]) & set(";{}="):
             raise Invalid(
-                _now("The option '%(name)s' has a character that no name of a server has.") % {"name": name},
+                _("The option '%(name)s' has a character that no name of a server has.") % {"name": name},
                 code="bad_option",
             )
 
 
 KIND = Kind(
     "sqlserver",
-    _("SQL Server or Azure SQL database"),
+    gettext_lazy("SQL Server or Azure SQL database"),
     "AzureSqlDatabase",
     options=database.SERVER,
     credentials=database.PASSWORD,

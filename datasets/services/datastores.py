@@ -12,6 +12,8 @@ from core import once, outbox
 from core.errors import Conflict, Invalid, NotFound
 from core.storage import Root, Stored, safe
 from datasets import hooks
+from datasets.kinds import KINDS
+from datasets.kinds.base import refused
 from datasets.models import Datastore
 from datasets.stored_messages import refusal, say
 from datasets.stores import STANDARD, WEB, root_of
@@ -55,8 +57,19 @@ def set_default(context: WorkspaceContext, name: str) -> Datastore:
 
 
 def check_default(workspace: Workspace, name: str) -> str:
-    """The name of a datastore that may be the default one. Raises NotFound."""
-    return open_to_people(workspace, name).name
+    """The name of a datastore that may be the default one. Raises NotFound, and Conflict for one that nothing is written to."""
+    found = open_to_people(workspace, name)
+    if not KINDS[found.kind].is_writable:
+        text = _("Outputs go to the default datastore, and '%(name)s' is only read. Choose one that takes files.")
+        raise Conflict(text % {"name": name}, code="read_only")
+    return found.name
+
+
+def require_writable(store: Datastore) -> Datastore:
+    """The datastore. Raises StoreError for one that is only read."""
+    if not KINDS[store.kind].is_writable:
+        raise refused(store.name, "permission", "store_read_only")
+    return store
 
 
 def check_path(path: str) -> str:
@@ -84,7 +97,7 @@ def put_file(
     Conflict when it exists and may not be replaced, Repeated.
     """
     context.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
-    store = open_to_people(context.workspace, name)
+    store = require_writable(open_to_people(context.workspace, name))
     root, key = root_of(store), check_path(path)
     place = root.place(key)
     if place is not None and place.is_dir():
@@ -111,7 +124,7 @@ def put_file(
 def delete_file(context: WorkspaceContext, name: str, path: str) -> None:
     """Remove one file or folder. Raises NotFound."""
     context.require(Role.CONTRIBUTOR)
-    store = open_to_people(context.workspace, name)
+    store = require_writable(open_to_people(context.workspace, name))
     root, key = root_of(store), check_path(path)
     if not root.exists(key):
         raise NotFound(_("There is nothing at '%(key)s' on '%(name)s'.") % {"key": key, "name": name})

@@ -36,6 +36,8 @@ class ResolvedFile:
     modified: float = 0.0
     digest: str | None = None
     url: str | None = None
+    # What a far store says of its content (core.storage.Stored).
+    tag: str = ""
 
     @property
     def modified_at(self) -> str | None:
@@ -94,8 +96,8 @@ def identity_of(version: DatasetVersion, files: Iterable[ResolvedFile]) -> dict[
 
 
 def fingerprint(files: Iterable[ResolvedFile]) -> str:
-    """Names and sizes with times of change, or with digests where they are known."""
-    return canonical.digest([[each.path, each.size, each.digest or repr(each.modified)] for each in files])
+    """Names and sizes with times of change, or with digests or etags where they are known."""
+    return canonical.digest([[each.path, each.size, each.digest or each.tag or repr(each.modified)] for each in files])
 
 
 def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[ResolvedFile]:
@@ -123,7 +125,7 @@ def _walk(workspace: Workspace, store: str, path: str) -> Iterable[ResolvedFile]
     pattern = globs.compiled(rest) if rest else None
     for each in root.walk(start):
         if pattern is None or pattern.fullmatch(each.path[len(start) :].lstrip("/") if start else each.path):
-            yield ResolvedFile(store, each.path, each.path, each.size, each.modified)
+            yield ResolvedFile(store, each.path, each.path, each.size, each.modified, tag=each.tag)
 
 
 def _fixed(root: Root, path: str) -> tuple[str, str]:

@@ -68,7 +68,7 @@ def publish(context: WorkspaceContext, key: str, name: str) -> str:
     Raises NotFound when there are none.
     """
     context.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
-    folder, target = _folder(context, key), root_by_name(context.workspace, context.workspace.default_datastore)
+    folder, target = _folder(context, key), _target(context)
     source = _root(context.workspace).place(folder)
     if source is None or not held(context, key):
         raise NotFound(
@@ -87,9 +87,15 @@ def publish(context: WorkspaceContext, key: str, name: str) -> str:
 
 def take_back(context: WorkspaceContext, key: str, place: str) -> None:
     """Undo `publish()`: what was not registered waits under its key again."""
-    source = root_by_name(context.workspace, context.workspace.default_datastore).place(place)
+    store, staged, folder = _target(context), _root(context.workspace), _folder(context, key)
+    source = store.place(place)
     if source is not None:
-        _root(context.workspace).adopt(source, _folder(context, key))
+        staged.adopt(source, folder)
+        return
+    for each in list(store.walk(place)):
+        with store.open(each.path) as reader:
+            staged.write(f"{folder}/{each.path[len(place) + 1 :]}", reader)
+    store.remove(place)
 
 
 def sweep() -> None:
@@ -120,6 +126,10 @@ def _folder(context: WorkspaceContext, key: str) -> str:
 
 def _whose(context: WorkspaceContext) -> list[str]:
     return [str(context.workspace.pk), str(context.user.pk if context.user else "")]
+
+
+def _target(context: WorkspaceContext) -> Root:
+    return root_by_name(context.workspace, context.workspace.default_datastore)
 
 
 def _root(workspace: Workspace) -> Root:

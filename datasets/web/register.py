@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid, StudioError
 from datasets import fetch, stored_messages
+from datasets.kinds import KINDS
 from datasets.models import Dataset, DatasetVersion, Datastore
 from datasets.services import staging
 from datasets.services.files import ResolvedFile, find, fingerprint
@@ -257,7 +258,8 @@ def _way_of(version: DatasetVersion | None) -> str:
 
 def _stores(context: WorkspaceContext) -> list[str]:
     """The default one first."""
-    names = list(Datastore.objects.filter(workspace=context.workspace).order_by("name").values_list("name", flat=True))
+    found = Datastore.objects.filter(workspace=context.workspace).order_by("name").values_list("name", "kind")
+    names = [name for name, kind in found if KINDS[kind].database is None]
     return sorted(names, key=lambda name: name != context.workspace.default_datastore)
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from core import serving
 from core.errors import NotFound
+from core.objects import StoreError
 from core.storage import safe
 from datasets.models import Datastore
 from datasets.patterns import has_wildcard
@@ -52,6 +53,8 @@ class Level:
     cut: bool
     # What was asked for and is not there; empty for a pattern, which no folder is called.
     missing: str = ""
+    # Why the store shows nothing: it is away, or lists no folders.
+    error: str = ""
 
     @property
     def prefix(self) -> str:
@@ -101,11 +104,18 @@ def download(request: HttpRequest, context: WorkspaceContext, name: str) -> Http
 def level_of(context: WorkspaceContext, name: str, path: str) -> Level:
     """The folder, or the one around a file, a pattern, or what is not there. A fresh datastore has no folder: it is empty."""
     store = open_to_people(context.workspace, name)
-    root, path = root_of(store), safe(path)
+    try:
+        return _level_of(store, safe(path))
+    except StoreError as error:
+        return Level(store, "", [], [], False, error=error.message)
+
+
+def _level_of(store: Datastore, path: str) -> Level:
+    root = root_of(store)
     missing = path if path and not has_wildcard(path) and not root.exists(path) else ""
     while path and (root.is_file(path) or not root.exists(path)):
         path = path.rpartition("/")[0]
-    found = list(root.list(path)) if root.exists(path) else []
+    found = list(root.list(path, MOST + 1)) if root.exists(path) else []
     prefix = f"{path}/" if path else ""
     entries = [Entry(each, prefix + each, is_folder, size) for each, is_folder, size in found[:MOST]]
     parts = path.split("/") if path else []

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -52,20 +53,8 @@ def azurite() -> Iterator[StoreServer]:
         lacking("Azurite (npm install --prefix .tools/azurite --ignore-scripts azurite)")
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            str(node),
-            str(program),
-            "--silent",
-            "--skipApiVersionCheck",
-            "--blobHost",
-            "127.0.0.1",
-            "--blobPort",
-            str(port),
-            "--location",
-            folder,
-            "--inMemoryPersistence",
-        ]
-        command = [each for each in command if each not in ("--location", folder)]
+        command = [str(node), str(program), "--silent", "--skipApiVersionCheck", "--blobHost", "127.0.0.1"]
+        command += ["--blobPort", str(port), "--location", folder]
         with _process(command, port):
             options = {"account": ACCOUNT, "endpoint": f"http://127.0.0.1:{port}/{ACCOUNT}"}
             wrong = base64.b64encode(b"wrong" * 8).decode()
@@ -74,16 +63,10 @@ def azurite() -> Iterator[StoreServer]:
 
 @contextlib.contextmanager
 def moto() -> Iterator[StoreServer]:
-    from moto.server import ThreadedMotoServer
-
     port = free_port()
-    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
-    server.start()
-    try:
+    with _process([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
         options = {"endpoint": f"http://127.0.0.1:{port}", "region": "eu-west-1", "path_style": True}
         yield StoreServer("s3", options, {"access_key_id": "ana", "secret_access_key": "secret-of-ana"})
-    finally:
-        server.stop()
 
 
 @contextlib.contextmanager

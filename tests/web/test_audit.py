@@ -42,6 +42,12 @@ def neighbour(site: Site) -> None:
     Member.objects.create(workspace=other.workspace, user=User.objects.create_user("bea"), role=Role.READER)
 
 
+def far_store(site: Site) -> Any:
+    options = {"host": "store.example", "database": "shop", "username": "ana"}
+    body = {"name": "far", "kind": "postgresql", "options": options, "credentials": {"password": "p"}, "check": False}
+    return site.post("datastores/", body)
+
+
 def newcomer(site: Site) -> Action:
     _made, path = invitations.invite(site.context, "eve", Role.READER)
     return lambda: Client().post(path, {"password": PASSWORD, "again": PASSWORD})
@@ -311,7 +317,10 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Site], Action]]] = {
     "dataset.changed": (PAGE, "ana", lambda s: after(s.dataset(), lambda: s.send("data/about/penguins/", description="Birds", tags=""))),
     "dataset.registered": (TOKEN, "ana", lambda s: after(s.dataset(), lambda: s.post("datasets/", {"name": "more", "kind": "file", "definition": {"sources": [{"datastore": "workspaceblobstore", "path": "raw/p.csv"}]}}))),
     "dataset.unregistered": (PAGE, "ana", lambda s: after(s.dataset(), lambda: s.send("data/unregister/penguins/"))),
+    "datastore.credentials_set": (TOKEN, "ana", lambda s: after(far_store(s), lambda: s.client.put(f"{s.base}datastores/far/credentials/", {"credentials": {"password": "p"}, "check": False}, content_type="application/json"))),
+    "datastore.registered": (TOKEN, "ana", lambda s: lambda: far_store(s)),
     "datastore.removed": (TOKEN, "ana", lambda s: after(s.dataset(), lambda: s.client.delete(f"{s.base}datastores/workspaceblobstore/files/raw/p.csv"))),
+    "datastore.unregistered": (TOKEN, "ana", lambda s: after(far_store(s), lambda: s.client.delete(f"{s.base}datastores/far/"))),
     "draft.changed": (TOKEN, "ana", changes_draft),
     "draft.created": (PAGE, "ana", makes_draft),
     "draft.deleted": (PAGE, "ana", deletes_draft),

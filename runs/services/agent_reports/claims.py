@@ -17,7 +17,7 @@ from core.errors import StudioError
 from core.prepared import Prepared
 from duto_protocol.messages import Work
 from duto_protocol.reading import written
-from runs import stored_messages
+from runs import causes, stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import parse_graph
 from runs.services.agent_reports.launch_spec import SpecOf
@@ -129,7 +129,7 @@ def _work(attempt: Attempt) -> Work | None:
         end_attempt(
             attempt,
             Attempt.Status.FAILED,
-            cause="data_missing",
+            cause=error.code if error.code in causes.CAUSES else "data_missing",
             message=error.message,
             said=stored_messages.kept_of(error),
         )

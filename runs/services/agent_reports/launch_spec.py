@@ -48,6 +48,7 @@ class SpecOf(StepParts):
         super().__init__(attempt.run, root, values)
         self.attempt = attempt
         self._output_check = output_check.OutputCheck()
+        self._roots: dict[str, str | None] = {}
         self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"
 
     def spec(self) -> LaunchSpec:
@@ -144,8 +145,7 @@ class SpecOf(StepParts):
         base = f"{self.files}/data/{place['datastore']}/{place['path']}"
         one = not found.is_directory
         files = [InputFile(**each, get=base if one else f"{base}/{each['path']}") for each in output_check.plain(found)]
-        root = references.relative_root(self.workspace, place["datastore"])
-        return structs.replace(spec, is_file=one, direct=f"{root}/{place['path']}", files=files)
+        return structs.replace(spec, is_file=one, direct=self._direct(place["datastore"], place["path"]), files=files)
 
     def _require_unchanged(self, output: Output, reader: str) -> None:
         store = None if output.removed_at else stores.root_by_name(self.workspace, output.datastore)
@@ -173,7 +173,6 @@ class SpecOf(StepParts):
         return structs.replace(spec, is_file=True, file_name=files[0].path, direct=files[0].direct, files=files)
 
     def _place(self, spec: InputSpec, datastore: str, path: str) -> InputSpec:
-        root = references.relative_root(self.workspace, datastore)
         find = references.files_mounted if spec.mode == references.MOUNT else references.files_below
         found = find(self.workspace, datastore, path)
         key = safe(path)
@@ -182,14 +181,22 @@ class SpecOf(StepParts):
             spec,
             is_file=one,
             file_name=found[0].path if one else None,
-            direct=f"{root}/{key}" if found else None,  # without files and without a place: there is nothing
+            direct=self._direct(datastore, key)
+            if found
+            else None,  # without files and without a place: there is nothing
             files=[self._file(each) for each in found],
         )
 
     def _file(self, each: Any) -> InputFile:
-        root = references.relative_root(self.workspace, each.datastore)
-        get, direct = f"{self.files}/data/{each.datastore}/{each.key}", f"{root}/{each.key}"
+        get, direct = f"{self.files}/data/{each.datastore}/{each.key}", self._direct(each.datastore, each.key)
         return InputFile(path=each.path, size=each.size, digest=each.digest, get=get, direct=direct)
+
+    def _direct(self, store: str, key: str) -> str | None:
+        """Where a host that shares the studio's disk reads it; None of a store that lies elsewhere."""
+        if store not in self._roots:
+            self._roots[store] = references.direct_root(self.workspace, store)
+        root = self._roots[store]
+        return None if root is None else f"{root}/{key}"
 
     def _output(self, name: str) -> OutputSpec:
         output = self.step.output(name)

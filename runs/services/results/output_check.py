@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from core.objects import StoreError
 from core.storage import Root
 from runs import stored_messages
 from runs.models import Output
@@ -37,7 +38,13 @@ class OutputCheck:
     _seen: list[Output] = field(default_factory=list)
 
     def change_of(self, output: Output, root: Root | None) -> Change | None:
-        """How the output differs from what was written; None where it is the same."""
+        """How the output differs from what was written; None where it is the same. A store that is away does not tell."""
+        try:
+            return self._change_of(output, root)
+        except StoreError:
+            return Change("unknown")
+
+    def _change_of(self, output: Output, root: Root | None) -> Change | None:
         if root is None or output.removed_at is not None or not root.exists(output.path):
             return Change("gone")
         doubtful: list[tuple[dict[str, Any], str]] = []

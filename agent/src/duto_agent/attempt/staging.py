@@ -121,6 +121,8 @@ def _input(directory: Path, given: InputSpec, transfers: Transfers, bound: Bound
         _download(place, root, files, given.is_file, transfers)
         if mode == "mount":
             _close(place)
+            if files and not given.direct and not any(each.direct for each in files):
+                bound.warnings.append(said("mounted_as_copy", name=name))
     bound.inputs[name] = str(place)
 
 

@@ -153,6 +153,9 @@ SENTENCES: Dict[str, str] = {
     "no_script": _("The snapshot has no script '%(name)s'."),
     "input_gone": _("The data of the input '%(name)s' is not there any more."),
     "nothing_mounted": _("There was nothing at the path that the input '%(name)s' mounts. Its folder is empty."),
+    "mounted_as_copy": _(
+        "The input '%(name)s' lies in a store of its own and cannot be mounted: it was copied to the host before the script began."
+    ),
     "nodes_on_one_host": _(
         "The step asks for %(count)s nodes. Its processes run on one node, as many as on all of them; they share its cores "
         "and its memory."

@@ -23,8 +23,10 @@ KINDS = ("file", "tabular")
 MOST_SOURCES = 1000
 MOST_OPERATIONS = 100
 MOST_NAMES = 20_000
-LONGEST = 4000
+LONGEST, LONGEST_QUERY = 4000, 100_000
 LARGEST = 2**63 - 1
+# Of a query: until its first rows nobody hears of it, and a worker that is silent for longer is taken for gone.
+USUAL_SECONDS, MOST_SECONDS = 30, 120
 
 
 def read(kind: str, given: object) -> dict[str, Any]:
@@ -50,6 +52,9 @@ def read(kind: str, given: object) -> dict[str, Any]:
         "operations": [_operation(kind, each) for each in operations],
     }
     _check_times(made["operations"])
+    is_table = kind == "tabular" and made["format"].get("type") == "parquet"
+    if not is_table and any(each.get("query") for each in made["sources"]):
+        raise _bad("What a query answers is kept as Parquet: its dataset is 'tabular', and its format 'parquet'.")
     return made
 
 
@@ -57,11 +62,13 @@ def digest_of(kind: str, definition: Mapping[str, Any]) -> str:
     return canonical.digest({"kind": kind, "definition": definition})
 
 
-def _source(each: object) -> dict[str, str]:
+def _source(each: object) -> dict[str, Any]:
     if not isinstance(each, Mapping):
         raise _bad("A source is an object: {'datastore', 'path'} or {'url'}.")
-    if unknown := [key for key in each if key not in ("datastore", "path", "url")]:
-        raise _bad(f"A source has no {_short(unknown[0])}: it is {{'datastore', 'path'}} or {{'url'}}.")
+    if unknown := [key for key in each if key not in ("datastore", "path", "url", "query", "seconds")]:
+        raise _bad(
+            f"A source has no {_short(unknown[0])}: it is {{'datastore', 'path'}}, {{'url'}} or {{'datastore', 'query'}}."
+        )
     if each.get("url"):
         url = _text(each["url"], "url").strip()
         try:
@@ -74,8 +81,20 @@ def _source(each: object) -> dict[str, str]:
     if not isinstance(each.get("datastore"), str) or not each["datastore"]:
         raise _bad("A source needs 'datastore' and 'path', or 'url'.")
     _text(each["datastore"], "datastore")
+    if each.get("query"):
+        return _query(each)
     path = _text(each.get("path") or "", "path").replace("\\", "/").lstrip("/")
     return {"datastore": each["datastore"], "path": safe(path) + ("/" if path.endswith("/") and safe(path) else "")}
+
+
+def _query(each: Mapping[str, Any]) -> dict[str, Any]:
+    seconds = each.get("seconds", USUAL_SECONDS)
+    if type(seconds) is not int or not 1 <= seconds <= MOST_SECONDS:
+        raise _bad(f"A query ends after 1 to {MOST_SECONDS} seconds: 'seconds' is such a whole number.")
+    if each.get("path"):
+        raise _bad("A source has a path or a query, not both.")
+    text = _text(each["query"], "query", LONGEST_QUERY).strip()
+    return {"datastore": each["datastore"], "query": text, "seconds": seconds}
 
 
 def _of_files(given: object) -> dict[str, Any]:
@@ -185,10 +204,10 @@ def _check_times(operations: list[dict[str, Any]]) -> None:
             raise _bad("The operation 'time' needs 'timestamp_columns' with a column before it that is still there.")
 
 
-def _text(value: object, what: str) -> str:
+def _text(value: object, what: str, longest: int = LONGEST) -> str:
     """A text that a database and a page can hold."""
-    if not isinstance(value, str) or len(value) > LONGEST:
-        raise _bad(f"{what} is a text of at most {LONGEST} characters.")
+    if not isinstance(value, str) or len(value) > longest:
+        raise _bad(f"{what} is a text of at most {longest} characters.")
     if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
         raise _bad(f"{what} has a character that is none of a text: {_short(value)}.")
     return value

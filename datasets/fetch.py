@@ -74,7 +74,7 @@ def copy_of(workspace: Workspace, url: str, *, alive: Callable[[], None] = lambd
             storage.note(workspace, size)
     name = unquote(PurePosixPath(urlsplit(url).path).name) or "download"
     copy = Copy(url, name, key, size, digest, final.headers.get("etag", ""), final.headers.get("last-modified", ""))
-    _remember(root, copy)
+    remember(root, copy)
     return copy
 
 
@@ -230,7 +230,8 @@ def _known(root: Root, url: str) -> Copy | None:
     return copy if root.exists(copy.key) else None
 
 
-def _remember(root: Root, copy: Copy) -> None:
+def remember(root: Root, copy: Copy) -> None:
+    """From now on this is the copy of its address."""
     with tempfile.TemporaryFile() as buffer:
         buffer.write(json.dumps(asdict(copy)).encode())
         buffer.seek(0)

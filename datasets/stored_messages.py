@@ -111,6 +111,12 @@ SENTENCES: Mapping[str, str] = {
     "store_same_column": _(
         "The query of the datastore '%(store)s' gives two columns the name '%(column)s'. Name one otherwise by AS."
     ),
+    "query_too_large": _(
+        "The query of the datastore '%(store)s' answers more than %(most)s bytes (DUTO_FETCH_MAX_BYTES). Ask for less."
+    ),
+    "query_gone": _(
+        "What the query of the datastore '%(store)s' answered is not there. Register the dataset again; then it is asked anew."
+    ),
     "store_bad_value": _(
         "The column '%(column)s' of a query of the datastore '%(store)s' has a value that is no %(type)s. Cast it in the query."
     ),

@@ -19,9 +19,10 @@ from core.errors import ConcurrentUpdate, Conflict, StudioError
 from core.sentences import Kept, parts_of, text_of
 from core.work import later, send
 from datasets import fetch as web
-from datasets import tables
+from datasets import sql, tables
 from datasets.models import DatasetVersion
 from datasets.services import inspection
+from datasets.services.datastores import datastore
 from datasets.stored_messages import of_refusal, say
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
@@ -111,8 +112,11 @@ def _carry(version: DatasetVersion, lease: _Lease) -> None:
 
 
 def _look(version: DatasetVersion, lease: _Lease) -> dict[str, Any]:
-    for url in inspection.urls_of(version.definition):
-        web.copy_of(version.workspace, url, alive=lease.renew)
+    for source in inspection.fetched_of(version.definition):
+        if source.get("url"):
+            web.copy_of(version.workspace, source["url"], alive=lease.renew)
+        else:
+            sql.copy_of(datastore(version.workspace, source["datastore"]), source, alive=lease.renew)
         lease.renew()
     lease.renew(at_once=True)
     return inspection.look(

@@ -10,7 +10,7 @@ from typing import Any
 from core.clock import iso
 from core.errors import Unprocessable
 from core.storage import Root, safe
-from datasets import fetch, patterns, readiness
+from datasets import fetch, patterns, readiness, sql
 from datasets.models import DatasetVersion
 from datasets.services.datastores import datastore
 from datasets.stored_messages import refusal, say
@@ -58,7 +58,7 @@ def files_of(version: DatasetVersion) -> list[ResolvedFile]:
 def is_one_file(version: DatasetVersion, found: Sequence[ResolvedFile]) -> bool:
     """Whether a version is made of the path or address of a single file, not of a folder or a pattern that holds one."""
     sources = version.definition["sources"]
-    return len(sources) == len(found) == 1 and (bool(sources[0].get("url")) or found[0].key == sources[0].get("path"))
+    return len(sources) == len(found) == 1 and (bool(found[0].url) or found[0].key == sources[0].get("path"))
 
 
 def find(workspace: Workspace, sources: Iterable[Mapping[str, str]]) -> list[ResolvedFile]:
@@ -106,6 +106,11 @@ def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[Resolved
         if copy is None:
             raise refusal(Unprocessable, say("copy_gone", url=source["url"]), code="not_fetched", url=source["url"])
         return [ResolvedFile(WEB, copy.key, copy.name, copy.size, digest=copy.digest, url=copy.url)]
+    if source.get("query"):
+        copy = sql.known_copy(workspace, source)
+        if copy is None:
+            raise refusal(Unprocessable, say("query_gone", store=source["datastore"]), code="not_fetched")
+        return [ResolvedFile(WEB, copy.key, copy.name, copy.size, digest=copy.digest, url=copy.url)]
     store, path = source["datastore"], source.get("path", "")
     datastore(workspace, store)
     found: list[ResolvedFile] = []
@@ -140,7 +145,7 @@ def _fixed(root: Root, path: str) -> tuple[str, str]:
 
 def _folder(workspace: Workspace, source: Mapping[str, str]) -> str:
     """The folder that a source's files are seen from: itself, or the one above its pattern or file."""
-    if source.get("url"):
+    if source.get("url") or source.get("query"):
         return ""
     return _fixed(root_by_name(workspace, source["datastore"]), safe(source.get("path", "")))[0]
 

@@ -12,6 +12,7 @@ from datasets.models import Dataset, DatasetVersion
 from datasets.services import files
 from datasets.services.datastores import datastore
 from datasets.stored_messages import refusal, say
+from datasets.stores import database_of
 from duto.tables.partitions import mismatch
 from workspaces.models import Workspace
 
@@ -66,9 +67,12 @@ def check(workspace: Workspace, definition: Mapping[str, Any]) -> None:
     for source in definition["sources"]:
         if source.get("url"):
             fetch.check(source["url"])
+        elif source.get("query"):
+            database_of(datastore(workspace, source["datastore"]))
         else:
             datastore(workspace, source["datastore"])
 
 
-def urls_of(definition: Mapping[str, Any]) -> list[str]:
-    return [source["url"] for source in definition["sources"] if source.get("url")]
+def fetched_of(definition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The sources of which the studio keeps what it was given: web addresses and queries."""
+    return [source for source in definition["sources"] if source.get("url") or source.get("query")]

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from core import outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, StudioError
-from core.objects import StoreError
+from core.objects import StoreAway, StoreError
 from core.spec import refusing
 from datasets import guard, stores
 from datasets.kinds import KINDS
@@ -151,9 +151,16 @@ def test(context: WorkspaceContext, name: str) -> Tested:
 
 
 def probe(row: Datastore, *, create: bool = False) -> None:
-    """Reach it stage by stage. Raises StoreError of the stage that fails."""
+    """Reach it stage by stage. Raises StoreError of the stage that fails; nobody is to try again by themselves."""
     if row.kind == Datastore.Kind.LOCAL:
         return
+    try:
+        _reach(row, create)
+    except StoreAway as error:
+        raise StoreError(error.message, **error.facts) from error
+
+
+def _reach(row: Datastore, create: bool) -> None:
     kind, place = KINDS[row.kind], stores.place_of(row)
     kind.require_modules(row.name)
     host, port = kind.address(place)

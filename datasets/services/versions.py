@@ -160,7 +160,7 @@ def unregister(context: WorkspaceContext, name: str) -> None:
 
 def _looked(workspace: Workspace, kind: str, definition: Mapping[str, Any], validate: bool) -> tuple[bool, Any]:
     """Whether a worker looks at it, and what is known of it already. Raises as `save()` does."""
-    if inspection.urls_of(definition):
+    if inspection.fetched_of(definition):
         inspection.check(workspace, definition)
         return True, {}
     if not validate:

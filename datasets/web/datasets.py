@@ -17,7 +17,7 @@ from datasets.models import Dataset, DatasetVersion
 from datasets.queries import newest_of
 from datasets.services import fetching
 from datasets.services.files import ResolvedFile, files_of
-from datasets.services.inspection import question, urls_of
+from datasets.services.inspection import fetched_of, question
 from datasets.services.versions import annotate, find_version, get_version, said_of
 from datasets.services.versions import unregister as take_out
 from datasets.web.forms import AboutForm, lines_of
@@ -142,7 +142,7 @@ def detail(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpRe
         definition=json.dumps(version.definition, indent=2, ensure_ascii=False),
         preview=preview_of(version) if request.GET.get("part") == "preview" else None,
         topic=f"list:{context.workspace.name}:datasets",
-        has_urls=bool(urls_of(version.definition)),
+        has_urls=bool(fetched_of(version.definition)),
     )
     return responses.show(request, "datasets/dataset.html", page, section="data", parts=("preview", "head"))
 

@@ -253,7 +253,7 @@ def _way_of(version: DatasetVersion | None) -> str:
     source = version.definition["sources"][0]
     if source.get("url"):
         return "web"
-    return "upload" if source["path"].startswith(f"{staging.FOLDER}/") else "path"
+    return "upload" if source.get("path", "").startswith(f"{staging.FOLDER}/") else "path"
 
 
 def _stores(context: WorkspaceContext) -> list[str]:

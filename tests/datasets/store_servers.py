@@ -127,9 +127,12 @@ def mariadb() -> Iterator[StoreServer]:
         if os.geteuid() == 0:
             shutil.chown(base / "data", user)
         first = base / "first.sql"
-        first.write_text(
-            "create database shop; create user ana@'127.0.0.1' identified by 'secret-of-ana'; grant all on shop.* to ana@'127.0.0.1';"
+        statements = (  # one a line, as the server reads them
+            "create database shop;",
+            "create user ana@'127.0.0.1' identified by 'secret-of-ana';",
+            "grant all on shop.* to ana@'127.0.0.1';",
         )
+        first.write_text("\n".join(statements) + "\n")
         shared = [f"--datadir={base}/data", f"--user={user}"]
         done = subprocess.run(
             [str(install), *shared, "--auth-root-authentication-method=normal", "--skip-test-db"],

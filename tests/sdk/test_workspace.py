@@ -156,13 +156,9 @@ def test_runs_are_listed_of_an_experiment(programs: Programs) -> None:
             Run.list(given)  # type: ignore[arg-type]
 
 
-def test_a_datastore_is_not_unregistered_and_nobody_is_asked(
-    programs: Programs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ws = programs.workspace(Role.OWNER)
-    store = ws.get_default_datastore()
-    monkeypatch.setattr(store, "workspace", None)  # whoever asks the studio needs it
-    with pytest.raises(UserErrorException, match="'workspaceblobstore' is part of its workspace"):
+def test_a_folder_of_the_studios_own_is_not_unregistered(programs: Programs) -> None:
+    store = programs.workspace(Role.OWNER).get_default_datastore()
+    with pytest.raises(UserErrorException, match="'workspaceblobstore' is a folder of the studio's own"):
         store.unregister()
 
 

@@ -134,7 +134,7 @@ def unsaved(context: WorkspaceContext, given: Mapping[str, Any]) -> dict[str, Da
 
 
 def _require_files(context: WorkspaceContext, version: DatasetVersion) -> None:
-    if inspection.urls_of(version.definition):
+    if inspection.fetched_of(version.definition):
         text = _(
             "A dataset of web addresses is fetched when it is saved, and a plan fetches nothing: register it first."
         )

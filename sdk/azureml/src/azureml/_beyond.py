@@ -83,10 +83,7 @@ BEYOND: Dict[str, str] = {
     "LivenessProbeRequirements WebServiceAccessToken WebserviceDeploymentConfiguration",
     "azureml.core.workspace": "VERSION WORKSPACE_DEFAULT_BLOB_STORE_NAME",
     "azureml.data": "VERSION HDFSOutputDatasetConfig LinkTabularOutputDatasetConfig DatacacheStore",
-    "azureml.data.azure_data_lake_datastore": "AbstractADLSDatastore AzureDataLakeDatastore AzureDataLakeGen2Datastore",
-    "azureml.data.azure_my_sql_datastore": "AzureMySqlDatastore",
-    "azureml.data.azure_postgre_sql_datastore": "AzurePostgreSqlDatastore",
-    "azureml.data.azure_sql_database_datastore": "AzureSqlDatabaseDatastore",
+    "azureml.data.azure_data_lake_datastore": "AbstractADLSDatastore AzureDataLakeDatastore",
     "azureml.data.azure_storage_datastore": "EMPTY_FILE FILE FOLDER",
     "azureml.data.constants": "ACCOUNT_KEY AZURE_BLOB AZURE_DATA_LAKE AZURE_DATA_LAKE_GEN2 AZURE_FILE AZURE_MYSQL "
     "AZURE_POSTGRESQL AZURE_SQL_DATABASE CLIENT_CREDENTIALS CUSTOM DBFS DIRECT_MODE "

@@ -85,7 +85,12 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         AbstractAzureStorageDatastore as AbstractAzureStorageDatastore,
         AbstractDatastore as AbstractDatastore,
         AzureBlobDatastore as AzureBlobDatastore,
+        AzureDataLakeGen2Datastore as AzureDataLakeGen2Datastore,
         AzureFileDatastore as AzureFileDatastore,
+        AzureMySqlDatastore as AzureMySqlDatastore,
+        AzurePostgreSqlDatastore as AzurePostgreSqlDatastore,
+        AzureSqlDatabaseDatastore as AzureSqlDatabaseDatastore,
+        DatabaseDatastore as DatabaseDatastore,
         Datastore as Datastore,
     )
     from duto.data.factory import (

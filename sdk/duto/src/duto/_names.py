@@ -57,7 +57,8 @@ _BY_MODULE = {
     "duto.pipeline.backfill": "Backfill",
     "duto.pipeline.time_zones": "TimeZone",
     "duto.pipeline.pipeline_endpoint": "PipelineEndpoint PipelineIdInfo PipelineVersion",
-    "duto.data.datastore": "Datastore AbstractDatastore AbstractAzureStorageDatastore AzureBlobDatastore AzureFileDatastore",
+    "duto.data.datastore": "Datastore AbstractDatastore AbstractAzureStorageDatastore AzureBlobDatastore AzureFileDatastore "
+    "AzureDataLakeGen2Datastore DatabaseDatastore AzureSqlDatabaseDatastore AzurePostgreSqlDatastore AzureMySqlDatastore",
     "duto.data.dataset": "Dataset AbstractDataset",
     "duto.data.file_dataset": "FileDataset",
     "duto.data.tabular_dataset": "TabularDataset",
@@ -66,7 +67,7 @@ _BY_MODULE = {
     "duto.data.consumption": "DatasetConsumptionConfig",
     "duto.data.output_config": "OutputDatasetConfig OutputFileDatasetConfig OutputTabularDatasetConfig "
     "HDFSOutputDatasetConfig LinkFileOutputDatasetConfig TransformationMixin",
-    "duto.data.references": "DataReference DataPath DataPathComputeBinding",
+    "duto.data.references": "DataReference SqlDataReference DataPath DataPathComputeBinding",
     "duto.compute.targets": "ComputeTarget AmlCompute",
     "duto.compute.provisioning": "AmlComputeProvisioningConfiguration",
     "duto.compute.attached": "DataFactoryCompute DataFactoryProvisioningConfiguration DataFactoryAttachConfiguration "

@@ -61,7 +61,6 @@ ADVICE: Dict[str, str] = {
         _ATTACH,
     ),
     "MMLBaseEstimator": _ESTIMATOR,
-    "SqlDataReference": "Read the table in a step.",
     "DataDriftDetector": "Compare two datasets in a step.",
     "PrivateEndPoint": _ATTACH,
     "PrivateEndPointConfig": _ATTACH,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Mapping, NoReturn, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Mapping, Optional, Tuple
 
 from duto.client.http import path_of, segment
 from duto.client.local_files import Failures, files_below, path_on_datastore, place_of
 from duto.data.references import DataReference
+from duto.data.registering import Registering
 from duto.exceptions import NotFoundException, UserErrorException, datastore_not_found
-from duto.not_built import not_built, passed_over, refusing
+from duto.not_built import passed_over, refusing
 from duto.spec import globs
 from duto.spec.filenames import spelled
 from duto.spec.units import counted
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from duto.workspace.workspace import Workspace
 
 _AT_ONCE = 8
-_ITS_OWN = "datastores lie with the studio, which needs no key."
+_ITS_OWN = "the studio has the credentials of its datastores; Datastore.register_... sets them."
+# Both are folders of the studio's own.
+_STANDARD = ("workspaceblobstore", "workspacefilestore")
 
 
 class AbstractDatastore:
@@ -29,7 +32,7 @@ class AbstractDatastore:
     Attributes:
         workspace: the workspace.
         name: its name.
-        datastore_type: `AzureBlob` or `AzureFile`; here both are a folder or a bucket of the studio's.
+        datastore_type: what Azure ML calls its kind, such as `AzureBlob`.
     """
 
     def __init__(self, workspace: Workspace, name: str, datastore_type: str) -> None:
@@ -52,16 +55,14 @@ class AbstractDatastore:
         """
         self.workspace.set_default_datastore(self.name)
 
-    def unregister(self) -> NoReturn:
-        """Refused: the datastores of a workspace are part of it. The studio is not asked.
+    def unregister(self) -> None:
+        """Take the datastore out of the workspace, with its credentials. What lies there stays.
 
         Raises:
-            UserErrorException: always; it says what to do instead.
+            UserErrorException: it is one of the two that every workspace has, or the default one.
+            ForbiddenException: these credentials may not change datastores.
         """
-        raise UserErrorException(
-            f"The datastore '{self.name}' is part of its workspace and cannot be unregistered. To have programs use "
-            "another by default, call `set_as_default()` of that one."
-        )
+        self.workspace._client.delete(self.workspace._path(f"datastores/{segment(self.name)}/"))
 
     def __repr__(self) -> str:
         return f'{{"name": "{self.name}", "datastore_type": "{self.datastore_type}"}}'
@@ -79,9 +80,9 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
     Paths are relative to the datastore, with `/` between their parts, and lead out of it nowhere.
 
     Attributes:
-        container_name: the name of the datastore.
-        account_name: always `duto`.
-        is_sas: always False: there are no keys.
+        container_name: the container, share or bucket; of a folder of the studio's own the name of the datastore.
+        account_name: the account; `duto` of a folder of the studio's own.
+        is_sas: always False: a studio tells nobody which credentials it has.
     """
 
     container_name = ""
@@ -294,8 +295,8 @@ class AzureBlobDatastore(AbstractAzureStorageDatastore):
             name: name of the datastore.
             container_name: what `container_name` gives.
             account_name: what `account_name` gives.
-            sas_token: passed over with a warning: the studio needs no key.
-            account_key: passed over with a warning: the studio needs no key.
+            sas_token: passed over with a warning: the studio has the credentials.
+            account_key: passed over with a warning: the studio has the credentials.
             protocol: taken and not used.
             endpoint: taken and not used.
             request_session: taken and not used.
@@ -335,8 +336,8 @@ class AzureFileDatastore(AbstractAzureStorageDatastore):
             name: name of the datastore.
             container_name: what `container_name` gives.
             account_name: what `account_name` gives.
-            sas_token: passed over with a warning: the studio needs no key.
-            account_key: passed over with a warning: the studio needs no key.
+            sas_token: passed over with a warning: the studio has the credentials.
+            account_key: passed over with a warning: the studio has the credentials.
             protocol: taken and not used.
             endpoint: taken and not used.
             request_session: taken and not used.
@@ -348,11 +349,194 @@ class AzureFileDatastore(AbstractAzureStorageDatastore):
         self.account_name = account_name
 
 
-def datastore_of(workspace: Any, item: Mapping[str, Any]) -> AbstractAzureStorageDatastore:
-    """The datastore of a listed item."""
-    name = str(item["name"])
-    kind = AzureFileDatastore if name == "workspacefilestore" else AzureBlobDatastore
-    return kind(workspace, name, name, "duto")
+class AzureDataLakeGen2Datastore(AbstractAzureStorageDatastore):
+    """A file system of Data Lake Storage Gen2."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        name: str,
+        container_name: str,
+        account_name: str,
+        tenant_id: object = None,
+        client_id: object = None,
+        client_secret: object = None,
+        resource_url: object = None,
+        authority_url: object = None,
+        protocol: object = None,
+        endpoint: object = None,
+        service_data_access_auth_identity: object = None,
+    ) -> None:
+        """Programs get one by `Datastore(workspace, name)`.
+
+        Args:
+            workspace: the workspace.
+            name: name of the datastore.
+            container_name: what `container_name` gives.
+            account_name: what `account_name` gives.
+            tenant_id: passed over with a warning: the studio has the credentials.
+            client_id: passed over with a warning: the studio has the credentials.
+            client_secret: passed over with a warning: the studio has the credentials.
+            resource_url: taken and not used.
+            authority_url: taken and not used.
+            protocol: taken and not used.
+            endpoint: taken and not used.
+            service_data_access_auth_identity: taken and not used.
+        """
+        passed_over(
+            "AzureDataLakeGen2Datastore", _ITS_OWN, tenant_id=tenant_id, client_id=client_id, client_secret=client_secret
+        )  # fmt: skip
+        super().__init__(workspace, name, "AzureDataLakeGen2")
+        self.container_name = container_name
+        self.account_name = account_name
+
+
+class DatabaseDatastore(AbstractDatastore):
+    """A database, which is read by a query: `Dataset.Tabular.from_sql_query`.
+
+    Attributes:
+        server_name: its host.
+        database_name: the database.
+    """
+
+    server_name = ""
+    database_name = ""
+
+
+class AzureSqlDatabaseDatastore(DatabaseDatastore):
+    """A database of Azure SQL or SQL Server."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        name: str,
+        server_name: str,
+        database_name: str,
+        tenant_id: object = None,
+        client_id: object = None,
+        client_secret: object = None,
+        resource_url: object = None,
+        authority_url: object = None,
+        username: object = None,
+        password: object = None,
+        auth_type: object = None,
+        service_data_access_auth_identity: object = None,
+    ) -> None:
+        """Programs get one by `Datastore(workspace, name)`.
+
+        Args:
+            workspace: the workspace.
+            name: name of the datastore.
+            server_name: what `server_name` gives.
+            database_name: what `database_name` gives.
+            tenant_id: passed over with a warning: the studio has the credentials.
+            client_id: passed over with a warning: the studio has the credentials.
+            client_secret: passed over with a warning: the studio has the credentials.
+            resource_url: taken and not used.
+            authority_url: taken and not used.
+            username: passed over with a warning: the studio has the credentials.
+            password: passed over with a warning, like `client_secret`.
+            auth_type: passed over with a warning: the studio has the credentials.
+            service_data_access_auth_identity: taken and not used.
+        """
+        passed_over(
+            "AzureSqlDatabaseDatastore", _ITS_OWN, tenant_id=tenant_id, client_id=client_id, client_secret=client_secret,
+            username=username, password=password, auth_type=auth_type,
+        )  # fmt: skip
+        super().__init__(workspace, name, "AzureSqlDatabase")
+        self.server_name, self.database_name = server_name, database_name
+
+
+class AzurePostgreSqlDatastore(DatabaseDatastore):
+    """A database of PostgreSQL."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        name: str,
+        server_name: str,
+        database_name: str,
+        user_id: object = None,
+        user_password: object = None,
+        port_number: object = None,
+        enforce_ssl: object = None,
+    ) -> None:
+        """Programs get one by `Datastore(workspace, name)`.
+
+        Args:
+            workspace: the workspace.
+            name: name of the datastore.
+            server_name: what `server_name` gives.
+            database_name: what `database_name` gives.
+            user_id: passed over with a warning: the studio has the credentials.
+            user_password: passed over with a warning: the studio has the credentials.
+            port_number: passed over with a warning: the studio has the credentials.
+            enforce_ssl: passed over with a warning: the studio has the credentials.
+        """
+        passed_over(
+            "AzurePostgreSqlDatastore", _ITS_OWN, user_id=user_id, user_password=user_password, port_number=port_number,
+            enforce_ssl=enforce_ssl,
+        )  # fmt: skip
+        super().__init__(workspace, name, "AzurePostgreSql")
+        self.server_name, self.database_name = server_name, database_name
+
+
+class AzureMySqlDatastore(DatabaseDatastore):
+    """A database of MySQL or MariaDB."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        name: str,
+        server_name: str,
+        database_name: str,
+        user_id: object = None,
+        user_password: object = None,
+        port_number: object = None,
+    ) -> None:
+        """Programs get one by `Datastore(workspace, name)`.
+
+        Args:
+            workspace: the workspace.
+            name: name of the datastore.
+            server_name: what `server_name` gives.
+            database_name: what `database_name` gives.
+            user_id: passed over with a warning: the studio has the credentials.
+            user_password: passed over with a warning: the studio has the credentials.
+            port_number: passed over with a warning: the studio has the credentials.
+        """
+        passed_over(
+            "AzureMySqlDatastore", _ITS_OWN, user_id=user_id, user_password=user_password, port_number=port_number
+        )  # fmt: skip
+        super().__init__(workspace, name, "AzureMySql")
+        self.server_name, self.database_name = server_name, database_name
+
+
+_STORAGE = {
+    "azure_blob": AzureBlobDatastore,
+    "adls_gen2": AzureDataLakeGen2Datastore,
+    "azure_files": AzureFileDatastore,
+}
+_DATABASES = {
+    "sqlserver": AzureSqlDatabaseDatastore,
+    "postgresql": AzurePostgreSqlDatastore,
+    "mysql": AzureMySqlDatastore,
+}
+
+
+def datastore_of(workspace: Any, item: Mapping[str, Any]) -> Any:
+    """The datastore of a listed item, of the class of its kind."""
+    name, kind, options = str(item["name"]), str(item.get("kind") or "local"), item.get("options") or {}
+    if kind == "local":
+        own = AzureFileDatastore if name == "workspacefilestore" else AzureBlobDatastore
+        return own(workspace, name, name, "duto")
+    if kind in _DATABASES:
+        return _DATABASES[kind](workspace, name, options.get("host", ""), options.get("database", ""))
+    if kind in _STORAGE:
+        return _STORAGE[kind](workspace, name, options.get("container", ""), options.get("account", ""))
+    found = AbstractAzureStorageDatastore(workspace, name, str(item.get("datastore_type") or kind))
+    found.container_name = str(options.get("bucket") or options.get("path") or options.get("endpoint") or "")
+    return found
 
 
 class _DatastoreType(type):
@@ -366,11 +550,11 @@ class _DatastoreType(type):
     "set_as_default unregister",
     "Datastore(workspace, name) gives one that has it.",
 )
-class Datastore(metaclass=_DatastoreType):
+class Datastore(Registering, metaclass=_DatastoreType):
     """Looks datastores up. `Datastore(workspace, name)` is `Datastore.get`, without a name `Datastore.get_default`."""
 
     def __init__(self, workspace: Workspace, name: Optional[str] = None) -> None:
-        """Gives an `AzureBlobDatastore` or an `AzureFileDatastore`, no object of this class.
+        """Gives an `AzureBlobDatastore` or whatever its kind is, no object of this class.
 
         Args:
             workspace: the workspace.
@@ -382,12 +566,12 @@ class Datastore(metaclass=_DatastoreType):
         raise AssertionError("unreachable: the metaclass answers the call")
 
     @staticmethod
-    def _of(workspace: Any, item: Mapping[str, Any]) -> AbstractAzureStorageDatastore:
+    def _of(workspace: Any, item: Mapping[str, Any]) -> Any:
         """The datastore of a listed item."""
         return datastore_of(workspace, item)
 
     @staticmethod
-    def get(workspace: Workspace, datastore_name: str) -> AbstractAzureStorageDatastore:
+    def get(workspace: Workspace, datastore_name: str) -> Any:
         """The datastore of this name.
 
         Args:
@@ -395,7 +579,7 @@ class Datastore(metaclass=_DatastoreType):
             datastore_name: its name.
 
         Returns:
-            The datastore.
+            The datastore, of the class of its kind: `AzureBlobDatastore`, `AzurePostgreSqlDatastore` and so on.
 
         Raises:
             NotFoundException: there is none of this name. It is msrest's `HttpOperationError` as well, for programs
@@ -418,77 +602,11 @@ class Datastore(metaclass=_DatastoreType):
         Returns:
             The datastore, `workspaceblobstore` unless it was changed.
         """
-        return datastore_of(workspace, {"name": workspace._fact("default_datastore") or "workspaceblobstore"})
-
-    @staticmethod
-    def register_azure_blob_container(
-        workspace: object,
-        datastore_name: str,
-        container_name: str,
-        account_name: str,
-        sas_token: object = None,
-        account_key: object = None,
-        protocol: object = None,
-        endpoint: object = None,
-        overwrite: bool = False,
-        create_if_not_exists: bool = False,
-        skip_validation: bool = False,
-        blob_cache_timeout: object = None,
-        grant_workspace_access: bool = False,
-        subscription_id: object = None,
-        resource_group: object = None,
-    ) -> NoReturn:
-        """Not built: Azure's storage is not attached. The arguments are Azure ML's, and none is used.
-
-        Raises:
-            NotBuiltException: always; it says what to do instead.
-        """
-        raise not_built("Datastore.register_azure_blob_container", _ATTACH)
-
-    @staticmethod
-    def register_azure_file_share(
-        workspace: object,
-        datastore_name: str,
-        file_share_name: str,
-        account_name: str,
-        sas_token: object = None,
-        account_key: object = None,
-        protocol: object = None,
-        endpoint: object = None,
-        overwrite: bool = False,
-        create_if_not_exists: bool = False,
-        skip_validation: bool = False,
-    ) -> NoReturn:
-        """Not built: Azure's storage is not attached. The arguments are Azure ML's, and none is used.
-
-        Raises:
-            NotBuiltException: always; it says what to do instead.
-        """
-        raise not_built("Datastore.register_azure_file_share", _ATTACH)
-
-
-_ATTACH = "Use a datastore of the workspace, such as workspaceblobstore, and upload what the pipeline reads."
-
-
-def _later(name: str) -> Callable[..., NoReturn]:
-    def register(*args: object, **kwargs: object) -> NoReturn:
-        raise not_built(f"Datastore.{name}", _ATTACH)
-
-    register.__name__ = name
-    register.__doc__ = f"{Datastore.register_azure_blob_container.__doc__}"
-    return register
-
-
-for _name in (
-    "register_azure_data_lake",
-    "register_azure_data_lake_gen2",
-    "register_azure_sql_database",
-    "register_azure_postgre_sql",
-    "register_azure_my_sql",
-    "register_dbfs",
-    "register_hdfs",
-):
-    setattr(Datastore, _name, staticmethod(_later(_name)))
+        name = str(workspace._fact("default_datastore") or _STANDARD[0])
+        found: AbstractAzureStorageDatastore = (
+            datastore_of(workspace, {"name": name}) if name in _STANDARD else Datastore.get(workspace, name)
+        )
+        return found
 
 
 def in_parallel(

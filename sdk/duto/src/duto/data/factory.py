@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, 
 from duto.client.http import path_of, segment
 from duto.client.local_files import files_below, path_on_datastore
 from duto.data.file_dataset import FileDataset
-from duto.data.references import DataPath, DataReference
+from duto.data.references import DataPath, DataReference, SqlDataReference
 from duto.data.tabular_dataset import TabularDataset
 from duto.data.tabular_reading import UNNAMED
 from duto.data.types import DataType, FileEncoding, PromoteHeadersBehavior, columns_of, encoding_of, header_of
@@ -193,14 +193,42 @@ class TabularDatasetFactory:
 
     @staticmethod
     def from_sql_query(
-        query: object, validate: bool = True, set_column_types: object = None, query_timeout: int = 30
-    ) -> NoReturn:
-        """Not built. The arguments are Azure ML's, and none is used.
+        query: Union[DataPath, DataReference, Tuple[Any, str]],
+        validate: bool = True,
+        set_column_types: Optional[Mapping[str, Union[DataType, str]]] = None,
+        query_timeout: int = 30,
+    ) -> TabularDataset:
+        """A dataset of the rows of a query. The studio asks the database when the dataset is registered or first used, and
+        keeps what it answers; registered again, or read again on its page, it is asked anew.
+
+        Args:
+            query: `(datastore, 'SELECT ...')`: one statement that only reads, `WITH` too. Or a `SqlDataReference`, or a
+                `DataPath` whose path is the query.
+            validate: taken and not used: a query is always asked.
+            set_column_types: other types than the columns have, by their names.
+            query_timeout: seconds after which the database ends it, 120 at most.
+
+        Returns:
+            The dataset.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            UserErrorException: there is no datastore or no query.
         """
-        raise not_built("Dataset.Tabular.from_sql_query", "Read the table in a step and write it as parquet.")
+        datastore: Any
+        if isinstance(query, SqlDataReference):
+            datastore, sql = query.datastore, query.query()
+        elif isinstance(query, DataPath):
+            datastore, sql = query.datastore, query.path_on_datastore
+        elif isinstance(query, (tuple, list)) and len(query) == 2:
+            datastore, sql = query
+        else:
+            raise UserErrorException(f"{query!r} is no query: give (datastore, 'SELECT ...').")
+        if not isinstance(sql, str) or not sql.strip():
+            raise UserErrorException("The query is empty: give (datastore, 'SELECT ...').")
+        source = {"datastore": datastore.name, "query": sql, "seconds": int(query_timeout)}
+        form: Dict[str, Any] = {"type": "parquet", "columns": columns_of(set_column_types)}
+        definition = {"sources": [source], "format": form, "operations": []}
+        return TabularDataset._of(definition, datastore.workspace, validate=validate)
 
     @staticmethod
     def register_pandas_dataframe(

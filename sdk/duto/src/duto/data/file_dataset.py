@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, NoReturn, Optional
+from typing import Any, Callable, Dict, List, NoReturn, Optional
 
 from duto.client.local_files import each_of, place_of
 from duto.data.consumption import DatasetConsumptionConfig
@@ -100,7 +100,7 @@ class FileDataset(AbstractDataset):
         Returns:
             A context manager whose `mount_point` is the folder, with `start()` and `stop()` as Azure ML has it.
         """
-        return MountContext(self, mount_point)
+        return MountContext(lambda target: self.download(target, overwrite=True), mount_point)
 
     def as_hdfs(self) -> DatasetConsumptionConfig:
         """The files as an input of a Spark step: a path, as `as_mount()` gives it.
@@ -137,14 +137,14 @@ class MountContext:
         mount_point: the folder.
     """
 
-    def __init__(self, dataset: FileDataset, mount_point: Optional[str]) -> None:
+    def __init__(self, copy: Callable[[str], object], mount_point: Optional[str]) -> None:
         """Programs get one by `FileDataset.mount`.
 
         Args:
-            dataset: the dataset.
+            copy: copies the files to a folder.
             mount_point: the folder; None for a temporary one.
         """
-        self._dataset = dataset
+        self._copy = copy
         self._temporary: Optional[tempfile.TemporaryDirectory] = None  # type: ignore[type-arg]
         if mount_point is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="duto-mount-")
@@ -156,7 +156,7 @@ class MountContext:
         Raises:
             UserErrorException: as in `FileDataset.download`.
         """
-        self._dataset.download(self.mount_point, overwrite=True)
+        self._copy(self.mount_point)
 
     def stop(self) -> None:
         """Take a temporary folder away; another one stays."""

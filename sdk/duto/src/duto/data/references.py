@@ -145,6 +145,54 @@ class DataReference:
     __repr__ = __str__
 
 
+class SqlDataReference(DataReference):
+    """A table, a query or a procedure of a database, by its name for a step.
+
+    A step of a studio reads databases by a dataset: `Dataset.Tabular.from_sql_query((datastore, query))` as its input.
+    """
+
+    def __init__(
+        self,
+        datastore: Union[AbstractDatastore, str],
+        data_reference_name: Optional[str] = None,
+        sql_table: Optional[str] = None,
+        sql_query: Optional[str] = None,
+        sql_stored_procedure: Optional[str] = None,
+        sql_stored_procedure_params: Optional[Sequence[object]] = None,
+    ) -> None:
+        """Nothing is looked up.
+
+        Args:
+            datastore: the database, or its name.
+            data_reference_name: name of the reference; None makes one of the table or the datastore.
+            sql_table: a table.
+            sql_query: a query.
+            sql_stored_procedure: a procedure.
+            sql_stored_procedure_params: its parameters.
+        """
+        name = datastore if isinstance(datastore, str) else datastore.name
+        super().__init__(datastore, data_reference_name or port_name(sql_table or name))
+        self.sql_table = sql_table
+        self.sql_query = sql_query
+        self.sql_stored_procedure = sql_stored_procedure
+        self.sql_stored_procedure_params = sql_stored_procedure_params
+
+    def query(self) -> str:
+        """The statement that it stands for.
+
+        Returns:
+            The query, or one for all of the table.
+
+        Raises:
+            ValueError: it names a procedure, or nothing.
+        """
+        if self.sql_query:
+            return self.sql_query
+        if self.sql_table:
+            return f"SELECT * FROM {self.sql_table}"  # noqa: S608 - a program asks its own database
+        raise ValueError("A studio runs no procedures of a database: give sql_query or sql_table.")
+
+
 class NamedDataset:
     """A dataset by its version's id, or by its name: looked up when a run is submitted."""
 

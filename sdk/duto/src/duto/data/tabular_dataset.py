@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, List, NoReturn, Optional, Tuple, Union
+from pathlib import Path
+from typing import TYPE_CHECKING, Dict, List, NoReturn, Optional, Tuple, Union
 
+from duto.client.http import path_of, segment
+from duto.client.local_files import each_of, place_of
 from duto.data.dataset import AbstractDataset
+from duto.data.file_dataset import MountContext
 from duto.data.spark_frames import spark_frame
-from duto.exceptions import DatasetTimestampMissingError, UserErrorException
+from duto.exceptions import DatasetTimestampMissingError, NotFoundException, UserErrorException
 from duto.not_built import not_built, refusing
 from duto.spec.selection import timestamps
 
 if TYPE_CHECKING:
     import pandas
     from pyspark import sql
+
+# How a column names a file of a datastore.
+_STREAM = "AmlDatastore://"
 
 
 @refusing(
@@ -244,21 +252,71 @@ class TabularDataset(AbstractDataset):
         target_path: Optional[str] = None,
         overwrite: bool = False,
         ignore_not_found: bool = True,
-    ) -> NoReturn:
-        """Not built: a column of streams. The arguments are Azure ML's, and none is used.
+    ) -> List[str]:
+        """Copy the files that a column names to a folder, as labelled data have them: each value is
+        `AmlDatastore://<datastore>/<path>`.
+
+        Args:
+            stream_column: the column.
+            target_path: the folder, which is made; None for a new temporary one.
+            overwrite: replace files that are there.
+            ignore_not_found: leave out files that are not on their datastore; else that is an error.
+
+        Returns:
+            The paths of the copies, each file once, below a folder of its datastore's name.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            UserErrorException: there is no such column, a value is no such place, or some files could not be copied: it
+                names them when all others have been.
         """
-        raise not_built("TabularDataset.download", "Use a file dataset of the same paths.")
+        root = Path(target_path) if target_path else Path(tempfile.mkdtemp(prefix="duto-streams-"))
+        places = {f"{store}/{path}": (store, path) for store, path in self._streams(stream_column)}
+        copies, client, workspace = {name: place_of(root, name) for name in places}, self._client, self._workspace
 
-    def mount(self, stream_column: str, mount_point: Optional[str] = None) -> NoReturn:
-        """Not built: a column of streams. The arguments are Azure ML's, and none is used.
+        def base(store: str) -> str:
+            return str(workspace._path(f"datastores/{segment(store)}/files/"))
 
-        Raises:
-            NotBuiltException: always; it says what to do instead.
+        def copy(name: str) -> None:
+            store, path = places[name]
+            if copies[name].exists() and not overwrite:
+                raise UserErrorException(f"'{copies[name]}' exists already; copy with overwrite=True.")
+            try:
+                client.download(base(store) + path_of(path), copies[name])
+            except NotFoundException:
+                if not ignore_not_found:
+                    raise
+
+        each_of(places, copy)
+        return [str(copies[name]) for name in places if copies[name].exists()]
+
+    def mount(self, stream_column: str, mount_point: Optional[str] = None) -> MountContext:
+        """The same files in a folder, inside `with`; they are copied there when the block is entered.
+
+        Args:
+            stream_column: the column.
+            mount_point: the folder; None for a temporary one, which goes with the end of the block.
+
+        Returns:
+            A context manager whose `mount_point` is the folder, with `start()` and `stop()` as Azure ML has it.
         """
-        raise not_built("TabularDataset.mount", "Use a file dataset of the same paths.")
+        return MountContext(lambda target: self.download(stream_column, target, overwrite=True), mount_point)
+
+    def _streams(self, column: str) -> List[Tuple[str, str]]:
+        """The places that a column names, as (datastore, path), each once."""
+        frame = self.to_pandas_dataframe()
+        if column not in frame.columns:
+            raise UserErrorException(
+                f"The dataset has no column '{column}'. It has: {', '.join(map(str, frame.columns))}."
+            )
+        found: Dict[Tuple[str, str], None] = {}
+        for value in frame[column].dropna():
+            store, slash, path = str(value)[len(_STREAM) :].partition("/")
+            if not str(value).startswith(_STREAM) or not store or not slash or not path:
+                raise UserErrorException(
+                    f"The column '{column}' has {str(value)[:200]!r}, which names no file: '{_STREAM}<datastore>/<path>' does."
+                )
+            found[(store, path)] = None
+        return list(found)
 
     def partition_by(
         self,

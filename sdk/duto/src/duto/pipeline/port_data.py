@@ -53,7 +53,8 @@ class PortDataReference(ReadableData):
         """
         from duto.data.datastore import Datastore
 
-        return Datastore.get(self._step_run._workspace, self.datastore_name)
+        found: AbstractAzureStorageDatastore = Datastore.get(self._step_run._workspace, self.datastore_name)
+        return found
 
     @property
     def path_on_datastore(self) -> str:

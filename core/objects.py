@@ -12,7 +12,7 @@ import io
 import itertools
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -285,15 +285,3 @@ def checked(key: str) -> str:
     if not is_plain:
         raise odd_name(key)
     return key
-
-
-def level_of(entries: Iterable[Stored], folder: str) -> Iterator[tuple[str, bool, int]]:
-    """One level, of files that come in the order of their keys: for stores that know no folders."""
-    start, last = len(folder) + 1 if folder else 0, ""
-    for each in entries:
-        name, slash, _rest = each.path[start:].partition("/")
-        if not slash:
-            yield name, False, each.size
-        elif name != last:
-            last = name
-            yield name, True, 0

@@ -14,7 +14,7 @@ from core.errors import Conflict
 from core.objects import ObjectRoot
 from core.storage import Root, data_dir, safe
 from datasets.kinds import KINDS
-from datasets.kinds.base import Database, Kind, Place, refused
+from datasets.kinds.base import Connection, Database, Kind, refused
 from datasets.models import Datastore
 from datasets.stored_messages import localized, say
 from workspaces.models import Workspace
@@ -91,7 +91,7 @@ def _opened(datastore: Datastore, kind: Kind) -> Any:
         if key in _open:
             _open.move_to_end(key)
             return _open[key]
-    place = place_of(datastore)
+    place = connection_of(datastore)
     kind.require_modules(datastore.name)
     made: Any = ObjectRoot(kind.files(place)) if kind.files else kind.database(place) if kind.database else None
     with _turn:
@@ -102,10 +102,10 @@ def _opened(datastore: Datastore, kind: Kind) -> Any:
 
 
 @sensitive_variables("credentials")
-def place_of(datastore: Datastore) -> Place:
+def connection_of(datastore: Datastore) -> Connection:
     """What its kind opens. Raises Conflict where this studio's key opens its credentials no more."""
     credentials = unsealed(datastore)
-    return Place(datastore.name, {key: str(value) for key, value in datastore.options.items()}, credentials)
+    return Connection(datastore.name, {key: str(value) for key, value in datastore.options.items()}, credentials)
 
 
 @sensitive_variables("credentials", "data")

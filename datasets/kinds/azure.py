@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid
 from datasets import guard
-from datasets.kinds.base import Field, Place, of_status, refused, require_one
+from datasets.kinds.base import Connection, Field, of_status, refused, require_one
 
 if TYPE_CHECKING:
     from requests import Session
@@ -32,7 +32,7 @@ CLOUD = "core.windows.net"
 RETRIES = 3
 
 
-def account_url(place: Place, service: str) -> str:
+def account_url(place: Connection, service: str) -> str:
     """`https://<account>.blob.core.windows.net`; an endpoint may be such an address, or a cloud's suffix as in Azure ML."""
     endpoint = place["endpoint"].rstrip("/")
     if endpoint.startswith(("http://", "https://")):
@@ -40,14 +40,14 @@ def account_url(place: Place, service: str) -> str:
     return f"https://{place['account']}.{service}.{endpoint or CLOUD}"
 
 
-def credential(place: Place) -> Any:
+def credential(place: Connection) -> Any:
     """As Azure's clients take it."""
     if place.secret("account_key"):
         return {"account_name": place["account"], "account_key": place.secret("account_key")}
     return place.secret("sas_token").lstrip("?")
 
 
-def check(place: Place) -> None:
+def check(place: Connection) -> None:
     """Raises Invalid."""
     require_one(place, "account_key", "sas_token")
     try:

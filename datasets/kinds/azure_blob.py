@@ -12,7 +12,7 @@ from core.errors import Conflict
 from core.objects import checked
 from core.storage import Stored
 from datasets.kinds import azure
-from datasets.kinds.base import Field, Kind, Place, of_url
+from datasets.kinds.base import Connection, Field, Kind, of_url
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -24,7 +24,7 @@ BLOCK, PIECE = 8 << 20, 4 << 20
 class Blobs:
     """`core.objects.Objects` over one container."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Connection) -> None:
         from azure.storage.blob import BlobServiceClient
 
         self.store, self.container = place.name, place["container"]

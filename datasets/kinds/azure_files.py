@@ -13,13 +13,13 @@ from core.errors import Conflict
 from core.objects import checked
 from core.storage import Stored
 from datasets.kinds import azure
-from datasets.kinds.base import Field, Kind, Place, of_url
+from datasets.kinds.base import Connection, Field, Kind, of_url
 
 
 class Share:
     """`core.objects.Objects` over one share."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Connection) -> None:
         from azure.storage.fileshare import ShareClient
 
         self.store, self.container = place.name, place["container"]

@@ -35,7 +35,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Place:
+class Connection:
     """A datastore as a kind opens it: all values are texts, those that were not given are empty."""
 
     name: str
@@ -77,14 +77,14 @@ class Kind:
     azure_type: str
     options: tuple[Field, ...] = ()
     credentials: tuple[Field, ...] = ()
-    files: Callable[[Place], Objects] | None = None
-    database: Callable[[Place], Database] | None = None
+    files: Callable[[Connection], Objects] | None = None
+    database: Callable[[Connection], Database] | None = None
     is_writable: bool = True
     fingerprint: str = ""
     extra: str = ""
     modules: tuple[str, ...] = ()
-    check: Callable[[Place], None] = lambda _place: None
-    address: Callable[[Place], tuple[str, int]] = lambda place: of_url(place["endpoint"])
+    check: Callable[[Connection], None] = lambda _place: None
+    address: Callable[[Connection], tuple[str, int]] = lambda place: of_url(place["endpoint"])
 
     def require_modules(self, store: str) -> None:
         """Raises StoreError that says what to install."""
@@ -108,7 +108,7 @@ def of_url(url: str) -> tuple[str, int]:
     )
 
 
-def of_server(port: int) -> Callable[[Place], tuple[str, int]]:
+def of_server(port: int) -> Callable[[Connection], tuple[str, int]]:
     """The host and port that a place names, this one where it names none."""
     return lambda place: (place["host"], int(place["port"] or port))
 
@@ -134,7 +134,7 @@ def of_status(store: str, status: int, why: str, key: str, container: str) -> St
     return refused(store, "answer", "store_answer", why=why)
 
 
-def require_one(place: Place, *names: str) -> None:
+def require_one(place: Connection, *names: str) -> None:
     """Raises Invalid unless one of these credentials is given."""
     if not any(place.secret(name) for name in names):
         said = say("store_no_credential", store=place.name, names=", ".join(names))

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid
-from datasets.kinds.base import Field, Place, refused
+from datasets.kinds.base import Connection, Field, refused
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +30,7 @@ MOST_DIGITS = 38
 _READS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/|\()*(select|with|values|table|show)\b", re.IGNORECASE | re.DOTALL)
 
 
-def check(place: Place) -> None:
+def check(place: Connection) -> None:
     """Raises Invalid."""
     if place["port"] and not place["port"].isdecimal():
         raise Invalid(_("A port is a number."), code="bad_option")

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from core.errors import Invalid
 from core.storage import Stored
 from datasets import guard
-from datasets.kinds.base import Field, Kind, Place, of_status, refused
+from datasets.kinds.base import Connection, Field, Kind, of_status, refused
 
 PIECE, REDIRECTS = 1 << 18, 5
 
@@ -23,7 +23,7 @@ PIECE, REDIRECTS = 1 << 18, 5
 class Site:
     """`core.objects.Objects` over the addresses below one."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Connection) -> None:
         self.store, self.base, self.host = (
             place.name,
             place["endpoint"].rstrip("/"),
@@ -125,7 +125,7 @@ class Site:
         raise of_status(self.store, answer.status, f"{answer.status} {answer.reason or ''}".strip(), key, self.base)
 
 
-def check(place: Place) -> None:
+def check(place: Connection) -> None:
     """Raises Invalid."""
     if bool(place["username"]) != bool(place.secret("password")):
         raise Invalid(_("Give a user and a password, or neither."), code="bad_credentials")

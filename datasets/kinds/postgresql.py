@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets import guard
 from datasets.kinds import database
-from datasets.kinds.base import Field, Kind, Place, of_server, refused
+from datasets.kinds.base import Connection, Field, Kind, of_server, refused
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,7 @@ _NUMERIC = 1700
 class Server:
     """`datasets.kinds.base.Database` over psycopg."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Connection) -> None:
         self.place, self.store, self.host = place, place.name, place["host"]
 
     def check(self) -> None:

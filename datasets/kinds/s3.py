@@ -15,7 +15,7 @@ from core.errors import Conflict, Invalid
 from core.objects import checked
 from core.storage import Stored
 from datasets import guard
-from datasets.kinds.base import Field, Kind, Place, of_status, of_url, refused
+from datasets.kinds.base import Connection, Field, Kind, of_status, of_url, refused
 
 PIECE = 1 << 20
 # A part of an upload is held in memory; 10,000 of them are the most that S3 takes.
@@ -33,7 +33,7 @@ SIGN_IN = (
 class Bucket:
     """`core.objects.Objects` over one bucket."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Connection) -> None:
         import boto3
         from botocore.config import Config
 
@@ -219,13 +219,13 @@ def _bare_session() -> Any:
     return made
 
 
-def host_of(place: Place) -> str:
+def host_of(place: Connection) -> str:
     if place["endpoint"]:
         return urlsplit(place["endpoint"]).hostname or place["endpoint"]
     return f"s3.{place['region'] or 'us-east-1'}.amazonaws.com"
 
 
-def check(place: Place) -> None:
+def check(place: Connection) -> None:
     """Raises Invalid for half a pair of keys."""
     if bool(place.secret("access_key_id")) != bool(place.secret("secret_access_key")):
         raise Invalid(

@@ -18,7 +18,7 @@ from core.objects import checked
 from core.storage import Stored
 from datasets import guard
 from datasets.kinds import azure
-from datasets.kinds.base import Field, Kind, Place, of_server, refused, require_one
+from datasets.kinds.base import Connection, Field, Kind, of_server, refused, require_one
 
 if TYPE_CHECKING:
     from paramiko import SFTPClient
@@ -30,7 +30,7 @@ IDLE = 4
 class Folder:
     """`core.objects.Objects` over one folder of the server. A connection serves one question at a time."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Connection) -> None:
         self.place, self.store = place, place.name
         self.base = place["path"].rstrip("/") or ("/" if place["path"].startswith("/") else ".")
         self._idle: list[SFTPClient] = []
@@ -246,7 +246,7 @@ def _known_keys(text: str) -> set[str]:
     return found
 
 
-def _key(place: Place) -> Any:
+def _key(place: Connection) -> Any:
     import paramiko
 
     text, phrase = place.secret("private_key").replace("\r\n", "\n").strip() + "\n", place.secret("passphrase") or None
@@ -258,7 +258,7 @@ def _key(place: Place) -> Any:
     raise refused(place.name, "sign_in", "store_private_key")
 
 
-def check(place: Place) -> None:
+def check(place: Connection) -> None:
     """Raises Invalid."""
     require_one(place, "password", "private_key")
     if not place["port"].isdecimal() and place["port"]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from core.errors import Invalid
 from datasets import guard
 from datasets.kinds import database
-from datasets.kinds.base import Kind, Place, of_server, refused
+from datasets.kinds.base import Connection, Kind, of_server, refused
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Server:
     """`datasets.kinds.base.Database` over pyodbc."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Connection) -> None:
         self.place, self.store, self.host = place, place.name, place["host"]
 
     def check(self) -> None:
@@ -92,7 +92,7 @@ def _quoted(text: str) -> str:
     return "{" + text.replace("}", "}}") + "}"
 
 
-def check(place: Place) -> None:
+def check(place: Connection) -> None:
     """Raises Invalid."""
     database.check(place)
     for name in ("host", "database", "username"):

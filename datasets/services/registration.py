@@ -17,7 +17,7 @@ from core.objects import StoreAway, StoreError
 from core.spec import refusing
 from datasets import guard, stores
 from datasets.kinds import KINDS
-from datasets.kinds.base import Field, Kind, Place, refused
+from datasets.kinds.base import Connection, Field, Kind, refused
 from datasets.models import Datastore
 from datasets.services.datastores import open_to_people
 from datasets.stores import STANDARD
@@ -161,7 +161,7 @@ def probe(row: Datastore, *, create: bool = False) -> None:
 
 
 def _reach(row: Datastore, create: bool) -> None:
-    kind, place = KINDS[row.kind], stores.place_of(row)
+    kind, place = KINDS[row.kind], stores.connection_of(row)
     kind.require_modules(row.name)
     host, port = kind.address(place)
     try:
@@ -186,7 +186,7 @@ def rotate() -> None:
 
 
 @sensitive_variables("credentials", "secrets")
-def checked(name: str, kind: str, options: Mapping[str, Any], credentials: Mapping[str, Any]) -> Place:
+def checked(name: str, kind: str, options: Mapping[str, Any], credentials: Mapping[str, Any]) -> Connection:
     """The values that this kind takes. Raises Invalid that names the field; no message repeats a credential."""
     if kind not in KINDS or not (KINDS[kind].files or KINDS[kind].database):
         there = ", ".join(each.name for each in registrable())
@@ -194,7 +194,7 @@ def checked(name: str, kind: str, options: Mapping[str, Any], credentials: Mappi
     found = KINDS[kind]
     plain = _values(found.options, options, LONGEST_OPTION, "bad_option")
     secrets = _values(found.credentials, credentials, LONGEST_CREDENTIAL, "bad_credentials")
-    place = Place(name, plain, secrets)
+    place = Connection(name, plain, secrets)
     found.check(place)
     found.address(place)
     return place
@@ -240,7 +240,7 @@ def _registered(context: WorkspaceContext, name: str) -> Datastore:
     return row
 
 
-def _host(place: Place) -> str:
+def _host(place: Connection) -> str:
     return place["host"] or place["endpoint"] or place["account"] or place["region"]
 
 

@@ -230,7 +230,7 @@ def test_credentials_are_rotated_and_never_told(
 ) -> None:
     write(root, "a.txt", b"kept")
     secret = next(iter(server.credentials.values()))
-    shown = str(scenario.api.get("datastores/far/").json()) + repr(registration.stores.place_of(store))
+    shown = str(scenario.api.get("datastores/far/").json()) + repr(registration.stores.connection_of(store))
     assert secret not in shown and secret.encode() not in bytes(store.sealed or b"")
     if server.wrong:
         with pytest.raises(StoreError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, Mapping, NoReturn, Optional
 
+import duto
 from duto.exceptions import UserErrorException
 from duto.not_built import passed_over
 
@@ -584,8 +585,6 @@ def _register(
     create: bool,
     skip: object,
 ) -> Any:
-    from duto.data.datastore import datastore_of
-
     body = {
         "name": name,
         "kind": kind,
@@ -595,4 +594,4 @@ def _register(
         "create_if_missing": bool(create),
         "check": not skip,
     }
-    return datastore_of(workspace, workspace._client.post(workspace._path("datastores/"), body))
+    return duto.Datastore._of(workspace, workspace._client.post(workspace._path("datastores/"), body))

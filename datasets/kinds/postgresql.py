@@ -13,8 +13,8 @@ from datasets.kinds import database
 from datasets.kinds.base import Connection, Field, Kind, of_server, refused
 
 if TYPE_CHECKING:
+    import psycopg
     import pyarrow as pa
-    from psycopg import Connection
 
 # By the numbers of its types, which never change.
 _TYPES = {
@@ -57,7 +57,7 @@ class Server:
             yield from database.batches(self.store, fields, rows())
 
     @contextlib.contextmanager
-    def _connection(self, seconds: int) -> Iterator[Connection[Any]]:
+    def _connection(self, seconds: int) -> Iterator[psycopg.Connection[Any]]:
         import psycopg
 
         port = int(self.place["port"] or 5432)

@@ -118,6 +118,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         DataPath as DataPath,
         DataPathComputeBinding as DataPathComputeBinding,
         DataReference as DataReference,
+        SqlDataReference as SqlDataReference,
     )
     from duto.data.tabular_dataset import TabularDataset as TabularDataset
     from duto.data.types import (

@@ -571,7 +571,7 @@ class Datastore(Registering, metaclass=_DatastoreType):
         return datastore_of(workspace, item)
 
     @staticmethod
-    def get(workspace: Workspace, datastore_name: str) -> Any:
+    def get(workspace: Workspace, datastore_name: str) -> AbstractAzureStorageDatastore:
         """The datastore of this name.
 
         Args:
@@ -590,7 +590,8 @@ class Datastore(Registering, metaclass=_DatastoreType):
         except NotFoundException as error:
             text = f"There is no datastore '{datastore_name}' in workspace '{workspace.name}'."
             raise datastore_not_found(datastore_name, text) from error
-        return datastore_of(workspace, item)
+        found: AbstractAzureStorageDatastore = datastore_of(workspace, item)
+        return found
 
     @staticmethod
     def get_default(workspace: Workspace) -> AbstractAzureStorageDatastore:

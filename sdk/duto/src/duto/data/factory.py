@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas
     from pyspark import sql
 
+    from duto.data.datastore import AbstractDatastore
     from duto.data.references import Paths, Target
 
 
@@ -193,7 +194,7 @@ class TabularDatasetFactory:
 
     @staticmethod
     def from_sql_query(
-        query: Union[DataPath, DataReference, Tuple[Any, str]],
+        query: Union[DataPath, DataReference, Tuple[AbstractDatastore, str]],
         validate: bool = True,
         set_column_types: Optional[Mapping[str, Union[DataType, str]]] = None,
         query_timeout: int = 30,

@@ -53,8 +53,7 @@ class PortDataReference(ReadableData):
         """
         from duto.data.datastore import Datastore
 
-        found: AbstractAzureStorageDatastore = Datastore.get(self._step_run._workspace, self.datastore_name)
-        return found
+        return Datastore.get(self._step_run._workspace, self.datastore_name)
 
     @property
     def path_on_datastore(self) -> str:

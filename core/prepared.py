@@ -58,6 +58,14 @@ class Prepared(Generic[Row]):
         """The first row, if there is one."""
         return next(iter(self.all(*keys)), None)
 
+    def statement(self, *keys: Key) -> tuple[Any, str, tuple[Any, ...]]:
+        """The connection of this thread, and the statement for it with these keys."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        found = self._statements.get(connection.vendor)
+        if found is None:
+            found = self._statements[connection.vendor] = self._prepare(connection, len(keys))
+        return connection, found.sql, _parameters(found, connection, keys)
+
     def _prepare(self, connection: Any, count: int) -> _Statement:
         marks = [_mark(kind) for kind in self._kinds or [UUID] * count]
         rows = self._build(*marks)
@@ -69,6 +77,19 @@ class Prepared(Generic[Row]):
         if {number for _, number in places} != set(range(count)):
             raise ValueError("A key of a prepared statement does not stand in it as it is.")
         return _Statement(rows, compiler, sql, tuple(parameters), places)
+
+
+class Probe:
+    """Whether there is any such row, by a prepared statement: for what is looked at each second, and mostly finds none."""
+
+    def __init__(self, build: Callable[..., QuerySet[Any, Any]], *kinds: type[Key]) -> None:
+        self._prepared: Prepared[Any] = Prepared(lambda *keys: build(*keys).order_by().values("pk")[:1], *kinds)
+
+    def __call__(self, *keys: Key) -> bool:
+        connection, sql, parameters = self._prepared.statement(*keys)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchone() is not None
 
 
 def _mark(kind: type[Key]) -> Key:
@@ -86,15 +107,20 @@ def _as_parameter(key: Key, connection: Any) -> Any:
     return connection.ops.adapt_datetimefield_value(key) if isinstance(key, datetime) else key
 
 
-def _with_keys(statement: _Statement, connection: Any, keys: tuple[Key, ...]) -> QuerySet[Any, Any]:
-    """The queryset, with a compiler that has this thread's connection and these keys."""
+def _parameters(statement: _Statement, connection: Any, keys: tuple[Key, ...]) -> tuple[Any, ...]:
     given = [_as_parameter(key, connection) for key in keys]
     parameters = list(statement.parameters)
     for place, number in statement.places:
         parameters[place] = given[number]
+    return tuple(parameters)
+
+
+def _with_keys(statement: _Statement, connection: Any, keys: tuple[Key, ...]) -> QuerySet[Any, Any]:
+    """The queryset, with a compiler that has this thread's connection and these keys."""
+    parameters = _parameters(statement, connection, keys)
     compiler = copy.copy(statement.compiler)
     compiler.connection = connection
-    compiler.as_sql = lambda *_, **__: (statement.sql, tuple(parameters))
+    compiler.as_sql = lambda *_, **__: (statement.sql, parameters)
     rows: QuerySet[Any, Any] = statement.rows.all()
     rows.query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
     return rows

@@ -12,6 +12,8 @@ BATCH = 1000
 
 def main(pipeline_id: str, count: int, spread: float, ahead: float) -> None:
     """`spread`: seconds over which they are due; `ahead`: seconds until the first is."""
+    from django.db import transaction
+
     from core.clock import now
     from pipelines.models import PublishedPipeline
     from schedules.models import Schedule
@@ -27,7 +29,10 @@ def main(pipeline_id: str, count: int, spread: float, ahead: float) -> None:
         )
         for number in range(count)
     ]  # fmt: skip
-    Schedule.objects.bulk_create(made, BATCH)
+    with transaction.atomic():
+        Schedule.objects.bulk_create(made, BATCH)
+        # However long that took: none is due a second time while it is looked at.
+        Schedule.objects.update(created_at=first - timedelta(hours=1))
     tell(schedules=len(made))
 
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from core import outbox, words
 from core.clock import now
 from core.errors import ConcurrentUpdate, Conflict, StudioError
+from core.prepared import Probe
 from core.sentences import Kept, parts_of, text_of
 from core.work import later, send
 from datasets import fetch as web
@@ -77,8 +78,13 @@ def fetch(version_id: UUID) -> None:
         raise
 
 
+_FETCHING = Probe(lambda: DatasetVersion.objects.filter(status=DatasetVersion.Status.FETCHING))
+
+
 def resume_waiting() -> None:
     """Versions whose wake-up was lost, or whose worker is gone."""
+    if not _FETCHING():
+        return
     moment = now()
     left = Q(lease_until__isnull=True, asked_at__lt=moment - LOST_AFTER) | Q(lease_until__lt=moment)
     waiting = DatasetVersion.objects.filter(left, status=DatasetVersion.Status.FETCHING).order_by("id")

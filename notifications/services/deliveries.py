@@ -22,6 +22,7 @@ from core import once, outbox, slices
 from core.clock import now
 from core.errors import Conflict
 from core.ids import first_at
+from core.prepared import Probe
 from core.work import after_commit, send
 from notifications.models import Channel, Delivery, DeliveryAttempt, MailAddress, Occurrence, Way
 from notifications.services import matching, senders
@@ -55,11 +56,17 @@ class Claim:
     at: datetime
 
 
+_OCCURRENCES = Probe(Occurrence.objects.all)
+_OPEN = Probe(lambda moment: Delivery.objects.filter(status__in=OPEN, send_at__lte=moment), datetime)
+
+
 def wake_workers() -> None:
     """A duty of the ticker, once a second: wake workers where there is something to match or to send."""
-    if Occurrence.objects.exists():
+    if _OCCURRENCES():
         send("notifications.match")
     moment = now()
+    if not _OPEN(moment):
+        return
     if _ready(moment, is_slow=False).exists():
         send(DELIVER)
     if _ready(moment, is_slow=True).exists():

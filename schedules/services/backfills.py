@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from core import once, slices
 from core.clock import iso, now
 from core.errors import Invalid
+from core.prepared import Probe
 from runs.models import Run
 from schedules import stored_messages
 from schedules.backfill_queries import plan
@@ -77,8 +78,13 @@ def cancel(context: WorkspaceContext, backfill: Backfill) -> Backfill:
     return locked
 
 
+_HELD = Probe(lambda: Tick.objects.filter(settled_at__isnull=True, status=Status.HELD))
+
+
 def release() -> None:
     """A duty of the ticker, once a second: the next ticks of backfills that have fewer runs than they may become due."""
+    if not _HELD():
+        return
     held = Tick.objects.filter(settled_at__isnull=True, status=Status.HELD).order_by()
     held = held.filter(schedule__workspace__archived_at__isnull=True)
     for key in held.values_list("backfill", flat=True).distinct():

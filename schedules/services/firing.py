@@ -23,6 +23,7 @@ from django.db.models import Count, F, Min, OuterRef, Q, Subquery
 from core import slices, words
 from core.clock import now
 from core.errors import Conflict, StudioError
+from core.prepared import Probe
 from core.work import send
 from pipelines.models import PipelineEndpoint
 from runs.models import Run
@@ -66,15 +67,27 @@ _FIRING = threading.Lock()
 def check_due() -> None:
     """A duty of the ticker, once a second: write the ticks that are due, wake a worker where some may fire."""
     moment = now()
-    watching.start_scans(moment)
     backfills.release()
+    if _DUE(moment):
+        watching.start_scans(moment)
+        _advance_due(moment)
+    if _OPEN_TICKS(moment) and _ready(moment):
+        send("schedules.fire")
+
+
+_DUE = Probe(lambda moment: Schedule.objects.filter(next_at__lte=moment), datetime)
+_OPEN_TICKS = Probe(
+    lambda moment: Tick.objects.filter(settled_at__isnull=True, status__in=OPEN, fires_at__lte=moment),
+    datetime,
+)
+
+
+def _advance_due(moment: datetime) -> None:
     # Those of an archived workspace rest: what they miss is made up for as after a time in which the studio was away.
     due = Schedule.objects.filter(next_at__lte=moment, watch__isnull=True, workspace__archived_at__isnull=True)
     due = due.order_by("next_at")
     for part in slices.of(list(due.values_list("pk", flat=True)[:BATCH]), ADVANCED_AT_ONCE):
         _advance_safely(part, moment)
-    if _ready(moment):
-        send("schedules.fire")
 
 
 def _advance_safely(keys: Sequence[UUID], moment: datetime) -> None:

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from compute.models import Host
 from core.clock import format_utc, now
+from core.prepared import Probe
 from environments.services import builds as environment_builds
 from environments.services import images as environment_images
 from runs.models import Attempt
@@ -32,8 +33,13 @@ def give_up(host: Host) -> None:
             _lose(host, key, root_id)
 
 
+_UNFETCHED = Probe(lambda: Attempt.objects.filter(status=Attempt.Status.QUEUED, node__isnull=False))
+
+
 def give_back_unfetched(limit: int = 100) -> int:
     """Attempts that were placed on a host which has gone since, before it fetched them, wait again; how many."""
+    if not _UNFETCHED():
+        return 0
     silent = Q(host__last_seen_at__lt=now() - timedelta(seconds=settings.DUTO.lease_seconds))
     gone = silent | Q(host__revoked_at__isnull=False) | Q(host__drained_at__isnull=False)
     rows = Attempt.objects.filter(gone, status=Attempt.Status.QUEUED, node__isnull=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from core.clock import format_utc, now
 from core.heartbeats import lease, renew_after, web_listened
+from core.prepared import Prepared, Probe
 from runs.models import Attempt, Run
 from runs.queries.graphs import parse_graph
 from runs.services.orchestration import failures
@@ -20,16 +21,25 @@ from runs.services.orchestration.run_transaction import run_transaction
 QUIET, TURN = timedelta(seconds=5), timedelta(seconds=30)
 
 
+# An attempt at work whose lease is over at that time: while agents speak, there is none.
+OVER_BEFORE = Probe(lambda moment: _at_work().filter(lease_until__lt=moment), datetime)
+
+
 def expire(limit: int = 100) -> int:
     """Give up attempts whose lease has run out; how many. Only while the studio may judge who is silent."""
+    if not OVER_BEFORE(now()):
+        return 0
     found = list(_overdue().order_by("lease_until").values_list("id", "run__root_id")[:limit])
     return sum(_give_up(key, root_id) for key, root_id in found)
 
 
 def _overdue() -> QuerySet[Attempt]:
     moment = now()
-    at_work = Attempt.objects.exclude(status__in=[Attempt.Status.QUEUED, *Attempt.ENDS])
-    return at_work.filter(web_listened(moment), lease_until__lt=moment)
+    return _at_work().filter(web_listened(moment), lease_until__lt=moment)
+
+
+def _at_work() -> QuerySet[Attempt]:
+    return Attempt.objects.exclude(status__in=[Attempt.Status.QUEUED, *Attempt.ENDS])
 
 
 def _give_up(key: Any, root_id: Any) -> int:
@@ -68,8 +78,15 @@ def _cause(attempt: Attempt, host: Any) -> str:
 def silent_runs() -> list[Run]:
     """Open roots that nothing moves: no attempt at work and no event for a while. The ticker advances them."""
     moment = now()
+    return _SILENT.all(moment - QUIET, moment - TURN)
+
+
+def _silent(quiet: datetime, turn: datetime) -> QuerySet[Run]:
     busy = Attempt.objects.exclude(status__in=Attempt.ENDS).values("run__root_id")
     kinds = [Run.Kind.PIPELINE, Run.Kind.SCRIPT, Run.Kind.SWEEP, Run.Kind.AUTOML]
-    rows = Run.objects.filter(parent__isnull=True, kind__in=kinds, created_at__lt=moment - QUIET)
-    in_turn = Q(status=Run.Status.NOT_STARTED, trigger__kind="schedule", created_at__gte=moment - TURN)
-    return list(rows.exclude(in_turn).exclude(status__in=Run.ENDS).exclude(pk__in=busy).only("id")[:50])
+    rows = Run.objects.filter(parent__isnull=True, kind__in=kinds, created_at__lt=quiet)
+    in_turn = Q(status=Run.Status.NOT_STARTED, trigger__kind="schedule", created_at__gte=turn)
+    return rows.exclude(in_turn).exclude(status__in=Run.ENDS).exclude(pk__in=busy).only("id")[:50]
+
+
+_SILENT: Prepared[Run] = Prepared(_silent, datetime, datetime)

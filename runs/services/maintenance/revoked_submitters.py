@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from core.prepared import Probe
 from core.work import later
 from runs.models import Run
 from runs.services.orchestration.cancel import cancel_tree
@@ -32,8 +33,13 @@ def unentitled() -> QuerySet[Run]:
     return open_ones.filter(~Exists(entitled), submitted_by__isnull=False)
 
 
+_UNENTITLED = Probe(unentitled)
+
+
 def stop_unentitled(most: int = AT_ONCE) -> int:
     """Cancel them, as nobody may answer for them; how many. May be repeated."""
+    if not _UNENTITLED():
+        return 0
     rows = unentitled().select_related("submitted_by").defer("graph").order_by("id")[:most]
     found = [(run.pk, run.submitted_by.get_username() if run.submitted_by else "") for run in rows]
     for key, name in found:

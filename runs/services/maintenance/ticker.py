@@ -6,21 +6,25 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db import close_old_connections
+from django.db import connection
+from django.db.models import Q
 
 from compute.services import samples
 from core import duties, once, outbox_publisher, slices
 from core.clock import now
 from core.heartbeats import beat
 from core.models import Event
+from core.prepared import Probe
 from core.work import send
 from datasets.services import fetching as dataset_fetching
 from datasets.services import staging as dataset_staging
 from environments.services import builds as environment_builds
 from runs.models import Attempt
+from runs.queries.clusters import waiting
 from runs.services.agent_reports import claims
 from runs.services.maintenance import (
     delete_run,
@@ -38,6 +42,8 @@ from workspaces.services import auditing, storage
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=10)
+# Whoever has it signs so often; the write of each second cost more than most looks.
+SIGNED_S = 3.0
 KEEP_EVENTS = timedelta(days=7)
 PRUNED = 5_000
 
@@ -49,21 +55,37 @@ def start() -> threading.Thread:
     return thread
 
 
+class Turn:
+    """Whether this process is the one whose ticker works, by a lease that it signs every few seconds."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._signed: float | None = None
+
+    def is_ours(self) -> bool:
+        # By a clock that goes on while the process stands still: one that was stopped asks before it goes on.
+        moment = time.monotonic()
+        if self._signed is None or moment - self._signed >= SIGNED_S:
+            self._signed = moment if beat("ticker", self._owner, silence=LEASE) else None
+        return self._signed is not None
+
+
 def _run() -> None:
-    owner = f"{socket.gethostname()}:{os.getpid()}"
+    turn = Turn(f"{socket.gethostname()}:{os.getpid()}")
     pause = threading.Event()
     count = 0
     while True:
         pause.wait(1.0)
         count += 1
         try:
-            close_old_connections()
-            if beat("ticker", owner, silence=LEASE):
+            if turn.is_ours():
                 tick(count)
         except Exception:  # the net must not tear: whatever is wrong now is tried again in a second
             log.exception("tick failed")
+            connection.close()
         finally:
-            close_old_connections()
+            if connection.vendor != "sqlite":  # to open a file takes longer than to look into it
+                connection.close()
 
 
 def tick(count: int) -> None:
@@ -77,7 +99,7 @@ def tick(count: int) -> None:
         (2, wake_for_claims),
         (2, advance_silent),
         (5, sweep_looks.advance_open),
-        (2, autoscaler.reconcile_all),
+        (5, autoscaler.reconcile_all),
         (2, cluster_removal.drop_left),
         (2, cluster_removal.finish_leaving),
         (2, dataset_fetching.resume_waiting),
@@ -104,20 +126,29 @@ def tick(count: int) -> None:
                 log.exception("%s failed", duty.__name__)
 
 
+# What there mostly is nothing of.
+_UNDELIVERED = Probe(lambda late: Event.objects.filter(delivered_at__isnull=True, created_at__lt=late), datetime)
+_WAITING = Probe(waiting)
+_PLACED = Q(status=Attempt.Status.QUEUED, node__isnull=False)
+_UNHEARD = Probe(lambda: Attempt.objects.filter(_PLACED | Q(status=Attempt.Status.LEASED)))
+
+
 def deliver_events() -> None:
     """Events that are older than a wake-up's way: the wake-up was lost."""
-    late = now() - timedelta(seconds=1)
-    if Event.objects.filter(delivered_at__isnull=True, created_at__lt=late).exists():
+    if _UNDELIVERED(now() - timedelta(seconds=1)):
         outbox_publisher.deliver()
 
 
 def place_waiting() -> None:
     """One round in case a wake-up was lost, a host has come, or a retry's delay is over."""
-    placing.place()
+    if _WAITING():
+        placing.place()
 
 
 def wake_for_claims() -> None:
     """Placed attempts that their host has not fetched, and those of which it may not have got what it fetched."""
+    if not _UNHEARD():
+        return
     moment, rows = now(), Attempt.objects.order_by().values_list("host__name", "host__is_local")
     unfetched = rows.filter(
         status=Attempt.Status.QUEUED, node__isnull=False, queued_at__lt=moment - timedelta(seconds=2)

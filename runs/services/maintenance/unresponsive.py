@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from core.clock import now
 from core.heartbeats import lease, web_listened
 from runs.models import Attempt, Run
+from runs.services.maintenance.lease_expiry import OVER_BEFORE
 from runs.services.orchestration.attempt_end import fresh_of
 from runs.services.orchestration.run_transaction import run_transaction
 
@@ -28,6 +29,8 @@ def note(limit: int = 100) -> int:
 
     An agent that lives calls much earlier, see `core.heartbeats.renew_after`: two thirds without a word are a silence.
     """
+    if not OVER_BEFORE(now() + lease() / 3):
+        return 0
     quiet = (
         _quiet(now())
         .filter(run__status__in=[Run.Status.PREPARING, Run.Status.RUNNING, Run.Status.FINALIZING])

@@ -14,6 +14,7 @@ from compute.services.targets import find_target, remove
 from core import slices
 from core.clock import now
 from core.errors import Conflict, NotFound
+from core.prepared import Probe
 from runs.models import Attempt, Run
 from runs.queries.clusters import use_of
 from runs.queries.graphs import parse_graph
@@ -120,9 +121,14 @@ def clear(target_id: UUID, by: str = BY, most: int = AT_ONCE) -> int:
     return len(by_root) - done
 
 
+_DELETED = Probe(lambda: ComputeTarget.objects.filter(max_nodes=0))
+
+
 def finish_leaving() -> int:
     """The clusters that are being deleted: cancel what is left, and let those go on which nothing runs any more."""
     gone = 0
+    if not _DELETED():
+        return gone
     for target in ComputeTarget.objects.filter(max_nodes=0).select_related("workspace"):
         clear(target.pk)
         gone += _let_go(target)
@@ -138,8 +144,13 @@ def _let_go(target: ComputeTarget) -> int:
     return 1
 
 
+_LEAVING = Probe(lambda: Node.objects.filter(status=Node.Status.LEAVING))
+
+
 def drop_left() -> int:
     """Nodes that were removed under their step, and whose step has ended since."""
+    if not _LEAVING():
+        return 0
     open_on = Attempt.objects.exclude(status__in=Attempt.ENDS).filter(node__isnull=False).values("node")
     rows = Node.objects.filter(status=Node.Status.LEAVING).exclude(pk__in=open_on)
     left = list(rows.select_related("compute_target__workspace"))

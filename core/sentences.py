@@ -35,6 +35,11 @@ def keep(sentence: Said) -> Kept:
     return {"text": str.__str__(sentence), **parts(sentence)}
 
 
+def here(sentence: Said) -> str:
+    """In the reader's language; the sentence itself where it is to be stored, so that it can be kept with what it is made of."""
+    return sentence if words.is_of_the_code() else localized(keep(sentence))
+
+
 def made(code: str, own: Mapping[str, str], /, **facts: Any) -> dict[str, Any]:
     """A sentence of ours, by a table of one's own, to be kept."""
     plain = {name: text_of(value) if isinstance(value, Mapping) else value for name, value in facts.items()}

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from core import sentences
 from core.errors import NotFound, StudioError
 from core.ids import as_key, as_uuid
 from core.storage import Root, safe
@@ -20,6 +21,7 @@ from duto.spec import canonical
 from duto.spec.errors import SpecError
 from duto.spec.graph import Input, Output
 from duto.spec.names import check_name
+from duto.spec.sentences import said
 from workspaces.models import Workspace
 
 __all__ = [
@@ -162,8 +164,8 @@ def problems_of(
     wanted += [str(value["datastore"]) for _, value in read if isinstance(value, Mapping)]
     for name in dict.fromkeys(name for name in wanted if name):
         if name not in names:
-            text = f"There is no datastore '{name}'. There are: {', '.join(sorted(names)) or 'none'}."
-            problems.append((MISSING, text))
+            code = "graph_datastore_unknown" if names else "graph_datastore_unknown_none"
+            problems.append((MISSING, sentences.here(said(code, name=name, names=", ".join(sorted(names))))))
     for name in dict.fromkeys(each.datastore for each in outputs if each.datastore in names):
         if not KINDS[known.kinds[str(name)]].is_writable:
             text = _(
@@ -208,9 +210,8 @@ def _nothing_there(workspace: Workspace, name: str, place: Mapping[str, Any]) ->
     try:
         root = stores.root_by_name(workspace, place["datastore"])
         if not root.exists(safe(place["path"])):
-            return [
-                f"The input '{name}' reads '{place['path']}' on datastore '{place['datastore']}', where there is nothing."
-            ]
+            facts = {"path": place["path"], "datastore": place["datastore"]}
+            return [sentences.here(said("input_nothing_there", name=name, **facts))]
     except StudioError as error:
         return [error.message]
     return []
@@ -219,8 +220,7 @@ def _nothing_there(workspace: Workspace, name: str, place: Mapping[str, Any]) ->
 def _unusable(known: Known, source: Input, key: str) -> list[tuple[str, str]]:
     version = known.version(source, key)
     if version is None:
-        text = _("The input '%(input)s' names the dataset version %(version)s, which does not exist here.")
-        return [(MISSING, text % {"input": source.name, "version": key})]
+        return [(MISSING, sentences.here(said("input_version_unknown", input=source.name, version=key)))]
     refused = readiness.refusal(version)
     if refused is None:
         return []

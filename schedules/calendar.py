@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Min
-from django.db.models.functions import TruncDate
+from django.db.models import Case, Count, F, IntegerField, Min, Value, When, Window
+from django.db.models.functions import RowNumber
 
 from core.clock import now
 from schedules import timetable
@@ -23,6 +23,8 @@ from workspaces.models import Workspace
 MOST_A_DAY = 50
 # Schedules whose coming times are reckoned, those that are due next first.
 MOST_SCHEDULES = 100
+# Entries of a day that anybody reads at once.
+MOST_SHOWN = 200
 # What is shown of several times of a day: the first of these that there is.
 BY_SEVERITY = (
     "Failed",
@@ -63,20 +65,32 @@ class Entry:
         return next((each for each in BY_SEVERITY if self.states.get(each)), "NotStarted")
 
 
+@dataclass
+class OfDay:
+    """What stands on a day: the first of its entries, in the order of their times, and how many there are."""
+
+    entries: list[Entry] = field(default_factory=list)
+    count: int = 0
+
+
 def entries(
-    workspace: Workspace, first: date, days: int, zone: ZoneInfo, schedule: Schedule | None = None
-) -> tuple[dict[date, list[Entry]], bool]:
-    """What stands on so many days from `first` on, in the order of its times; and whether the coming times of some schedules were left
-    out, since there are too many. A handful of queries, however much there is."""
-    start, end = midnight(first, zone), midnight(first + timedelta(days=days), zone)
-    found: dict[date, list[Entry]] = defaultdict(list)
-    for each in _past(workspace, start, end, zone, schedule):
-        found[each.at.astimezone(zone).date()].append(each)
+    workspace: Workspace,
+    first: date,
+    days: int,
+    zone: ZoneInfo,
+    schedule: Schedule | None = None,
+    most: int = MOST_SHOWN,
+) -> tuple[dict[date, OfDay], bool]:
+    """What stands on so many days from `first` on, `most` entries of a day; and whether the coming times of some schedules were left
+    out, since there are too many. A handful of queries, however much there is, and no more rows than are shown."""
+    found = _past(workspace, first, days, zone, schedule, most)
     coming, is_cut = _coming(workspace, first, days, zone, schedule)
     for each in coming:
-        found[each.at.astimezone(zone).date()].append(each)
+        of_day = found[each.at.astimezone(zone).date()]
+        of_day.entries.append(each)
+        of_day.count += 1
     for of_day in found.values():
-        of_day.sort(key=lambda each: (each.at, each.name))
+        of_day.entries = sorted(of_day.entries, key=lambda each: (each.at, each.name))[:most]
     return found, is_cut
 
 
@@ -84,21 +98,38 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
 
-def _past(workspace: Workspace, start: datetime, end: datetime, zone: ZoneInfo, only: Schedule | None) -> list[Entry]:
-    ticks = Tick.objects.filter(schedule__workspace=workspace, due_at__gte=start, due_at__lt=end)
+def _past(
+    workspace: Workspace, first: date, days: int, zone: ZoneInfo, only: Schedule | None, most: int
+) -> dict[date, OfDay]:
+    edges = [midnight(first + timedelta(days=number), zone) for number in range(days + 1)]
+    ticks = Tick.objects.filter(schedule__workspace=workspace, due_at__gte=edges[0], due_at__lt=edges[-1]).order_by()
     if only is not None:
         ticks = ticks.filter(schedule=only)
-    rows: Any = ticks.annotate(day=TruncDate("due_at", tzinfo=zone)).order_by()
-    rows = rows.values_list("schedule", "schedule__name", "day", "status", "run__status").annotate(
-        count=Count("pk"), first=Min("due_at")
+    # By its number: SQLite would call Python for the date of each tick.
+    number = Case(
+        *(When(due_at__lt=edge, then=Value(n)) for n, edge in enumerate(edges[1:])), output_field=IntegerField()
     )
-    found: dict[tuple[UUID, date], Entry] = {}
-    for key, name, day, status, run_status, count, first in rows:
-        entry = found.setdefault((key, day), Entry(key, name, first))
-        state = STATE_OF_RUN.get(run_status, run_status) if run_status else STATE_OF_TICK[Tick.Status(status)]
-        entry.states[state] = entry.states.get(state, 0) + count
-        entry.count, entry.at = entry.count + count, min(entry.at, first)
-    return list(found.values())
+    by_day = ticks.annotate(day=number)
+    earliest = by_day.values("schedule", "day").annotate(earliest=Min("due_at"))
+    turn = Window(RowNumber(), partition_by=F("day"), order_by=[F("earliest"), F("schedule")])
+    ranked = earliest.annotate(turn=turn, of_day=Window(Count("*"), partition_by=F("day"))).filter(turn__lte=most)
+    found: dict[date, OfDay] = defaultdict(OfDay)
+    shown: dict[tuple[UUID, int], Entry] = {}
+    rows: Any = ranked.values_list("schedule", "day", "earliest", "of_day")
+    for key, day, at, count in rows:
+        entry = shown[key, day] = Entry(key, "", at)
+        of_day = found[first + timedelta(days=day)]
+        of_day.entries.append(entry)
+        of_day.count = count
+    states: Any = by_day.filter(schedule__in={key for key, _ in shown})
+    states = states.values_list("schedule", "schedule__name", "day", "status", "run__status").annotate(n=Count("pk"))
+    for key, name, day, status, run_status, n in states:
+        if (key, day) in shown:
+            entry = shown[key, day]
+            state = STATE_OF_RUN.get(run_status, run_status) if run_status else STATE_OF_TICK[Tick.Status(status)]
+            entry.name, entry.count = name, entry.count + n
+            entry.states[state] = entry.states.get(state, 0) + n
+    return found
 
 
 def _coming(

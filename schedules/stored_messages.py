@@ -10,6 +10,8 @@ from django.utils.translation import gettext_noop as _
 
 from core import sentences
 from core.errors import StudioError
+from core.sentences import Kept
+from duto.spec.sentences import Said
 from runs import stored_messages as of_runs
 
 SENTENCES: Mapping[str, str] = {
@@ -60,14 +62,26 @@ def of_refusal(error: StudioError) -> dict[str, Any]:
         with contextlib.suppress(KeyError):
             if SENTENCES[name] % error.facts == error.message:
                 return keep(name, **error.facts)
+    if lines := _lines(error):
+        return {"text": error.message, "lines": lines}
     if error.code in of_runs.SENTENCES or error.code in of_runs.OF_CODE:
         return {"text": error.message, **of_runs.kept_of(error)}
     return {"text": error.message}
+
+
+def _lines(error: StudioError) -> list[Kept]:
+    """The problems of a graph, each as it can be said anew; none where the refusal says something else."""
+    messages = [each["message"] for each in error.facts.get("problems") or ()]
+    if "\n".join(messages) != error.message or not any(isinstance(each, Said) for each in messages):
+        return []
+    return [sentences.keep(each) if isinstance(each, Said) else each for each in messages]
 
 
 def localized(kept: Mapping[str, Any]) -> str:
     """The sentence in the reader's language; what is none of ours, as it was told."""
     if not kept:
         return ""
+    if "lines" in kept:
+        return "\n".join(sentences.localized(each) for each in kept["lines"])
     is_own = "code" not in kept or kept["code"] in SENTENCES
     return sentences.localized(kept, SENTENCES) if is_own else of_runs.localized(kept)

@@ -34,6 +34,7 @@ MEANT: tuple[tuple[str, str], ...] = (
     (r"(?:compute/)?hosts/(?P<name>[^/]+)", "compute:host"),
     (r"(?:compute|clusters|runs/of/cluster)/(?P<name>[^/]+)(?:/nodes)?", "compute:cluster"),
     (r"runs/of(?:/.*)?|runs/selected", "runs:list"),
+    (r"drafts/selected", "drafts:list"),
     (r"settings/members(?:/.*)?|members|people", "workspaces:people"),
     (r"settings/tokens(?:/.*)?|tokens", "workspaces:settings"),
     (r"audit", "workspaces:audit"),

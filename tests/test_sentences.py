@@ -34,7 +34,8 @@ CHILD = ROOT / "datasets" / "tables_child.py"
 # Of those that say sentences, whether or not all that they say is for people.
 SAYING = [path for package in (duto_agent, duto) for path in sorted(Path(str(package.__file__)).parent.rglob("*.py"))]
 SOURCES = [CHILD, *(path for folder in FOLDERS for path in sorted(folder.rglob("*.py")))]
-SAYING += [CHILD, ROOT / "environments" / "services" / "versions.py"]
+SAYING += [CHILD, ROOT / "environments" / "services" / "versions.py", ROOT / "datasets" / "references.py"]
+SAYING += [ROOT / "runs" / "services" / "submission" / "checks.py"]
 # Calls that give their first or second argument to people.
 TOLD = {"TableError": 0, "Misfit": 0, "Cause": 1, "Cut": 1, "last_word": 1, "leave_out": 1}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from core.clock import now
 from core.errors import Conflict, NotFound, StudioError
+from core.ids import as_uuid
 from core.paging import page_of
 from duto.spec.parameters import texts
 from pipelines import queries
@@ -36,6 +40,8 @@ from workspaces.web.decorators import workspace_action, workspace_dialog, worksp
 RUNS_SHOWN = 20
 # So many steps are a page of the table, so many problems are told above it.
 ROWS, MOST_PROBLEMS = 100, 20
+# Drafts that one action is about, and after how many days without a change they may be listed alone.
+MOST_PICKED, UNCHANGED = 200, ("30", "90", "365")
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,9 @@ class DraftsPage:
     rows: list[tuple[PipelineDraft, Run | None]]
     next: str | None
     q: str
+    # Days for which nobody has changed them, and what may be chosen of these, with its words.
+    unchanged: str
+    choices: list[tuple[str, str]]
     topic: str
 
 
@@ -108,17 +117,41 @@ class StepDialog:
 @workspace_page()
 def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """All drafts, newest first."""
-    q = request.GET.get("q", "").strip()[:200]
+    q, unchanged = request.GET.get("q", "").strip()[:200], request.GET.get("unchanged", "")
     found = queries.listed_drafts(context.workspace)
-    page = page_of(found.filter(name__icontains=q) if q else found, after=request.GET.get("after"))
+    found = found.filter(name__icontains=q) if q else found
+    if unchanged in UNCHANGED:
+        found = found.filter(changed_at__lt=now() - timedelta(days=int(unchanged)))
+    page = page_of(found, after=request.GET.get("after"))
     last = Run.objects.defer(*HEAVY).in_bulk([each.last_run_id for each in page.items if each.last_run_id])
     facts = DraftsPage(
         [(each, last.get(each.last_run_id) if each.last_run_id else None) for each in page.items],
         page.next,
         q,
+        unchanged if unchanged in UNCHANGED else "",
+        [
+            (days, ngettext("Unchanged for %(n)s day", "Unchanged for %(n)s days", int(days)) % {"n": days})
+            for days in UNCHANGED
+        ],
         f"list:{context.workspace.name}:drafts",
     )
     return responses.show(request, "pipelines/drafts.html", facts, section="pipelines", parts=("rows",))
+
+
+@workspace_action()
+def selected(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
+    """Delete the ticked drafts; those that refuse are named, the others go on."""
+    ids = [found for text in request.POST.getlist("draft")[:MOST_PICKED] if (found := as_uuid(text))]
+    done, refused = 0, ""
+    for draft in PipelineDraft.objects.filter(workspace=context.workspace, pk__in=ids).defer("graph"):
+        try:
+            drafts.delete(context, draft)
+            done += 1
+        except StudioError as error:
+            refused = error.message
+    text = ngettext("%(n)s draft is deleted. Its runs stay.", "%(n)s drafts are deleted. Their runs stay.", done)
+    back = responses.back(request, reverse("drafts:list", args=[context.workspace.name]))
+    return responses.done(request, f"{text % {'n': done}} {refused}".strip(), back)
 
 
 @workspace_action()

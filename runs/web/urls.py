@@ -75,6 +75,7 @@ _endpoints = [
 _drafts = [
     path("", drafts.index, name="list"),
     path("new/", drafts.create, name="create"),
+    path("selected/", drafts.selected, name="selected"),
     path("<uuid:draft_id>/", drafts.detail, name="draft"),
     path("<uuid:draft_id>/steps/<int:place>/", drafts.step, name="step"),
     path("<uuid:draft_id>/publish/", drafts.publish, name="publish"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -96,13 +97,13 @@ def index(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     end = (begin + timedelta(days=32)).replace(day=1) if view == MONTH else begin + timedelta(days=7)
     first = begin - timedelta(days=begin.weekday())
     count = (end - first).days + (-(end - first).days % 7)
-    found, is_cut = calendar.entries(context.workspace, first, count, zone, only)
-    days = []
+    found, is_cut = calendar.entries(context.workspace, first, count, zone, only, SHOWN[view])
+    words, days = dict(Run.Status.choices), []
     for number in range(count):
         day = first + timedelta(days=number)
-        rows = [_row(each, zone) for each in found.get(day, [])]
-        shown = rows[: SHOWN[view]]
-        days.append(Day(day, shown, len(rows) - len(shown), day == today, begin <= day < end))
+        of_day = found.get(day, calendar.OfDay())
+        shown = [_row(each, zone, words) for each in of_day.entries]
+        days.append(Day(day, shown, of_day.count - len(shown), day == today, begin <= day < end))
     names = Schedule.objects.filter(workspace=context.workspace).order_by("name").values_list("pk", "name")
     facts = CalendarPage(
         view=view,
@@ -132,8 +133,7 @@ def _day(text: str, today: date) -> date:
     return min(max(found, EARLIEST), LATEST)
 
 
-def _row(entry: calendar.Entry, zone: ZoneInfo) -> EntryRow:
-    words = dict(Run.Status.choices)
+def _row(entry: calendar.Entry, zone: ZoneInfo, words: Mapping[str, object]) -> EntryRow:
     if entry.is_coming:
         summary = ngettext("%(n)s time to come", "%(n)s times to come", entry.count) % {"n": entry.count}
         if entry.is_more:

@@ -55,11 +55,11 @@ def test_days_are_those_of_the_zone_and_what_was_and_what_comes_stand_in_them(
     with patch("schedules.calendar.now", return_value=at):
         found, is_cut = calendar.entries(scenario.workspace, MONDAY, 7, LISBON)
     assert not is_cut and sorted(found) == [MONDAY + timedelta(days=n) for n in (1, 2, 4, 5, 6)], "00:30 in Lisbon"
-    (one,), (two,), (next_one,) = (found[MONDAY + timedelta(days=n)] for n in (1, 2, 4))
+    (one,), (two,), (next_one,) = (found[MONDAY + timedelta(days=n)].entries for n in (1, 2, 4))
     assert (one.state, one.count, one.is_coming) == ("Completed", 1, False)
     assert (two.state, two.states, two.count) == ("Failed", {"Failed": 1, "Skipped": 1}, 2)
     assert (next_one.is_coming, next_one.at) == (True, made.next_at)
-    assert {each.at.astimezone(LISBON).hour for each in found[MONDAY + timedelta(days=6)]} == {0}
+    assert {each.at.astimezone(LISBON).hour for each in found[MONDAY + timedelta(days=6)].entries} == {0}
     with patch("schedules.calendar.now", return_value=at):
         elsewhere, _ = calendar.entries(scenario.workspace, MONDAY, 7, ZoneInfo("UTC"), made)
     assert sorted(elsewhere) == [MONDAY + timedelta(days=n) for n in (0, 1, 3, 4, 5)]
@@ -72,7 +72,7 @@ def test_very_many_times_are_counted_and_not_listed(scenario: RunScenario, pipel
     schedule(scenario, pipeline, "cron", next_at=start, timetable={"cron": "* * * * *"})
     found, _ = calendar.entries(scenario.workspace, start.date(), 40, ZoneInfo("UTC"))
     for day in range(40):
-        cron, every = found[start.date() + timedelta(days=day)]
+        cron, every = found[start.date() + timedelta(days=day)].entries
         assert (every.count, every.is_more, cron.count, cron.is_more) == (1440, False, calendar.MOST_A_DAY, True)
 
 
@@ -99,6 +99,26 @@ def test_the_page_costs_the_same_however_much_there_is(scenario: RunScenario, vi
     assert "more</a>" in "".join(shown.split()) or "more" in shown
     with patch("schedules.calendar.MOST_SCHEDULES", 3):
         assert "There are more schedules" in seen(visitor, address)
+
+
+def test_of_a_day_the_first_are_read_and_all_are_counted(scenario: RunScenario, pipeline: Any) -> None:
+    noon = datetime(2026, 10, 20, 12, tzinfo=UTC)
+    made = [schedule(scenario, pipeline, f"s{number}") for number in range(9)]
+    ticks = [
+        Tick(schedule=each, due_at=noon + timedelta(minutes=place, days=day), fires_at=noon, status="skipped")
+        for place, each in enumerate(reversed(made))
+        for day in (0, 1)
+    ]
+    Tick.objects.bulk_create(
+        [*ticks, Tick(schedule=made[8], due_at=noon + timedelta(hours=2), fires_at=noon, status="failed")]
+    )
+    found, _ = calendar.entries(scenario.workspace, MONDAY, 7, LISBON, most=2)
+    tuesday, wednesday = (found[MONDAY + timedelta(days=n)] for n in (1, 2))
+    assert [(each.name, each.count, each.state) for each in tuesday.entries] == [
+        ("s8", 2, "Failed"),
+        ("s7", 1, "Skipped"),
+    ]
+    assert [each.name for each in wednesday.entries] == ["s8", "s7"] and tuesday.count == wednesday.count == 9
 
 
 def test_its_page_shows_a_week_and_a_month_and_one_schedule(

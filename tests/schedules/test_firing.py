@@ -648,6 +648,14 @@ def test_why_one_was_refused_is_said_in_the_language_of_whoever_reads(scenario: 
     refuse(many[0])
     assert len(said) == 3 and all(english != portuguese for english, portuguese in said.items()), said
     assert said["The pipeline 'Nightly' is disabled. Enable it on its page first."].startswith("O pipeline")
+    # What is wrong with the graph by now, each problem on a line of its own.
+    type(pipeline).objects.update(status="Active")
+    scenario.cluster.delete()
+    refuse(many[0])
+    assert any("destino de computação" in portuguese for portuguese in said.values()), said
+    Schedule.objects.filter(pk=many[0].pk).update(parameters={"speed": 1})
+    refuse(many[0])
+    assert len(said) == 5 and all(english != portuguese for english, portuguese in said.items()), said
     odd = {"text": "of another release", "code": "disabled", "facts": {"pipeline": "x"}}
     assert (
         stored_messages.localized(odd)

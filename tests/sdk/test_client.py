@@ -738,3 +738,19 @@ def test_what_lies_on_the_web_is_waited_for(studio: FakeStudio, ws: Workspace, m
     with pytest.raises(UserErrorException, match="It answers 404") as refused:
         Dataset.File.from_files("https://example.org/a.csv").register(ws, "web")
     assert refused.value.code == "not_fetched"
+
+
+def test_a_list_that_is_read_on_is_asked_for_by_long_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    left = iter([["a"], ["b", "c"], ["d"]])
+
+    def get(self: Client, path: str, **query: Any) -> dict[str, Any]:
+        asked.append(query)
+        items = next(left)
+        return {"items": items, "next": None if items == ["d"] else items[-1]}
+
+    monkeypatch.setattr(Client, "get", get)
+    pages = Client("http://127.0.0.1:9", "token").pages("schedules/", status="Active")
+    assert next(pages) == "a" and asked == [{"after": None, "status": "Active"}], "what was not taken is not asked for"
+    assert list(pages) == ["b", "c", "d"]
+    assert [(each["after"], each["limit"]) for each in asked[1:]] == [("a", 500), ("c", 500)]

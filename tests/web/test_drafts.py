@@ -5,16 +5,19 @@ from __future__ import annotations
 import html
 import re
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from core.clock import now
 from pipelines.models import PipelineDraft
 from pipelines.services import drafts as services
 from runs.models import Run
 from runs.web import argument_lines
 from tests.web.chrome import NARROW, fits, open_page, ours
 from tests.web.conftest import PARAMETERS, Site
+from workspaces.models import AuditEntry
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 ARGUMENTS = [
@@ -59,6 +62,35 @@ def test_a_graph_without_steps_empties_no_draft(site: Site) -> None:
     assert PipelineDraft.objects.get() == draft and PipelineDraft.objects.get().graph == draft.graph
 
 
+def test_drafts_that_nobody_has_changed_are_listed_alone_and_deleted_together(site: Site) -> None:
+    """Nothing else removes one: it is somebody's work."""
+    run = site.failed()
+    made = [drafted(site, run)[0] for _ in range(3)]
+    for draft, days in zip(made, (400, 31, 29), strict=True):
+        PipelineDraft.objects.filter(pk=draft.pk).update(name=f"d{days}", changed_at=now() - timedelta(days=days))
+    names = {
+        days: re.findall(r">(d\d+)</a>", site.see(f"drafts/?unchanged={days}").content.decode())
+        for days in ("", "30", "365", "x", "-1")
+    }
+    assert names == {
+        "": ["d29", "d31", "d400"],
+        "30": ["d31", "d400"],
+        "365": ["d400"],
+        "x": names[""],
+        "-1": names[""],
+    }
+    assert "No draft fits this" in site.see("drafts/?unchanged=365&q=nope").content.decode()
+    page = site.see("drafts/").content.decode()
+    assert page.count('name="draft"') == 3 and "drafts/selected/" in page
+    assert 'name="draft"' not in site.see("drafts/", "reader").content.decode()
+    picked = [str(made[0].pk), str(made[1].pk), "nonsense", str(run.pk)]
+    site.send("drafts/selected/", draft=picked)
+    assert (
+        list(PipelineDraft.objects.values_list("name", flat=True)) == ["d29"] and Run.objects.filter(pk=run.pk).exists()
+    )
+    assert AuditEntry.objects.filter(action="draft.deleted").count() == 2
+
+
 def test_a_clone_is_a_draft_whose_form_takes_typed_values(site: Site) -> None:
     run = site.failed()
     draft, place = drafted(site, run)
@@ -91,7 +123,7 @@ def test_a_clone_is_a_draft_whose_form_takes_typed_values(site: Site) -> None:
     assert "draft “nightly”" in html.unescape(site.see(f"runs/{made.pk}/").content.decode())
     assert (
         "nightly" in site.see("drafts/").content.decode()
-        and "No draft has this" in site.see("drafts/", q="zz").content.decode()
+        and "No draft fits this" in site.see("drafts/", q="zz").content.decode()
     )
 
 

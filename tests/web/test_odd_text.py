@@ -205,7 +205,7 @@ def test_what_forms_of_pages_send(site: Site) -> None:
         "settings/members/add/": {"name": odd, "user": odd, "role": odd}, "settings/tokens/create/": {"name": odd, "role": odd, "days": odd},
         "compute/create/": {"name": odd, "description": odd, "vm_size": odd}, "compute/add-host/": {"name": odd},
         "data/register/": {"name": odd, "datastore": odd, "path": odd, "description": odd, "kind": odd},
-        f"runs/{run.pk}/publish/": {"name": odd, "description": odd, "version": odd}, "drafts/new/": {"run_id": odd},
+        f"runs/{run.pk}/publish/": {"name": odd, "description": odd, "version": odd}, "drafts/new/": {"run_id": odd}, "drafts/selected/": {"draft": odd},
         f"drafts/{draft}/": {"p_note": odd, "experiment": odd, "name": odd, "tags": odd, "version": odd, "over": odd},
         f"drafts/{draft}/steps/0/": {"step-arguments": odd, "step-compute": odd, "node": odd, "version": odd},
         f"runs/{run.pk}/archive/": {"archived": odd}, "runs/selected/": {"run": odd, "operation": odd}, "settings/retention/save/": {"logs": odd},

@@ -78,6 +78,7 @@ def test_what_a_reader_sends_is_refused_all_the_same(site: Site) -> None:
         "compute/hosts/alpha/drain/",
         "data/register/",
         "runs/selected/",
+        "drafts/selected/",
     ):
         assert site.send(path, "reader").status_code == 403, path
     for path in ("compute/add-host/", "compute/hosts/alpha/detach/"):

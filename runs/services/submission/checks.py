@@ -20,6 +20,7 @@ from duto.spec import parameters as parameter_rules
 from duto.spec.errors import SpecError
 from duto.spec.graph import Graph, Step
 from duto.spec.kinds import KINDS
+from duto.spec.sentences import said
 from duto.spec.units import counted
 from environments.models import EnvironmentVersion
 from environments.services import versions as environment_versions
@@ -175,10 +176,14 @@ def _lookups(
 ) -> list[dict[str, Any]]:
     found: list[tuple[str, str]] = []
     if not step.compute or step.compute.lower() not in targets:
-        offer = ", ".join(sorted(t.name for t in targets.values())) or "none yet; create one on the page Compute"
-        wants = f"wants compute target '{step.compute}', which does not exist in workspace '{context.workspace.name}'"
-        what = wants if step.compute else "names no compute target"
-        found.append(("unknown_compute", f"Step '{step.name}' {what}. There are: {offer}."))
+        names = ", ".join(sorted(target.name for target in targets.values()))
+        facts = {"step": step.name, **({"names": names} if names else {})}
+        if step.compute:
+            code = "step_compute_unknown" if names else "step_compute_unknown_none"
+            facts |= {"name": step.compute, "workspace": context.workspace.name}
+        else:
+            code = "step_compute_unnamed" if names else "step_compute_unnamed_none"
+        found.append(("unknown_compute", sentences.here(said(code, **facts))))
     if text := distribution.nodes_fault(distribution.valued(step.node_count, parameters)):
         found.append(("bad_node_count", f"Step '{step.name}' {text}"))
     if step.distribution is not None:  # what parameters make of it; the graph was looked at before
@@ -186,7 +191,7 @@ def _lookups(
         found += [("bad_distribution", f"Step '{step.name}': {text}") for text in distribution.faults(spread)]
     found += [(code, f"Step '{step.name}': {text}") for code, text in _wrong_values(step, parameters)]
     if step.snapshot not in files:
-        found.append(("missing_snapshot", f"The snapshot of step '{step.name}' has not been uploaded."))
+        found.append(("missing_snapshot", sentences.here(said("step_snapshot_missing", step=step.name))))
     found += references.problems_of(context.workspace, step.inputs, step.outputs, data, parameters)
     return [{"code": code, "message": message, "step": step.id} for code, message in found]
 

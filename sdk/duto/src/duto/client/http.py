@@ -44,6 +44,8 @@ _AGAIN = frozenset({502, 503, 504})
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})
 KEY = "Idempotency-Key"
 _CHUNK = 1 << 20
+# Items of a page where there was one before: as many as the studio gives.
+_LARGE_PAGE = 500
 # How long an absence of the studio is waited out, in seconds. A restart or an upgrade takes minutes: steps, which have
 # nobody to start them again, and whoever waits for a run outlive it. Other calls tell sooner, and an address that has
 # never answered is probably wrong.
@@ -316,7 +318,7 @@ class Client:
         return count
 
     def pages(self, path: str, /, **query: Any) -> Iterator[Dict[str, Any]]:
-        """The items of a list, asked for page after page while they are taken.
+        """The items of a list, asked for page after page while they are taken: a short first page, then long ones.
 
         Args:
             path: as in `get`.
@@ -335,6 +337,8 @@ class Client:
             after = answer.get("next")
             if not after:
                 return
+            # Whoever goes on takes many: each page costs a request.
+            query.setdefault("limit", _LARGE_PAGE)
 
     def _json(
         self, method: str, path: str, query: Mapping[str, Any], body: Any = None, key: Optional[str] = None

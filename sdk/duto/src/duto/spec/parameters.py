@@ -152,8 +152,9 @@ def shown(value: Any) -> str:
 
 
 def _undeclared(name: str, known: List[str]) -> Problem:
-    offer = f"It has: {', '.join(known)}." if known else "It has none."
-    return Problem("undeclared_parameter", f"The pipeline has no parameter '{name}'. {offer}")
+    if known:
+        return Problem("undeclared_parameter", said("parameter_undeclared", name=name, names=", ".join(known)))
+    return Problem("undeclared_parameter", said("parameter_undeclared_none", name=name))
 
 
 def _common(values: Iterable[Any]) -> Optional[str]:

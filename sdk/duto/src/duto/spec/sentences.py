@@ -22,6 +22,28 @@ SENTENCES: Dict[str, str] = {
     "failed_at": _("%(text)s%(where)s"),
     "where": _(" (%(file)s, line %(line)s)"),
     "two": "%(first)s %(second)s",
+    # What a graph refers to and is not there.
+    "step_compute_unknown": _(
+        "Step '%(step)s' wants compute target '%(name)s', which does not exist in workspace '%(workspace)s'. There are: "
+        "%(names)s."
+    ),
+    "step_compute_unknown_none": _(
+        "Step '%(step)s' wants compute target '%(name)s', which does not exist in workspace '%(workspace)s'. There are: "
+        "none yet; create one on the page Compute."
+    ),
+    "step_compute_unnamed": _("Step '%(step)s' names no compute target. There are: %(names)s."),
+    "step_compute_unnamed_none": _(
+        "Step '%(step)s' names no compute target. There are: none yet; create one on the page Compute."
+    ),
+    "step_snapshot_missing": _("The snapshot of step '%(step)s' has not been uploaded."),
+    "graph_datastore_unknown": _("There is no datastore '%(name)s'. There are: %(names)s."),
+    "graph_datastore_unknown_none": _("There is no datastore '%(name)s'. There are: none."),
+    "input_nothing_there": _(
+        "The input '%(name)s' reads '%(path)s' on datastore '%(datastore)s', where there is nothing."
+    ),
+    "input_version_unknown": _(
+        "The input '%(input)s' names the dataset version %(version)s, which does not exist here."
+    ),
     # How a step ended.
     "watcher_killed": _(
         "The program that watches the script on its host was killed, so how the script ended is not known."
@@ -143,6 +165,8 @@ SENTENCES: Dict[str, str] = {
     "parameter_reserved": _(
         "Parameter '%(name)s' cannot be an object of '%(sealed)s' and '%(digest)s': that is how the studio keeps secrets."
     ),
+    "parameter_undeclared": _("The pipeline has no parameter '%(name)s'. It has: %(names)s."),
+    "parameter_undeclared_none": _("The pipeline has no parameter '%(name)s'. It has none."),
     "parameter_secret_missing": _("Parameter '%(name)s' is a secret and has no default: give its value."),
     # Before its script.
     "files_not_fetched": _("The step's files could not be fetched: %(error)s"),

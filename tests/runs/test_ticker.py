@@ -73,3 +73,14 @@ def test_what_is_left_behind_is_found_by_the_looks(scenario: RunScenario) -> Non
     ticker.deliver_events()
     assert not Event.objects.filter(delivered_at__isnull=True).exists()
     assert not Tick.objects.exists()
+
+
+def test_a_root_that_nobody_carries_forward_is_found_whatever_started_it(scenario: RunScenario) -> None:
+    """One of a schedule may wait for its turn; any other is looked at after a few seconds."""
+    made = [scenario.pipeline("a", status="NotStarted") for _ in range(3)]
+    for run, trigger in zip(made, ({}, {"kind": "rest", "name": "x"}, {"kind": "schedule", "name": "x"}), strict=True):
+        at = now() - lease_expiry.QUIET - timedelta(seconds=1)
+        Run.objects.filter(pk=run.pk).update(trigger=trigger, created_at=at)
+    assert {run.pk for run in lease_expiry.silent_runs()} == {made[0].pk, made[1].pk}
+    Run.objects.update(created_at=now() - lease_expiry.TURN - timedelta(seconds=1))
+    assert len(lease_expiry.silent_runs()) == 3

@@ -85,8 +85,10 @@ def _silent(quiet: datetime, turn: datetime) -> QuerySet[Run]:
     busy = Attempt.objects.exclude(status__in=Attempt.ENDS).values("run__root_id")
     kinds = [Run.Kind.PIPELINE, Run.Kind.SCRIPT, Run.Kind.SWEEP, Run.Kind.AUTOML]
     rows = Run.objects.filter(parent__isnull=True, kind__in=kinds, created_at__lt=quiet)
-    in_turn = Q(status=Run.Status.NOT_STARTED, trigger__kind="schedule", created_at__gte=turn)
-    return rows.exclude(in_turn).exclude(status__in=Run.ENDS).exclude(pk__in=busy).only("id")[:50]
+    # Said by what it is not, since a root that nothing has started by name has no such key, and is no match of its opposite.
+    by_other = Q(trigger__kind__isnull=True) | ~Q(trigger__kind="schedule")
+    rows = rows.filter(by_other | ~Q(status=Run.Status.NOT_STARTED) | Q(created_at__lt=turn))
+    return rows.exclude(status__in=Run.ENDS).exclude(pk__in=busy).only("id")[:50]
 
 
 _SILENT: Prepared[Run] = Prepared(_silent, datetime, datetime)

@@ -353,9 +353,10 @@ def _show(context: WorkspaceContext, root: Run, fields: Mapping[str, Any]) -> No
 
 def _homes(context: WorkspaceContext, names: Set[str]) -> dict[str, Experiment]:
     """Experiments by their names, made where there are none, locked in the order of their ids."""
-    keys = {experiments.named(context, name).pk for name in sorted(names)}
-    rows = Experiment.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")
-    return {row.name: row for row in rows}
+    keys = {name: experiments.named(context, name).pk for name in sorted(names)}
+    rows = Experiment.objects.select_for_update(no_key=True).filter(pk__in=keys.values()).order_by("pk")
+    found = {row.pk: row for row in rows}
+    return {name: found[key] for name, key in keys.items()}
 
 
 def _tell(roots: Sequence[Run]) -> None:

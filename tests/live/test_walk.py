@@ -263,6 +263,7 @@ class World:
         step = (site.workspace, self.step.pk, self.step.root_id)
         enrolment = enrolments.create(site.context, "")
         endpoint = PipelineEndpoint.objects.get(workspace=site.workspace)
+        endpoint_access.open_form(site.context, endpoint)
         made = {
             "nobody": Client(),
             "endpoint's token": bearer(

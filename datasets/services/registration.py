@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from core import outbox
+from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, StudioError
 from core.objects import StoreAway, StoreError
@@ -94,6 +94,7 @@ def register(
     try:
         with transaction.atomic():
             row.save()
+            once.settle(row)
             audit.note(context, "datastore.registered", name, kind=kind, host=_host(place), is_new=found is None)
     except IntegrityError as error:
         raise Conflict(

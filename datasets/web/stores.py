@@ -12,6 +12,7 @@ from core import serving
 from core.errors import NotFound
 from core.objects import StoreError
 from core.storage import safe
+from datasets.kinds import KINDS
 from datasets.models import Datastore
 from datasets.patterns import has_wildcard
 from datasets.services.datastores import open_to_people
@@ -60,6 +61,19 @@ class Level:
     def prefix(self) -> str:
         return f"{self.path}/" if self.path else ""
 
+    @property
+    def is_far(self) -> bool:
+        """Whether it is one that was registered, not a folder of the studio's own."""
+        return self.store.kind != Datastore.Kind.LOCAL
+
+    @property
+    def is_writable(self) -> bool:
+        return KINDS[self.store.kind].is_writable
+
+    @property
+    def is_database(self) -> bool:
+        return KINDS[self.store.kind].database is not None
+
 
 @dataclass(frozen=True)
 class StorePage:
@@ -107,7 +121,8 @@ def level_of(context: WorkspaceContext, name: str, path: str) -> Level:
     try:
         return _level_of(store, safe(path))
     except StoreError as error:
-        return Level(store, "", [], [], False, error=error.message)
+        # That a database has no folders is no fault of its page, which says how it is read.
+        return Level(store, "", [], [], False, error="" if KINDS[store.kind].database else error.message)
 
 
 def _level_of(store: Datastore, path: str) -> Level:

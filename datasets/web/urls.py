@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from datasets.web import datasets, register, stores
+from datasets.web import datasets, register, registration, stores
 
 _data = [
     path("", datasets.index, name="list"),
@@ -12,7 +12,11 @@ _data = [
     path("register/preview/", register.preview, name="register-preview"),
     path("staged/<str:key>/<file:path>", register.file, name="staged"),
     path("stores/", stores.index, name="stores"),
+    path("new-store/", registration.create, name="new-store"),
     path("stores/<str:name>/", stores.browse, name="store"),
+    path("stores/<str:name>/credentials/", registration.credentials, name="store-credentials"),
+    path("stores/<str:name>/test/", registration.test, name="test-store"),
+    path("stores/<str:name>/unregister/", registration.unregister, name="unregister-store"),
     path("stores/<str:name>/file/", stores.download, name="store-file"),
     path("unregister/<path:name>/", datasets.unregister, name="unregister"),
     path("read/<path:name>/", datasets.read_again, name="read"),

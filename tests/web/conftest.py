@@ -22,6 +22,7 @@ from compute.models import Node
 from core.clock import now
 from core.storage import artifact_store
 from datasets.models import DatasetVersion
+from datasets.services import registration
 from datasets.services.datastores import put_file
 from datasets.services.versions import save
 from environments.services.versions import register
@@ -221,6 +222,12 @@ class Site(StepKinds):
             delivery=delivery, number=1, started_at=now(), seconds=0.3, code=503, error="It answers 503.", answer="busy"
         )
 
+    def far_store(self) -> str:
+        """A datastore that nobody answers for."""
+        options = {"host": "store.example", "database": "shop", "username": "ana"}
+        registration.register(self.context, "far", "postgresql", options, {"password": "p"}, validate=False)
+        return "far"
+
     def everything(self) -> dict[str, str]:
         """Every page's path by name, each with real content."""
         version, failed, filled = self.dataset(), self.failed(), self.filled()
@@ -286,7 +293,7 @@ class Site(StepKinds):
             "home": "", "runs": "runs/", "failed run": f"runs/{failed.pk}/", "timeline": f"runs/{failed.pk}/?view=timeline",
             "table": f"runs/{failed.pk}/?view=table", **tabs, "experiments": "experiments/", "experiment": "experiments/Palmer experiment/",
             "pipelines": "pipelines/", "pipeline": f"pipelines/{pipeline.pk}/", "datasets": "data/", "dataset": "data/sets/penguins/",
-            "preview": "data/sets/penguins/?part=preview", "stores": "data/stores/", "store": "data/stores/workspaceblobstore/?path=raw",
+            "preview": "data/sets/penguins/?part=preview", "stores": "data/stores/", "new store": "data/new-store/?kind=s3", "far store": f"data/stores/{self.far_store()}/", "credentials of a store": "data/stores/far/credentials/", "store": "data/stores/workspaceblobstore/?path=raw",
             "compute": "compute/", "cluster": "compute/clusters/cpu/", "host": "compute/hosts/alpha/", "host of a day": "compute/hosts/alpha/?window=day", "environments": "environments/", "environment": "environments/named/slim/",
             "endpoints": "endpoints/", "endpoint": f"endpoints/{endpoint.pk}/",
             "versions of an endpoint": f"endpoints/{endpoint.pk}/?version=1&compare=0",

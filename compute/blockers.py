@@ -35,6 +35,14 @@ UNABLE = {
         "It needs R, and no host that runs processes and has Rscript is there: %(hosts)s. Install R on one (Debian's "
         "r-base-core), and restart its agent."
     ),
+    "members": gettext_lazy(
+        "It runs on several nodes, and no host whose agent shares a step with others is there: %(hosts)s. Upgrade the agent "
+        "of one."
+    ),
+    "rendezvous": gettext_lazy(
+        "Its processes on several nodes talk to each other, which hosts of processes let them, and no such host of this "
+        "release is there: %(hosts)s. Use a cluster of such hosts, or upgrade their agents."
+    ),
     "java": gettext_lazy(
         "It runs on Spark, which needs Java %(javas)s, and no host that has it is there: %(hosts)s. Install one (Debian's "
         "openjdk-17-jre-headless), and restart its agent."
@@ -61,6 +69,27 @@ def delay(need: PlacementRequest, at: datetime | None) -> tuple[Reason, ...]:
     seconds = (need.not_before - at) / timedelta(seconds=1)
     text = _("It is tried again in %(time)s, as its step's retry delay says.") % {"time": duration_text(seconds)}
     return (Reason("retry_delay", text, {"not_before": iso(need.not_before), "seconds": round(seconds, 1)}),)
+
+
+def too_few(need: PlacementRequest, free: int, cluster: Cluster, capacity: FreeCapacity) -> tuple[Reason, ...]:
+    """Why a step does not get all its nodes at once, of which so many are free."""
+    most, names = capacity.most_nodes(cluster, need.needs), {"nodes": need.nodes, "cluster": cluster.name}
+    facts: dict[str, object] = {"nodes": need.nodes, "free": free, "most": most}
+    if need.nodes > cluster.max_nodes:
+        text = _("It needs %(nodes)d nodes at once, and %(cluster)s has %(most)d at most. Raise its number of nodes.")
+        return (Reason("too_large", text % {**names, "most": cluster.max_nodes}, facts),)
+    if need.nodes > most > 0:
+        text = _("It needs %(nodes)d nodes at once, and the hosts of %(cluster)s have room for %(most)d.")
+        return (Reason("too_large", text % {**names, "most": most}, facts), *_out_of_reach(cluster, capacity))
+    text = _("It needs %(nodes)d nodes of %(cluster)s at once, of which %(free)d are free. It begins with all of them.")
+    return (Reason("nodes", text % {**names, "free": free}, facts),)
+
+
+def kept_for(need: PlacementRequest, cluster: Cluster) -> tuple[Reason, ...]:
+    """Why steps of the cluster wait behind one that needs several nodes at once."""
+    text = _("A step that comes first needs %(nodes)d nodes of %(cluster)s at once: they are kept for it.")
+    facts = {"nodes": need.nodes, "cluster": cluster.name}
+    return (Reason("nodes_kept", text % facts, facts),)
 
 
 def fair_share(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from uuid import UUID
@@ -47,6 +48,18 @@ class FreeCapacity:
                 self._held[slot.host] |= set(slot.gpus)
                 self.holders[slot.host].append(slot)
 
+    def copied(self) -> FreeCapacity:
+        """The same once more, to try out what would be given."""
+        other = copy.copy(self)
+        other.free, other.count, other.busy = dict(self.free), self.count.copy(), self.busy.copy()
+        other._held = defaultdict(set, {key: set(held) for key, held in self._held.items()})
+        other._placed = self._placed.copy()
+        other._resting = defaultdict(lambda: defaultdict(dict))
+        for cluster, hosts in self._resting.items():
+            for host, slots in hosts.items():
+                other._resting[cluster][host] = dict(slots)
+        return other
+
     # --- what there is ---
 
     def allowed(self, cluster: Cluster) -> list[HostState]:
@@ -65,6 +78,11 @@ class FreeCapacity:
             whole = [pair for pair in pairs if not pair[1].warning]
             self._usable[key] = whole or pairs
         return self._usable[key]
+
+    def most_nodes(self, cluster: Cluster, needs: Abilities = NOTHING) -> int:
+        """How many nodes the cluster could have at once if nothing else stood on its hosts."""
+        there = sum(node.takes.count_in(host.has) for host, node in self.usable(cluster, needs))
+        return min(cluster.max_nodes, there)
 
     def fitting(self, cluster: Cluster, needs: Abilities = NOTHING) -> list[tuple[HostState, NewNode]]:
         """Hosts that could carry a node now."""
@@ -110,17 +128,25 @@ class FreeCapacity:
             if gone is not None:
                 del self._resting[place.cluster][self._host_of[gone]][gone]
 
-    def keep(self, cluster: Cluster, needs: Abilities = NOTHING) -> None:
-        """Keep room for the cluster's next step where it will come soonest, if running steps are what it waits for."""
-        if self.busy[cluster.id] >= cluster.max_nodes or not self.may_start(cluster):
+    def keep(self, cluster: Cluster, needs: Abilities = NOTHING, nodes: int = 1) -> None:
+        """Keep room for the cluster's next step where it will come soonest, if running steps are what it waits for: for as
+        many of its nodes as the cluster may have beside its busy ones."""
+        if not self.may_start(cluster):
             return
-        pairs = [(host, node) for host, node in self.usable(cluster, needs) if self._will_fit(node.takes, host)]
-        if not pairs:
-            return
-        host, node = max(pairs, key=lambda pair: (self.free[pair[0].id].cores, pair[0].name))
-        self.free[host.id] -= Size(node.takes.cores, node.takes.memory)
-        self._held[host.id] |= {device.uuid for device in self.free_devices(host)[: node.takes.gpus]}
-        self.kept[host.id].append((cluster.name, node.takes))
+        mine: Counter[UUID] = Counter()
+        for _ in range(min(nodes, cluster.max_nodes - self.busy[cluster.id])):
+            pairs = [
+                (host, node)
+                for host, node in self.usable(cluster, needs)
+                if self._will_fit(node.takes, host) and mine[host.id] < node.takes.count_in(host.has)
+            ]
+            if not pairs:
+                return
+            host, node = max(pairs, key=lambda pair: (self.free[pair[0].id].cores, pair[0].name))
+            self.free[host.id] -= Size(node.takes.cores, node.takes.memory)
+            self._held[host.id] |= {device.uuid for device in self.free_devices(host)[: node.takes.gpus]}
+            self.kept[host.id].append((cluster.name, node.takes))
+            mine[host.id] += 1
 
     def _will_fit(self, takes: Size, host: HostState) -> bool:
         """Whether the end of running steps can make room: a device that others compute on does not come free by it."""

@@ -61,5 +61,5 @@ def in_order(
     line, found = FairQueue(needs, held, all_), []
     while (need := line.next()) is not None:
         found.append(need)
-        line.given(takes)
+        line.given(takes * need.nodes)
     return found

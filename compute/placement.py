@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from compute.blockers import blockers, delay
+from compute.blockers import blockers, delay, kept_for, too_few
 from compute.capacity import FreeCapacity
 from compute.fair_queue import FairQueue, User
 from compute.placement_types import (
@@ -22,6 +22,9 @@ from compute.placement_types import (
     capacity,
 )
 
+# So long a step that needs several nodes at once is overtaken by what finds room; then room is kept for it.
+OVERTAKEN_FOR = timedelta(minutes=1)
+
 
 def place(
     needs: Sequence[PlacementRequest],
@@ -35,7 +38,7 @@ def place(
 
     `held` is what each user's running steps reserve, `at` the time that delays are compared with. Of the steps of one
     cluster none is placed before one that comes before it; a cluster whose next step finds no room keeps what this
-    step needs, so that smaller ones of other clusters cannot overtake it for ever.
+    step needs, so that smaller ones of other clusters cannot overtake it for ever. A step of several nodes gets all or none.
     """
     free = FreeCapacity(clusters, slots, hosts)
     queue = FairQueue(needs, held or {}, capacity(hosts))
@@ -44,19 +47,47 @@ def place(
     stuck: dict[object, tuple[Reason, ...]] = {}
     while (need := queue.next()) is not None:
         cluster = free.clusters[need.cluster]
-        reasons = delay(need, at) or stuck.get(cluster.id) or blockers(cluster, free, need.needs)
+        early = delay(need, at)
+        chosen, reasons = (
+            ((), early or stuck[cluster.id]) if early or cluster.id in stuck else _try(need, cluster, free)
+        )
         if not reasons:
-            chosen = choose(need, cluster, free)
-            free.take(chosen)
-            given.append(chosen)
-            queue.given(chosen.node.takes)
+            for one in chosen:
+                free.take(one)
+            given += chosen
+            queue.given(sum((one.node.takes for one in chosen), Size()))
             continue
         refused[need.id] = reasons
-        if cluster.id not in stuck and not delay(need, at):
-            stuck[cluster.id] = reasons
-            free.keep(cluster, need.needs)
+        if not early and cluster.id not in stuck and _holds_back(need, cluster, free, at):
+            stuck[cluster.id] = reasons if need.nodes == 1 else kept_for(need, cluster)
+            free.keep(cluster, need.needs, need.nodes)
         queue.passed()
     return Placement(tuple(given), refused)  # type: ignore[arg-type]
+
+
+def _try(
+    need: PlacementRequest, cluster: Cluster, free: FreeCapacity
+) -> tuple[Sequence[Assignment], tuple[Reason, ...]]:
+    """All its nodes, or none and why."""
+    if need.nodes == 1:
+        reasons = blockers(cluster, free, need.needs)
+        return ((), reasons) if reasons else ([choose(need, cluster, free)], ())
+    trial, chosen = free.copied(), list[Assignment]()
+    while len(chosen) < need.nodes:
+        if blockers(cluster, trial, need.needs):
+            return (), (*too_few(need, len(chosen), cluster, free), *blockers(cluster, free, need.needs))
+        chosen.append(choose(need, cluster, trial))
+        trial.take(chosen[-1])
+    return chosen, ()
+
+
+def _holds_back(need: PlacementRequest, cluster: Cluster, free: FreeCapacity, at: datetime | None) -> bool:
+    """Whether what comes behind a step that finds no room waits for it. What needs several nodes at once lets others go
+    first for a while, and for good where the cluster can never have so many."""
+    if need.nodes == 1:
+        return True
+    is_young = at is not None and need.since is not None and at - need.since < OVERTAKEN_FOR
+    return not is_young and need.nodes <= free.most_nodes(cluster, need.needs)
 
 
 def choose(need: PlacementRequest, cluster: Cluster, free: FreeCapacity) -> Assignment:

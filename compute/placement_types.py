@@ -34,6 +34,14 @@ class Size:
     def __sub__(self, other: Size) -> Size:
         return Size(self.cores - other.cores, self.memory - other.memory, self.gpus - other.gpus)
 
+    def __mul__(self, count: int) -> Size:
+        return Size(self.cores * count, self.memory * count, self.gpus * count)
+
+    def count_in(self, has: Size) -> int:
+        """How many times it fits into this."""
+        parts = ((self.cores, has.cores), (self.memory, has.memory), (self.gpus, has.gpus))
+        return int(min((whole / part for part, whole in parts if part), default=0) + 1e-9)
+
     def fits(self, free: Size) -> bool:
         return self.cores <= free.cores + 1e-9 and self.memory <= free.memory and self.gpus <= free.gpus
 
@@ -114,7 +122,10 @@ class NodeState:
 
 @dataclass(frozen=True)
 class PlacementRequest:
-    """A step that waits: for which cluster, how it is ordered, and where it would like to run."""
+    """A step that waits: for which cluster, how it is ordered, and where it would like to run.
+
+    `nodes` are given to it at once, all or none.
+    """
 
     id: UUID
     cluster: UUID
@@ -127,6 +138,9 @@ class PlacementRequest:
     inputs: frozenset[UUID] = frozenset()
     # What only some hosts can do, and this step needs.
     needs: Abilities = NOTHING
+    nodes: int = 1
+    # Since when it waits; None: for long.
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +155,7 @@ class NewNode:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Where a step runs: on the idle node `slot`, or on a new one. `gpus` are the devices that are its alone."""
+    """A node of a step: the idle node `slot`, or a new one. `gpus` are the devices that are its alone."""
 
     need: UUID
     cluster: UUID

@@ -86,6 +86,12 @@ SENTENCES: Mapping[str, str | Promise] = {
         "Attempt %(attempt)s was lost: its host %(host)s was detached at %(detached)s (last heard of at %(seen)s). %(bytes)s "
         "bytes of its log had arrived."
     ),
+    "member_outputs": _(
+        "Node %(node)s has written into %(names)s. The step's outputs are what its first node has written: this was not kept."
+    ),
+    "never_taken": _(
+        "Attempt %(attempt)s was lost: its host %(host)s was gone before it took its part of it. All parts begin together."
+    ),
     # What is wrong with records that a script logs.
     "record_skipped": _("A record that the script logged was skipped: %(problem)s"),
     "more_skipped": _("More records that the script logged were skipped."),

@@ -90,7 +90,7 @@ def _waiting(workspace: UUID, rules: list[Rule], moment: datetime) -> None:
     shortest = min(rule.wait_minutes for rule in rules)
     queued = Attempt.objects.filter(
         Q(not_before__isnull=True) | Q(not_before__lt=moment), workspace=workspace, status=Attempt.Status.QUEUED,
-        node__isnull=True, queued_at__lt=moment - timedelta(minutes=shortest),
+        node__isnull=True, node_rank=0, queued_at__lt=moment - timedelta(minutes=shortest),
     )  # fmt: skip
     since = dict(queued.order_by().values_list("run__root").annotate(first=Min("queued_at"))[:BATCH])
     for run in matching.runs_with_names().filter(pk__in=since).order_by("id"):

@@ -20,20 +20,22 @@ from django.http.response import HttpResponseBase
 
 from compute.models import Host
 from core import sentences
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 from core.sentences import Kept
 from core.serving import serve
 from core.text import clean
-from duto_protocol.messages import Parts, made_of
-from duto_protocol.reading import NotUnderstood, read
+from duto_protocol.messages import Meeting, Parts, made_of
+from duto_protocol.reading import NotUnderstood, read, written
 from environments.models import EnvironmentBuild
 from environments.services import logs as build_logs
 from runs.agents.decorators import agent_call, attempt_for, body_of, offset_of, rank_of, stale
 from runs.models import Attempt
+from runs.services.agent_reports.rendezvous import meet
 from runs.services.agent_reports.spool import ingest, skip
 from runs.services.results import ledgers, logs, transfers, usage
 
 LOG_MAX = 8 * 1024 * 1024
+MEETING_MAX = 64 * 1024
 SPOOL_MAX = 8 * 1024 * 1024
 # What attempts of before have left for this one.
 GIVEN = {"ledger": ledgers.get, "kept": ledgers.get_kept}
@@ -75,6 +77,18 @@ def samples(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> Http
 def ledger(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
     return JsonResponse({"size": ledgers.append(mine, offset_of(request), body_of(request, SPOOL_MAX))})
+
+
+@agent_call("PUT", most=MEETING_MAX)
+def rendezvous(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
+    mine = _open(attempt_for(host, attempt, epoch))
+    try:
+        own = read(body_of(request, MEETING_MAX), Meeting)
+    except NotUnderstood as error:
+        raise Invalid("The body says where the member is: 'address' and 'ports'.") from error
+    if own.wrong or not own.message.address or not own.message.ports:
+        raise Invalid("The body says where the member is: 'address', a text, and 'ports', numbers from 1 to 65535.")
+    return HttpResponse(written(meet(mine, own.message)), content_type="application/json")
 
 
 @agent_call("PUT", most=LOG_MAX)

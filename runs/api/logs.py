@@ -28,10 +28,17 @@ RANK = query(
 )
 
 
+NODE = query(
+    "node",
+    "Of a step on several nodes which of them; the first where it is left out.",
+    {"type": "integer", "minimum": 0},
+)
+
+
 class _LogView(RunView):
     def attempt(self, id: UUID) -> Attempt:
         number = self.number("attempt", 0, least=0) or None
-        return logs.attempt_of(self.run(id), number)
+        return logs.attempt_of(self.run(id), number, self.number("node", 0, least=0))
 
     def log(self, attempt: Attempt) -> logs.Log:
         is_of_rank = self.request.query_params.get("rank") not in (None, "")
@@ -43,7 +50,7 @@ class LogView(_LogView, RawView):
 
     @extend_schema(
         operation_id="run_log",
-        parameters=[ATTEMPT, RANK, *WINDOW_OF],
+        parameters=[ATTEMPT, NODE, RANK, *WINDOW_OF],
         responses={(200, "text/plain"): BYTES},
     )
     def get(self, request: Request, id: UUID) -> HttpResponseBase:
@@ -52,6 +59,7 @@ class LogView(_LogView, RawView):
         attempt = self.attempt(id)
         log = self.log(attempt)
         rank = f"-rank{log.rank}" if isinstance(log, RankLog) else ""
+        rank = rank or (f"-node{attempt.node_rank}" if attempt.node_rank else "")
         name = f"{attempt.run_id}-{attempt.number}{rank}.txt"
         answer = read_log(self, partial(logs.window, log), partial(logs.reader, log), log.log_size, name)
         answer["X-Log-Attempt"] = str(attempt.number)
@@ -63,7 +71,7 @@ class LogSearchView(_LogView):
 
     @extend_schema(
         operation_id="run_log_search",
-        parameters=[ATTEMPT, RANK, *QUERY],
+        parameters=[ATTEMPT, NODE, RANK, *QUERY],
         responses=Matches,
     )
     def get(self, request: Request, id: UUID) -> Response:

@@ -279,7 +279,7 @@ class RankOut(s.Serializer):  # type: ignore[type-arg]
     was_ended = s.BooleanField(help_text="Since another one had failed, or was needed no more.")
 
 
-class AttemptOut(s.Serializer):  # type: ignore[type-arg]
+class _AttemptOut(s.Serializer):  # type: ignore[type-arg]
     id = s.UUIDField()
     number = s.IntegerField()
     status = s.CharField()
@@ -301,6 +301,14 @@ class AttemptOut(s.Serializer):  # type: ignore[type-arg]
     ranks = RankOut(many=True, help_text="The processes of a step that has several, each with a log.")
     host = s.CharField(allow_null=True)
     node = s.CharField(allow_null=True)
+
+
+class MemberOut(_AttemptOut):
+    node_rank = s.IntegerField()
+
+
+class AttemptOut(_AttemptOut):
+    members = MemberOut(many=True, required=False, help_text="Of a step on several nodes what there is on each.")
 
 
 class StepOut(s.Serializer):  # type: ignore[type-arg]

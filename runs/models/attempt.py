@@ -10,7 +10,11 @@ from workspaces.models import User, Workspace
 
 
 class Attempt(Lifecycle):
-    """One try at executing a run: one row, one directory, one name. A retry is a new attempt."""
+    """One try at executing a run: one row, one directory, one name. A retry is a new attempt.
+
+    A try on several nodes has a row for each, its members: what a host does for one is told of by its row as ever, with a lease,
+    an epoch, logs and an end of its own. That of `node_rank` 0 stands for the try.
+    """
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("Queued")
@@ -26,7 +30,8 @@ class Attempt(Lifecycle):
     KIND = "attempt"
     ENDS = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.LOST})
     MOVES = {
-        Status.QUEUED: frozenset({Status.LEASED, Status.FAILED, Status.CANCELED}),
+        # Lost: as one of several that begin together.
+        Status.QUEUED: frozenset({Status.LEASED, Status.FAILED, Status.CANCELED, Status.LOST}),
         Status.LEASED: frozenset({Status.QUEUED, Status.PREPARING, Status.RUNNING, Status.COLLECTING, *ENDS}),
         Status.PREPARING: frozenset({Status.RUNNING, Status.COLLECTING, *ENDS}),
         Status.RUNNING: frozenset({Status.COLLECTING, *ENDS}),
@@ -42,6 +47,12 @@ class Attempt(Lifecycle):
     # That of its run: a host may serve many, and one finds its own there.
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
     number = models.PositiveIntegerField()
+    node_rank = models.PositiveSmallIntegerField(default=0)
+    # How many nodes the try is for, and how many of them are given at once, all or none.
+    node_count = models.PositiveSmallIntegerField(default=1)
+    min_nodes = models.PositiveSmallIntegerField(default=1)
+    # Where the other members find this one: {"address", "ports"}, once it is ready to start.
+    rendezvous = models.JSONField(null=True)
     # The fencing number: grows with each lease, and every report must carry it.
     epoch = models.PositiveIntegerField(default=0)
     compute_target = models.ForeignKey(ComputeTarget, models.SET_NULL, null=True, related_name="attempts")
@@ -94,7 +105,7 @@ class Attempt(Lifecycle):
     log_removed_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint("run", "number", name="one_attempt_number")]
+        constraints = [models.UniqueConstraint("run", "number", "node_rank", name="one_attempt_number")]
         indexes = [
             # What of a workspace ran on a host, of any age.
             models.Index(fields=["host", "workspace", "-id"], name="attempt_on_host"),
@@ -115,6 +126,11 @@ class Attempt(Lifecycle):
                 condition=~models.Q(status__in=["queued", "completed", "failed", "canceled", "lost"]),
             ),
         ]
+
+    @property
+    def is_gang(self) -> bool:
+        """Whether its members begin together and end together."""
+        return 1 < self.node_count == self.min_nodes
 
     @property
     def log_name(self) -> str:

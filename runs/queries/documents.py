@@ -110,7 +110,7 @@ def attempts_of(runs: Iterable[Run]) -> dict[UUID, list[Attempt]]:
 
 
 def _attempts() -> QuerySet[Attempt]:
-    return Attempt.objects.select_related("host", "compute_target").order_by("number")
+    return Attempt.objects.filter(node_rank=0).select_related("host", "compute_target").order_by("number")
 
 
 _OF_ROOT: Prepared[Attempt] = Prepared(lambda root: _attempts().filter(run__root=root))
@@ -124,7 +124,25 @@ def _by_run(attempts: list[Attempt]) -> dict[UUID, list[Attempt]]:
     return found
 
 
+def members_of(attempt: Attempt) -> list[Attempt]:
+    """Of a try on several nodes those that it has on each, itself among them; none of any other."""
+    if attempt.node_count == 1:
+        return []
+    rows = Attempt.objects.filter(run=attempt.run_id, number=attempt.number).select_related("host", "compute_target")
+    return list(rows.prefetch_related("ranks").order_by("node_rank"))
+
+
 def attempt_document(attempt: Attempt) -> dict[str, Any]:
+    """An attempt; of one on several nodes what there is of all, with a document of its own for each."""
+    members = members_of(attempt)
+    document = _attempt_document(attempt)
+    if members:
+        document["members"] = [{"node_rank": each.node_rank, **_attempt_document(each)} for each in members]
+        document["ranks"] = [rank for each in document["members"] for rank in each["ranks"]]
+    return document
+
+
+def _attempt_document(attempt: Attempt) -> dict[str, Any]:
     return {
         "id": str(attempt.pk),
         "number": attempt.number,

@@ -210,7 +210,8 @@ def steps_of(root: Run, nodes: Sequence[str] | None = None) -> list[Run]:
     """The runs that execute the nodes of this root's graph, or these of them, attempts with them. A script run
     executes itself."""
     attempts = Prefetch(
-        "attempts", Attempt.objects.order_by("number").only("run_id", "number", "status", *TIMES_OF_ATTEMPT)
+        "attempts",
+        Attempt.objects.filter(node_rank=0).order_by("number").only("run_id", "number", "status", *TIMES_OF_ATTEMPT),
     )
     rows = step_runs(root).select_related("step")
     rows = rows if nodes is None else rows.filter(step__node_id__in=nodes)

@@ -95,7 +95,7 @@ def _pinned(lock: str) -> dict[str, str]:
 def _host(last: StepRun, step: StepRun) -> Change | None:
     """Where the two ran, if that is not the same host."""
     ran = {last.reused_from_id or last.pk: "old", step.pk: "new"}
-    rows = Attempt.objects.filter(run_id__in=ran).order_by("number").values_list("run_id", "host__name")
+    rows = Attempt.objects.filter(run_id__in=ran, node_rank=0).order_by("number").values_list("run_id", "host__name")
     names = {ran[run]: name for run, name in rows if name}
     if len(names) < 2 or names["old"] == names["new"]:
         return None

@@ -33,19 +33,23 @@ def sealed_key(name: object) -> str:
     return f"logs/{name}"
 
 
-def _of(run: UUID) -> QuerySet[Attempt]:
-    return Attempt.objects.filter(run=run).select_related("run").defer("run__graph")
+def _of(run: UUID, node: int) -> QuerySet[Attempt]:
+    return Attempt.objects.filter(run=run, node_rank=node).select_related("run").defer("run__graph")
 
 
-_LAST: Prepared[Attempt] = Prepared(lambda run: _of(run).order_by("-number")[:1])
+_LAST: Prepared[Attempt] = Prepared(lambda run: _of(run, 0).order_by("-number")[:1])
 
 
-def attempt_of(run: Run, number: int | None = None) -> Attempt:
-    """The attempt with this number, or the last one. Raises NotFound."""
+def attempt_of(run: Run, number: int | None = None, node: int = 0) -> Attempt:
+    """The attempt with this number, or the last one; of one on several nodes the member of this one. Raises NotFound."""
     # A reused step has the log of its source.
     source = run.step.reused_from_id if hasattr(run, "step") else None
     key = source or run.pk
-    found = _LAST.first(key) if number is None else _of(key).filter(number=number).first()
+    if number is None and not node:
+        found = _LAST.first(key)
+    else:
+        numbers = {} if number is None else {"number": number}
+        found = _of(key, node).filter(**numbers).order_by("-number").first()
     if found is None:
         text = _("This run has no attempt yet.") if number is None else _("This run has no attempt %(number)s.")
         raise NotFound(text % {"number": number})
@@ -56,8 +60,9 @@ def log_of(attempt: Attempt, rank: int | None) -> Log:
     """The attempt's own log, or that of one of its processes. Raises NotFound."""
     if rank is None:
         return attempt
+    attempt = _holding(attempt, rank)
     found = attempt.ranks.filter(rank=rank).first()
-    if found is None and rank < _processes_of(attempt):
+    if found is None and rank in ranks_of(attempt):
         # It has said nothing yet.
         found = RankLog(attempt=attempt, rank=rank)
     if found is None:
@@ -67,14 +72,22 @@ def log_of(attempt: Attempt, rank: int | None) -> Log:
     return found
 
 
-def _processes_of(attempt: Attempt) -> int:
-    """How many the step has, all of which may say something."""
+def _holding(attempt: Attempt, rank: int) -> Attempt:
+    """The member of its try that has this process."""
+    for node in range(attempt.node_count if attempt.node_count > 1 else 0):
+        if rank in ranks_of(attempt, node):
+            return attempt_of(attempt.run, attempt.number, node)
+    return attempt
+
+
+def ranks_of(attempt: Attempt, node: int | None = None) -> list[int]:
+    """Those that the step has on the node of this attempt, or on another one, all of which may say something."""
     run = attempt.run
     spread = parsed(run.graph_id).steps[run.step.node_id].distribution if hasattr(run, "step") else None
     if spread is None:
-        return 0
+        return []
     resolved = distribution.resolved(spread, (run.root or run).parameters)
-    return int(resolved.processes + resolved.parameter_servers)
+    return distribution.ranks_on(resolved, attempt.node_count, attempt.node_rank if node is None else node)
 
 
 def window(log: Log, offset: int = 0, limit: int = loglines.WINDOW) -> loglines.Window:

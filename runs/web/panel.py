@@ -22,6 +22,7 @@ from runs.web import (
     panel_code,
     panel_details,
     panel_files,
+    panel_members,
     panel_metrics,
     panel_searches,
     panel_stages,
@@ -40,6 +41,7 @@ WORDS = {
     "stages": _("Stages"),
     "logs": _("Logs"),
     "metrics": _("Metrics"),
+    "members": _("Nodes"),
     "usage": _("Usage"),
     "images": _("Images"),
     "outputs": _("Outputs"),
@@ -178,6 +180,7 @@ def _tabs(ask: PanelRequest, facts: Mapping[str, Any], tab: str) -> list[Tab]:
         "trials": searches or sweep is not None,
         "logs": sweep is None,
         "usage": sweep is None,
+        "members": isinstance(ask, StepPanelRequest) and any(each.node_count > 1 for each in ask.step.attempts),
         "children": children > 0 and not searches,
         "code": isinstance(ask, StepPanelRequest) or SNAPSHOT_ID in ask.run.properties,
     }
@@ -226,8 +229,12 @@ def _shown(ask: StepPanelRequest) -> Attempt | None:
     """The attempt that the address names, else the last one; of a reused step, of its source."""
     own = ask.step.attempts
     if ask.step.is_reused:
-        own = list(Attempt.objects.filter(run=ask.step.evidence_id).order_by("number"))
+        own = list(Attempt.objects.filter(run=ask.step.evidence_id, node_rank=0).order_by("number"))
     return _attempt(own, ask.query.get("attempt", ""))
+
+
+def _members(ask: StepPanelRequest) -> panel_members.Members:
+    return panel_members.members(ask.step.evidence_id, _shown(ask))
 
 
 def _usage(ask: StepPanelRequest) -> Usage:
@@ -269,6 +276,7 @@ OF_STEP: dict[str, Callable[[StepPanelRequest], Any]] = {
     "batches": _batches,
     "stages": _stages,
     "logs": _logs,
+    "members": _members,
     "usage": _usage,
     "inputs": panel_files.inputs,
     "environment": panel_why.environment,

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from duto.spec import distribution
 from runs.models import Attempt, RankLog, rank_log_name
-from runs.queries.documents import ranks_of
+from runs.queries.documents import members_of, ranks_of
 from runs.queries.graphs import parsed
 from runs.web.panel_request import StepPanelRequest
 
@@ -26,6 +26,8 @@ class Rank:
     topic: str
     end: str = ""
     is_bad: bool = False
+    is_final: bool = False
+    node: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,22 +59,29 @@ def ranks(ask: StepPanelRequest, attempt: Attempt | None) -> Ranks | None:
     if attempt is None or step is None or step.distribution is None:
         return None
     spread = distribution.resolved(step.distribution, root.parameters)
-    count = spread.processes + spread.parameter_servers
+    workers = distribution.workers_of(spread, attempt.node_count)
+    count = workers + spread.parameter_servers
     if count < 2:
         return None
     asked = ask.query.get("ranks", "")
     first = int(asked) // MOST * MOST if asked.isdecimal() and len(asked) < 4 and int(asked) < count else 0
     if asked == TOGETHER:
         return Ranks(count, 0, True, [])
-    known = {each.rank: each for each in ranks_of(attempt)}
+    known = {each.rank: each for one in members_of(attempt) or [attempt] for each in ranks_of(one)}
+    holders = {
+        number: each
+        for each in members_of(attempt)
+        for number in distribution.ranks_on(spread, attempt.node_count, each.node_rank)
+    }
     numbers = range(first, min(first + MOST, count))
-    shown = [_rank(attempt, number, number >= spread.processes, known.get(number)) for number in numbers]
+    shown = [_rank(holders.get(number, attempt), number, number >= workers, known.get(number)) for number in numbers]
     return Ranks(count, first, False, shown)
 
 
 def _rank(attempt: Attempt, number: int, is_server: bool, log: RankLog | None) -> Rank:
     end, is_bad = _end(log) if log is not None else ("", False)
-    return Rank(number, is_server, f"log:{rank_log_name(attempt.pk, number)}", end, is_bad)
+    topic = f"log:{rank_log_name(attempt.pk, number)}"
+    return Rank(number, is_server, topic, end, is_bad, attempt.log_sealed_at is not None, attempt.node_rank)
 
 
 def _end(log: RankLog) -> tuple[str, bool]:

@@ -127,7 +127,7 @@ class Tree:
 
     def rows(self, nodes: Sequence[str]) -> list[StepRow]:
         """These steps with their attempts, in two queries."""
-        attempts = Attempt.objects.order_by("number").select_related("host")
+        attempts = Attempt.objects.filter(node_rank=0).order_by("number").select_related("host")
         rows = step_runs(self.root).filter(step__node_id__in=nodes).select_related("step").defer(*STEP_HEAVY)
         found = {run.step.node_id: StepRow(run) for run in rows.prefetch_related(Prefetch("attempts", attempts))}
         return [found[node] for node in nodes if node in found]

@@ -41,9 +41,13 @@ def waits_of(run: Run, attempts: Sequence[Attempt]) -> Waits:
     return Waits(run, True, reasons_of(run, attempts), last.queued_at if last else run.created_at)
 
 
+def _tries(run: Run) -> list[Attempt]:
+    return list(run.attempts.filter(node_rank=0).select_related("compute_target").order_by("number"))
+
+
 @workspace_page()
 def fragment(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpResponse:
     run = get_run(context.workspace, run_id)
-    attempts = list(run.attempts.select_related("compute_target").order_by("number")) if hasattr(run, "step") else []
+    attempts = _tries(run) if hasattr(run, "step") else []
     waits = waits_of(run, attempts) if hasattr(run, "step") else Waits(run, False, [], None)
     return render(request, "runs/panel/waits.html", {"waits": waits, **responses.rights(request)})

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from duto.spec import distribution
+from duto.spec.values import Distribution
 from duto_agent.attempt import staging
 from duto_agent.attempt.bindings import Bound
 from duto_agent.attempt.causes import cause_of
@@ -60,7 +67,7 @@ def run(host: Host, code: str, spec: LaunchSpec, *arguments: str) -> tuple[Probe
     launch = launch_of(host, code, spec, *arguments)
     host.launcher.ensure(launch)
     probe = host.wait(launch.key)
-    return probe, logs_of(launch, staging.ranks_of(spec)), (launch.cwd.parent / "log.data").read_text()
+    return probe, logs_of(launch, len(staging.ranks_of(spec))), (launch.cwd.parent / "log.data").read_text()
 
 
 def logs_of(launch: Launch, count: int) -> dict[int, str]:
@@ -209,7 +216,7 @@ def test_what_the_notes_of_the_ranks_pretend_costs_nothing(steps: Steps) -> None
         code = f"import os, sys\nopen(os.path.join(os.path.dirname(os.getcwd()), 'tmp/ranks/ended.json'), 'w').write({text!r})"
         launch = steps.launch(code)
         (launch.cwd.parent / "tmp/ranks").mkdir(parents=True)
-        steps.launcher.ensure(replace(launch, ranks=1))
+        steps.launcher.ensure(replace(launch, ranks=(0,)))
         verdict = verdict_of(steps.wait(launch.key))
         assert verdict["exit_code"] == 0
         assert cause_of({**verdict, "exit_code": 3}, spec_of("pytorch", 2), Bound()).message is not None
@@ -235,3 +242,86 @@ os.write(1, b"-of-all b\\n")
 
 def test_ports_differ() -> None:
     assert len(set(ranks.free_ports(20))) == 20
+
+
+# --- on several nodes, each with a program of its own that starts its ranks ---
+
+
+def two_nodes(tmp_path: Path, spread: dict[str, Any], code: str, *arguments: str) -> tuple[list[int], list[str]]:
+    """How both programs ended, and what each rank said, on one machine that plays two."""
+    found = Distribution(**spread)
+    numbers = [distribution.ranks_on(found, 2, node) for node in range(2)]
+    ports = ranks.free_ports(sum(map(len, numbers)) + 3)
+    *addresses, first, second = (f"127.0.0.1:{port}" for port in ports)
+    shared = {"numbers": numbers, "workers": distribution.workers_of(found, 2), "addresses": addresses}
+    started, pipes = [], {}
+    for node, mine in enumerate(numbers):
+        folder, work = tmp_path / str(node) / "ranks", tmp_path / str(node) / "work"
+        folder.mkdir(parents=True)
+        work.mkdir()
+        (work / "script.py").write_text(code)
+        plan = {"argv": [sys.executable, "script.py", *arguments], "own": 2, "grace_seconds": 1, "cwd": str(work)}
+        plan |= {**spread, "node": node, **shared, "starters": [first, second], "secret": "s" * 64}
+        (folder / ranks.PLAN).write_text(json.dumps(plan))
+        for number in mine:
+            os.mkfifo(folder / str(number))
+            pipes[number] = os.open(folder / str(number), os.O_RDWR | os.O_NONBLOCK)
+        started.append(subprocess.Popen([sys.executable, "-I", "-S", ranks.__file__, str(folder)], cwd=work))
+    codes = [process.wait(60) for process in started]
+    said = [os.read(pipe, 1 << 16).decode() for _, pipe in sorted(pipes.items())]
+    for pipe in pipes.values():
+        os.close(pipe)
+    return codes, said
+
+
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="no Open MPI here")
+def test_mpi_starts_ranks_on_another_node_and_one_that_fails_ends_those_of_both(tmp_path: Path) -> None:
+    spread = {"type": "mpi", "processes": 2, "parameter_servers": 0}
+    codes, said = two_nodes(tmp_path / "well", spread, BY_MPI)
+    assert codes == [0, 0]
+    assert [each.split("\n")[0] for each in said] == [f"rank {r} of 4 sum 10 {r} {r % 2} 4" for r in range(4)]
+    codes, said = two_nodes(tmp_path / "badly", spread, BY_MPI, "3")
+    assert 0 not in codes and "ValueError: no more" in said[3]
+    ended = json.loads((tmp_path / "badly" / "1" / "ranks" / ranks.ENDED).read_text())
+    assert ended["failed"] == 3
+
+
+def test_servers_of_the_first_node_are_there_until_the_workers_of_all_are_done(tmp_path: Path) -> None:
+    code = """
+import json, os, time
+task = json.loads(os.environ["TF_CONFIG"])
+print(task["task"]["type"], task["task"]["index"], len(task["cluster"]["worker"]), os.environ["NODE_RANK"], flush=True)
+if task["task"]["type"] == "ps":
+    time.sleep(60)
+time.sleep(2 * int(os.environ["NODE_RANK"]))
+"""
+    began = time.monotonic()
+    codes, said = two_nodes(tmp_path, {"type": "tensorflow", "processes": 3, "parameter_servers": 1}, code)
+    assert codes == [0, 0] and 2 < time.monotonic() - began < 30
+    assert [each.strip() for each in said] == ["worker 0 3 0", "worker 1 3 1", "worker 2 3 1", "ps 0 3 0"]
+
+
+def test_nobody_without_the_secret_has_anything_started(tmp_path: Path) -> None:
+    for told in (b"", b"x" * 64 + b'"id"\n', b"s" * 64 + b"no json\n"):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.sendall(told)
+            theirs.shutdown(socket.SHUT_WR)
+            assert ranks.heard(ours, b"s" * 64) is None
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"s" * 64 + b'"orted -x"\n')
+        assert ranks.heard(ours, b"s" * 64) == "orted -x"
+
+
+@pytest.mark.parametrize(
+    ("spread", "nodes", "expected"),
+    [
+        (Distribution("mpi", 2), 3, [[0, 1], [2, 3], [4, 5]]),
+        (Distribution("pytorch", 4), 3, [[0], [1], [2, 3]]),
+        (Distribution("tensorflow", 2, 2), 2, [[0, 2, 3], [1]]),
+        (Distribution("pytorch", 3), 1, [[0, 1, 2]]),
+    ],
+)
+def test_ranks_are_shared_out_over_nodes(spread: Distribution, nodes: int, expected: list[list[int]]) -> None:
+    assert [distribution.ranks_on(spread, nodes, node) for node in range(nodes)] == expected

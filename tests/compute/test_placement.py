@@ -268,6 +268,7 @@ def queues(draw: st.DrawFn, ids: list[UUID]) -> list[PlacementRequest]:
             UUID(int=1000 + number), draw(st.sampled_from([CPU, GPU])), draw(st.integers(0, 2)), draw(users),
             not_before=draw(st.sampled_from([None, None, NOW + timedelta(seconds=9)])), ready=frozenset(ids[-1:]),
             inputs=frozenset(ids[:1]), needs=draw(st.sampled_from([NOTHING, NOTHING, CONDA, CONDA | {"r"}])),
+            nodes=draw(st.sampled_from([1, 1, 1, 2, 3])), since=draw(st.sampled_from([None, NOW])),
         )
         for number in range(draw(st.integers(0, 8)))
     ]  # fmt: skip
@@ -318,8 +319,8 @@ def worlds(
 def test_a_step_is_refused_if_and_only_if_there_is_a_reason(world: Any) -> None:
     needs, clusters, slots, hosts, held = world
     answer = place(needs, clusters, slots, hosts, held, NOW)
-    got = [each.need for each in answer.given]
-    assert len(got) == len(set(got))
+    got = Counter(each.need for each in answer.given)
+    assert all(got[need.id] in (0, need.nodes) for need in needs), "all its nodes, or none"
     able, needed = {each.id: each.abilities for each in hosts}, {need.id: need.needs for need in needs}
     assert all(needed[each.need] <= able[each.node.host] for each in answer.given)
     for need in needs:
@@ -369,8 +370,69 @@ def test_of_one_cluster_nobody_is_served_before_one_who_comes_first(world: Any) 
                 first.priority > second.priority
                 or (first.priority == second.priority and first.user == second.user and first.id < second.id)
             )
-            if comes_first and second.id in got:
+            if comes_first and second.id in got and first.nodes == 1:
                 assert first.id in got
+
+
+@given(st.lists(st.tuples(st.sampled_from([CPU, GPU]), st.integers(1, 4)), min_size=2, max_size=8), st.data())
+@settings(max_examples=150, deadline=None)
+def test_steps_of_several_nodes_never_block_each_other_and_none_waits_for_ever(
+    asked: list[tuple[UUID, int]], data: st.DataObject
+) -> None:
+    """Small steps of both clusters come all the time; what was there at first begins within some rounds all the same."""
+    hosts, clusters = [host_state(1, 4), host_state(2, 4)], [cluster(), cluster(key=GPU)]
+    waiting = [
+        PlacementRequest(UUID(int=1000 + i), key, nodes=nodes, since=NOW) for i, (key, nodes) in enumerate(asked)
+    ]
+    first = {need.id for need in waiting}
+    running: dict[UUID, list[NodeState]] = {}
+    moment, number = NOW, 5000
+    for _ in range(60):
+        for key in (CPU, GPU):
+            number += 1
+            waiting.append(PlacementRequest(UUID(int=number), key, since=moment))
+        slots = [slot for mine in running.values() for slot in mine]
+        for each in place(waiting, clusters, slots, hosts, at=moment).given:
+            number += 1
+            slot = NodeState(UUID(int=number), each.cluster, each.node.host, each.node.takes, is_busy=True)
+            running.setdefault(each.need, []).append(slot)
+        waiting = [need for need in waiting if need.id not in running]
+        if not first & {need.id for need in waiting}:
+            return
+        ended = data.draw(st.sets(st.sampled_from(sorted(running)), min_size=1)) if running else set()
+        for key in ended | {next(iter(running), UUID(int=0))}:
+            running.pop(key, None)
+        moment += timedelta(seconds=5)
+    raise AssertionError("a step still waits")
+
+
+def test_a_step_of_several_nodes_is_overtaken_for_a_while_and_then_has_them_kept() -> None:
+    gang = PlacementRequest(UUID(int=1), CPU, nodes=3, since=NOW)
+    small = steps(2)
+    there = [busy(7, on=1), busy(8, on=1)]
+    young = place([gang, *small], [cluster()], there, [host_state(1)], at=NOW)
+    assert [each.need for each in young.given] == [need.id for need in small] and codes(young, gang) == ["nodes"]
+    assert "needs 3 nodes of cpu at once, of which 2 are free" in text(young, gang)
+    later = place([gang, *small], [cluster()], there, [host_state(1)], at=NOW + timedelta(minutes=2))
+    assert not later.given and codes(later, small[0]) == ["nodes_kept"]
+    other = place(
+        [gang, *steps(4, GPU, 2000)],
+        [cluster(), cluster(key=GPU)],
+        there,
+        [host_state(1)],
+        at=NOW + timedelta(minutes=2),
+    )
+    assert not other.given, "neither does another cluster take the room that is kept on the host"
+    done = place([gang, *small], [cluster()], [there[0]], [host_state(1)], at=NOW + timedelta(minutes=2))
+    assert [each.need for each in done.given] == [gang.id] * 3
+
+
+def test_what_a_cluster_can_never_give_blocks_nobody_and_says_so() -> None:
+    for nodes, most, words in ((5, 4, "cpu has 4 at most"), (4, 6, "the hosts of cpu have room for 2")):
+        gang = PlacementRequest(UUID(int=1), CPU, nodes=nodes)
+        answer = place([gang, *steps(1)], [cluster(max_nodes=most)], [], [host_state(1, 4 if most == 4 else 2)], at=NOW)
+        assert codes(answer, gang)[0] == "too_large" and words in text(answer, gang)
+        assert len(answer.given) == 1
 
 
 @given(st.lists(st.sampled_from([ANA, BEA]), max_size=12), st.integers(1, 8))

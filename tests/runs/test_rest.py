@@ -39,6 +39,12 @@ def test_a_submitted_run_is_told_as_the_wire_says(scenario):
     assert sum(run["steps_count"].values()) == 2
 
 
+NODES = (
+    "Step 'a' asks for {} nodes, and says of no processes that are to run there: use MpiConfiguration, PyTorchConfiguration or "
+    "TensorflowConfiguration, or a ParallelRunStep."
+)
+
+
 def test_a_graph_is_refused_with_every_problem_named(scenario):
     graph = scenario.graph("a -> b")
     graph["steps"][0]["run_after"] = ["b"]
@@ -50,7 +56,7 @@ def test_a_graph_is_refused_with_every_problem_named(scenario):
     assert submit(scenario, lost).json()["error"]["code"] == "missing_script"
     assert submit(scenario, scenario.graph("a", snapshot="0" * 64)).json()["error"]["code"] == "missing_snapshot"
     spread = submit(scenario, scenario.graph("a", node_count=6)).json()["error"]
-    assert (spread["code"], spread["message"]) == ("bad_node_count", "Step 'a' asks for 6 nodes; a step runs on one.")
+    assert (spread["code"], spread["message"]) == ("bad_node_count", NODES.format(6))
     assert submit(scenario, {"steps": 3}).status_code == 422
     assert not Run.objects.exists()
 
@@ -72,7 +78,7 @@ def test_parameters_are_checked_by_name_and_type(scenario):
     nodes = scenario.graph("a", parameters=[{"name": "n", "type": "int", "default": 1}], node_count={"parameter": "n"})
     assert submit(scenario, nodes, parameters={"n": 1}).status_code == 201
     error = submit(scenario, nodes, parameters={"n": 2}).json()["error"]
-    assert (error["code"], error["message"]) == ("bad_node_count", "Step 'a' asks for 2 nodes; a step runs on one.")
+    assert (error["code"], error["message"]) == ("bad_node_count", NODES.format(2))
     unknown = scenario.graph("a", node_count={"parameter": "n"})
     assert submit(scenario, unknown).json()["error"]["code"] == "undeclared_parameter"
 

@@ -328,9 +328,9 @@ def test_a_step_may_name_no_target_where_the_workspace_has_a_default_one(
 @pytest.mark.parametrize(
     "settings,expected",
     [
-        ({"node_count": 6}, "6 nodes"),
-        ({"framework": "PySpark"}, "the framework PySpark"),
-        ({"communicator": "Horovod"}, "the communicator Horovod"),
+        ({"node_count": 6}, "6 nodes, and says of no processes"),
+        ({"framework": "PySpark"}, "the framework PySpark, which is not part of Duto"),
+        ({"communicator": "Horovod"}, "the communicator Horovod, which is not part of Duto"),
     ],
 )
 def test_what_no_step_does_is_refused(
@@ -340,9 +340,7 @@ def test_what_no_step_does_is_refused(
     config.target = "cpu"
     for name, value in settings.items():
         setattr(config, name, value)
-    with pytest.raises(
-        UserErrorException, match=f"asks for {expected}, which is not part of Duto yet: a step runs on one"
-    ):
+    with pytest.raises(UserErrorException, match=f"asks for {expected}"):
         Experiment(ws, "e").submit(ScriptRunConfig(".", script, run_config=config))
 
 

@@ -157,15 +157,23 @@ def test_a_step_of_mpi(tmp_path: Path) -> None:
         MpiStep("spread")
     with pytest.raises(UserErrorException, match="leave out pip_packages"):
         MpiStep("spread", script_name="a.py", runconfig=config, pip_packages=["attrs"])
-    builder = GraphBuilder(None, MpiStep("spread", "src", "a.py", node_count=2, process_count_per_node=1))
-    builder.build()
-    assert "asks for 2 nodes" in builder.problems[0].message
+    two = built(MpiStep("spread", "src", "a.py", node_count=2, process_count_per_node=3))
+    assert (two.node_count, two.distribution) == (2, Distribution("mpi", 3))
+    torch = ScriptRunConfig("src", "a.py", distributed_job_config=PyTorchConfiguration("Gloo", node_count=3)).run_config
+    assert built(PythonScriptStep("a.py", runconfig=torch)).distribution == Distribution("pytorch", 3), "one on each"
+    for step, words in (
+        (
+            MpiStep("spread", "src", "a.py", node_count=13, process_count_per_node=5),
+            "asks for 65 processes on 13 nodes",
+        ),
+        (MpiStep("spread", "src", "a.py", node_count=PipelineParameter("n", 0)), "asks for 0 nodes"),
+    ):
+        builder = GraphBuilder(None, step)
+        builder.build()
+        assert words in builder.problems[0].message
     asked = MpiStep("spread", "src", "a.py", node_count=PipelineParameter("n", 1), process_count_per_node=PipelineParameter("m", 2))  # fmt: skip
     found = built(asked)
     assert (found.node_count, found.distribution) == ({"parameter": "n"}, Distribution("mpi", {"parameter": "m"}))
-    builder = GraphBuilder(None, MpiStep("spread", "src", "a.py", node_count=PipelineParameter("n", 3)))
-    builder.build()
-    assert "asks for 3 nodes" in builder.problems[0].message
     tuned = PythonScriptStep(
         "a.py", source_directory="src", runconfig_pipeline_params={"NodeCount": PipelineParameter("n", 1)}
     )

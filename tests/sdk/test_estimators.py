@@ -172,13 +172,20 @@ def test_an_image_and_its_registry() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"node_count": 2}, {"node_count": 2, "distributed_backend": "mpi"},
-              {"distributed_training": MpiConfiguration(node_count=2)}]
-)  # fmt: skip
-def test_several_nodes_are_refused(given: dict[str, Any]) -> None:
+    ("given", "words"),
+    [
+        ({"node_count": 2}, ["asks for 2 nodes, and says of no processes"]),
+        ({"node_count": 2, "distributed_backend": "mpi"}, []),
+        ({"node_count": 2, "worker_count": 2}, []),
+        ({"node_count": 3, "worker_count": 2}, ["asks for 3 nodes, and has 2 processes to share out"]),
+        ({"distributed_training": MpiConfiguration(node_count=2)}, []),
+    ],
+)
+def test_several_nodes_need_processes(given: dict[str, Any], words: list[str]) -> None:
     builder = GraphBuilder(None, duto.EstimatorStep("x", duto.TensorFlow("src", entry_script="a.py", **given), []))
     builder.build()
-    assert ["Step 'x' asks for 2 nodes, which" in problem.message for problem in builder.problems] == [True]
+    found = [problem.message for problem in builder.problems]
+    assert len(found) == len(words) and all(text in each for text, each in zip(words, found, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,24 @@ from duto_agent.host.housekeeping import Housekeeper
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.loops import succeeds
 from duto_agent.studio.exchange import final_report
-from duto_protocol.messages import Answer, BuildReport, BuildSpec, Cancel, Drop, Held, LaunchSpec, Refusal, Work
+from duto_protocol.messages import (
+    Answer,
+    BuildReport,
+    BuildSpec,
+    Cancel,
+    Drop,
+    Finished,
+    Held,
+    LaunchSpec,
+    Refusal,
+    Work,
+)
 from duto_protocol.reading import NotUnderstood, builtins_of, of_document, read
 
 log = logging.getLogger("duto.agent")
 AT_ONCE, FAULT_MOST = 64, 1900
+# How soon an end is told again that waits for those of other members.
+OPEN_S = 0.5
 
 
 class Supervisor:
@@ -186,6 +199,11 @@ class Supervisor:
                 attempt.abandon()
             self._forget(key)
             return
+        if item.code == "members_open":  # the others have not ended: what it leaves is kept, and told of again
+            timer = threading.Timer(OPEN_S, succeeds, (f"the end of {key.folder}", partial(self._tell_again, key)))
+            timer.daemon = True
+            timer.start()
+            return
         log.warning("the studio refused a report of %s: %s", key.folder, item.code)
         with self._lock:
             ended = key in self._reported or is_own(self.context.launcher.directory(key) / FINISHED)
@@ -196,6 +214,13 @@ class Supervisor:
         elif ended:
             message = said("end_not_taken", error=item.message or item.code)
             self.context.send_report(final_report(key.attempt, key.epoch, message), urgent=True)
+
+    def _tell_again(self, key: AttemptKey) -> None:
+        kept = read_json(self.context.launcher.directory(key) / FINISHED, own=True)
+        with self._lock:
+            is_held = key in self._reported
+        if is_held and isinstance(kept, dict):
+            self.context.send_report(of_document(kept, Finished).message, urgent=True)
 
     def _drop(self, item: Drop) -> None:
         """The studio has everything, or wants nothing."""

@@ -113,6 +113,8 @@ class MoreFacts(Message, frozen=True):
     # The version of its R; empty where it has none.
     r: Text | Absent = UNSET
     # The versions of its Javas: 8, 17.
+    # What else it can do, in words of `runs.services.scheduling.abilities`.
+    abilities: Annotated[list[Annotated[str, Meta(max_length=32)]], Meta(max_length=32)] | Absent = UNSET
     java: Annotated[list[Annotated[int, Meta(ge=1, le=999)]], Meta(max_length=32)] | Absent = UNSET
 
 
@@ -534,6 +536,14 @@ class DistributionSpec(Message, frozen=True):
         return self.processes + self.parameter_servers
 
 
+class MemberSpec(Message, frozen=True):
+    """Which of the nodes of its step an attempt is on. `together`: all begin at once, when each knows where the others are."""
+
+    rank: Annotated[int, Meta(ge=0, le=9_999)] = 0
+    count: Annotated[int, Meta(ge=1, le=9_999)] = 1
+    together: bool = False
+
+
 class LaunchSpec(Message, frozen=True):
     """All that an agent needs to run one attempt, and nothing else."""
 
@@ -566,8 +576,27 @@ class LaunchSpec(Message, frozen=True):
     ledgers: list[InputFile] = []
     kept: list[InputFile] = []
     spark_master: str = ""
+    # Where the step runs on several nodes.
+    member: MemberSpec | None = None
     # Texts that the log may not show from its first byte on.
     masks: list[str] = []
+
+
+# --- members ---
+
+
+class Meeting(Message, frozen=True):
+    """Where a member is met by the others: an address of its host, and ports that are free there."""
+
+    address: Annotated[str, Meta(max_length=255)] = ""
+    ports: Annotated[list[Annotated[int, Meta(ge=1, le=65_535)]], Meta(max_length=RANKS_MOST + 4)] = []
+
+
+class Meetings(Message, frozen=True):
+    """All members in their order, once each is ready to begin; none before. The secret is known to them alone."""
+
+    members: list[Meeting] = []
+    secret: str = ""
 
 
 # --- builds ---

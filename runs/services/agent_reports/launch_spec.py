@@ -27,6 +27,7 @@ from duto_protocol.messages import (
     InputSpec,
     LaunchSpec,
     Limits,
+    MemberSpec,
     OutputSpec,
     SnapshotFile,
     SnapshotSpec,
@@ -82,6 +83,7 @@ class SpecOf(StepParts):
             network=target.network if target else ComputeTarget.Network.OPEN,
             container=self._container(target),
             distribution=self.distribution(),
+            member=self._member(),
             ledgers=ledgers_of_before,
             kept=kept,
             spark_master=target.spark_master if target else "",
@@ -207,6 +209,10 @@ class SpecOf(StepParts):
             path_on_compute=output.path_on_compute,
             put=f"{self.files}/output/{name}/",
         )
+
+    def _member(self) -> MemberSpec | None:
+        mine = self.attempt
+        return MemberSpec(mine.node_rank, mine.node_count, mine.is_gang) if mine.node_count > 1 else None
 
     def _limits(self) -> Limits:
         node = self.attempt.node

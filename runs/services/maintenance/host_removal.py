@@ -13,7 +13,7 @@ from core.clock import format_utc, now
 from core.prepared import Probe
 from environments.services import builds as environment_builds
 from environments.services import images as environment_images
-from runs.models import Attempt
+from runs.models import Attempt, Run
 from runs.queries.graphs import parse_graph
 from runs.services.orchestration import failures
 from runs.services.orchestration.attempt_end import end_attempt, fresh_of
@@ -63,15 +63,25 @@ def _lose(host: Host, key: UUID, root_id: UUID | None) -> None:
 
 def _give_back(key: UUID, root_id: UUID | None) -> int:
     """Nobody has it: the same attempt waits for another place. Its root's lock keeps it from being fetched meanwhile."""
-    with run_transaction(root_id):
+    parse_graph(root_id)
+    with run_transaction(root_id) as root:
         attempt = (
-            Attempt.objects.select_related("run")
+            Attempt.objects.select_related("run", "host")
             .filter(pk=key, status=Attempt.Status.QUEUED, node__isnull=False)
             .first()
         )
         if attempt is None:
             return 0
+        if attempt.is_gang:  # the others were given their nodes with it
+            _lose_member(attempt, root)
+            return 1
         nodes.free_node(attempt)
         Attempt.objects.filter(pk=key).update(node=None, host=None, node_name="", launcher="")
         place_after(attempt.run, attempt.compute_target_id)
         return 1
+
+
+def _lose_member(attempt: Attempt, root: Run) -> None:
+    host, fresh = attempt.host, fresh_of(attempt, root)
+    facts = {"attempt": fresh.number, "host": host.name if host else "?"}
+    end_attempt(fresh, Attempt.Status.LOST, cause="host_lost", **failures.sentence("never_taken", **facts))

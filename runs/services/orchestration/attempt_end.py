@@ -8,14 +8,14 @@ from typing import Any
 
 from core import sentences, words
 from core.clock import now
-from core.errors import StudioError
+from core.errors import Conflict, StudioError
 from core.prepared import Prepared
 from duto_protocol.messages import Finished, RankEnd
 from duto_protocol.reading import builtins_of
 from runs import causes, stored_messages
 from runs.models import Attempt, RankLog, Run
 from runs.queries.graphs import parse_graph, parsed
-from runs.services.orchestration import cluster_removal, failures, open_children
+from runs.services.orchestration import cluster_removal, failures, members, open_children
 from runs.services.orchestration.progress import carry_forward
 from runs.services.orchestration.run_transaction import place_after, run_transaction
 from runs.services.results import artifacts, kept_outputs, ledgers, logs, outputs, usage
@@ -32,6 +32,8 @@ def finish(attempt: Attempt, report: Finished) -> None:
         kept_outputs.keep(attempt, report)
         lose(attempt, **_message_of(report, "no_verdict"))
         return
+    if attempt.node_count > 1 and _succeeded(report) and _awaits_others(attempt):
+        raise Conflict("Other members of the attempt have not ended.", code="members_open")
     digests, refusal = _take_outputs(attempt, report)
     if not digests:
         kept_outputs.keep(attempt, report)
@@ -42,7 +44,7 @@ def finish(attempt: Attempt, report: Finished) -> None:
             return
         fresh.run.step.output_digests = digests
         heard = [sentences.of_parts(each, report.parts_of(each)) for each in report.warnings or ()]
-        fresh.warnings = sentences.once([*fresh.warnings, *why_not_kept, *heard])
+        fresh.warnings = sentences.once([*fresh.warnings, *why_not_kept, *heard, *members.unkept(fresh, report)])
         _note_ranks(fresh, report.ranks or [])
         status, facts = cluster_removal.judged(fresh, *_verdict(report, refusal))
         status, facts = _as_declared(fresh, status, facts)
@@ -80,6 +82,8 @@ def _take_outputs(attempt: Attempt, report: Finished) -> tuple[dict[str, Any], d
     step = parsed(attempt.run.graph_id).steps[attempt.run.step.node_id]
     if not _succeeded(report) or not step.outputs or attempt.declared:
         return {}, {}
+    if attempt.node_count > 1 and (attempt.node_rank or (members.has_failed(attempt) and attempt.is_gang)):
+        return {}, {}
     missing = outputs.missing_outputs(report, step)
     if missing:
         return {}, missing
@@ -91,6 +95,12 @@ def _take_outputs(attempt: Attempt, report: Finished) -> tuple[dict[str, Any], d
         own = {"cause": error.code} if error.code in causes.CAUSES else {}
         return {}, {"message": error.message, "said": stored_messages.kept_of(error), **own}
     return {row.name: {"datastore": row.datastore, "path": row.path, "digest": row.digest} for row in rows}, {}
+
+
+def _awaits_others(attempt: Attempt) -> bool:
+    """Whether what a member leaves may only be taken when the others have ended, too: only all of them together have done
+    the step. Its agent keeps it, and tells of it again."""
+    return attempt.is_gang and attempt.node_rank == 0 and members.are_open(attempt)
 
 
 def _verdict(report: Finished, refusal: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -130,10 +140,14 @@ def end_attempt(attempt: Attempt, status: str, **facts: Any) -> None:
         logs.seal(attempt)
         usage.seal(attempt)
         ledgers.seal(attempt)
-    revoke_run_tokens(attempt.run_id)
     nodes.free_node(attempt)
     place_after(attempt.run, attempt.compute_target_id)
     run = attempt.run
+    if attempt.node_count > 1:
+        if (decisive := members.decide(attempt)) is None:
+            return
+        attempt, status, decisive.run = decisive, decisive.status, run
+    revoke_run_tokens(attempt.run_id)
     begun = {"started_at": attempt.started_at} if run.started_at is None else {}
     if status == Attempt.Status.COMPLETED:
         _complete(run, attempt, begun)
@@ -181,10 +195,12 @@ def _retry(attempt: Attempt, retry: causes.Retry) -> None:
     """A new attempt with a directory of its own; what the earlier one said and left stays."""
     run, moment = attempt.run, now()
     open_children.abandon(run, attempt.number, attempt.cause)
-    run.move(Run.Status.QUEUED, queued_at=moment)
+    if run.status != Run.Status.QUEUED:  # as it is where no agent had taken it
+        run.move(Run.Status.QUEUED, queued_at=moment)
     Attempt.objects.create(
         run=run, workspace_id=run.workspace_id, number=retry.number, compute_target_id=attempt.compute_target_id, queued_at=moment,
         priority=attempt.priority, user_id=attempt.user_id, needs=attempt.needs, warnings=run.warnings,
+        node_count=attempt.node_count, min_nodes=attempt.min_nodes,
         not_before=moment + timedelta(seconds=retry.delay) if retry.delay else None,
     )  # fmt: skip
 

@@ -86,7 +86,7 @@ def _remove(context: WorkspaceContext, target: ComputeTarget, node_id: UUID, att
 def _waits_again(attempt: Attempt) -> bool:
     """No agent has it: it goes back to the queue. Whether it was so, told by the row itself."""
     back = Attempt.objects.filter(pk=attempt.pk, status=Attempt.Status.QUEUED)
-    return bool(back.update(node=None, host=None, node_name="", launcher=""))
+    return not attempt.is_gang and bool(back.update(node=None, host=None, node_name="", launcher=""))
 
 
 def _open_on(node_id: UUID) -> Attempt | None:
@@ -109,7 +109,7 @@ def clear(target_id: UUID, by: str = BY, most: int = AT_ONCE) -> int:
     rows = rows.exclude(run__status=Run.Status.CANCEL_REQUESTED).order_by("run__root_id")
     by_root: dict[UUID, list[str]] = defaultdict(list)
     for root, node in rows.values_list("run__root_id", "run__step__node_id"):
-        if root is not None:
+        if root is not None and node not in by_root[root]:
             by_root[root].append(node)
     left, done = slices.SLICE, 0
     for root, graph_nodes in list(by_root.items())[:most]:

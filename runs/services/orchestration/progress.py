@@ -21,11 +21,10 @@ from environments.services import versions as environment_versions
 from runs import plan, stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import parse_graph
-from runs.services.orchestration import adoption, failures, fingerprints, reuse, sweeps
+from runs.services.orchestration import adoption, failures, fingerprints, members, reuse, sweeps
 from runs.services.orchestration.run_state import RunState
 from runs.services.orchestration.run_transaction import place_after, placing_together, run_transaction
 from runs.services.orchestration.stopping import stop_steps
-from runs.services.scheduling import abilities
 
 log = logging.getLogger(__name__)
 # Where runs are kept that are carried forward later.
@@ -198,7 +197,7 @@ class Places:
                 run=run,
                 number=1,
                 compute_target_id=run.step.compute_target_id,
-                needs=abilities.of_step(steps[run.step.node_id]),
+                **members.asked_for(steps[run.step.node_id], root.parameters),
                 warnings=run.warnings,
                 **order,
             )

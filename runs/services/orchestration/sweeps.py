@@ -26,7 +26,7 @@ from runs import stored_messages
 from runs.models import Attempt, Run, StepRun, Sweep, Trial
 from runs.plan import GOOD
 from runs.queries.trials import states_of
-from runs.services.orchestration import failures
+from runs.services.orchestration import failures, members
 from runs.services.orchestration.run_state import RunState
 from runs.services.orchestration.run_transaction import place_after
 from runs.services.orchestration.stopping import stop_steps
@@ -219,6 +219,7 @@ def start_trials(
             Attempt(
                 run=run, number=1, compute_target_id=above.step.compute_target_id, warnings=run.warnings,
                 workspace_id=root.workspace_id, priority=root.priority, user_id=root.submitted_by_id, queued_at=moment,
+                **members.asked_for(base, root.parameters),
             )
         )  # fmt: skip
     Run.objects.bulk_create(runs)

@@ -126,10 +126,4 @@ def _predict_alone(asked: StepToPlace, priority: int, user: UUID | None, found: 
 
 def _most_at_once(cluster: Cluster, free: FreeCapacity) -> int:
     """How many steps run at once on a cluster; all its nodes where no host is known."""
-    nodes = sum(_nodes_on(node.takes, host.has) for host, node in free.usable(cluster))
-    return min(cluster.max_nodes, nodes) if nodes else cluster.max_nodes
-
-
-def _nodes_on(takes: Size, has: Size) -> int:
-    parts = ((takes.cores, has.cores), (takes.memory, has.memory), (takes.gpus, has.gpus))
-    return int(min((whole / part for part, whole in parts if part), default=0) + 1e-9)
+    return free.most_nodes(cluster) or cluster.max_nodes

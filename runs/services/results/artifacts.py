@@ -160,7 +160,7 @@ def put(run: Run, path: str, source: BinaryIO, *, overwrite: bool = False) -> Ar
         raise Invalid(f"The name of an artifact has 1 to {PATH_MAX} characters.")
     if clean.startswith(RESERVED):
         raise Invalid("Names below 'user_logs/' belong to the studio. Choose another folder.", code="reserved_path")
-    attempt = Attempt.objects.filter(run=run).order_by("-number").first()
+    attempt = Attempt.objects.filter(run=run).order_by("-number", "node_rank").first()
     row = Artifact(run=run, attempt=attempt, path=clean, content_type=type_of(clean)[:120])
     store = artifact_store(run.workspace_id)
     # The bytes come first, beside the place: how long they take is up to their sender, and no transaction waits for it.

@@ -28,6 +28,8 @@ KNOWN_MOST = 10_000
 # So many steps of one reason are named.
 NAMED = 10
 JAVA = "java"
+# An agent that shares a step with those of other nodes, and one whose steps reach those of other hosts.
+MEMBERS, RENDEZVOUS = "members", "rendezvous"
 # Which launcher a host must have to be able to do it by itself.
 LAUNCHERS = {"conda": Host.Launcher.DOCKER, "r": Host.Launcher.PROCESS, JAVA: Host.Launcher.PROCESS}
 # Of versions of environments: what a host has to be able to do for them, and for a step of Spark in them.
@@ -125,7 +127,9 @@ def needed_by(queue: Sequence[Attempt]) -> dict[UUID, Abilities]:
 
 def _both(known: tuple[Abilities, Abilities] | None, needs: str) -> Abilities:
     of_all, of_spark = known or (NOTHING, _java({}))
-    return of_all | of_spark if needs == JAVA else of_all
+    if needs == JAVA:
+        return of_all | of_spark
+    return of_all | {needs} if needs else of_all
 
 
 def _needs(definition: Mapping[str, Any]) -> Abilities:
@@ -147,6 +151,8 @@ def of_host(host: Host) -> Abilities:
     nothing: that is taken to be there."""
     facts = _mapping(host.facts)
     found = {name for name in ("conda", "r") if facts.get(name) and host.launcher == LAUNCHERS[name]}
+    told = facts.get("abilities")
+    found |= {MEMBERS, RENDEZVOUS} & set(told if isinstance(told, list) else ())
     if host.launcher == Host.Launcher.DOCKER:
         return frozenset(found | {f"{JAVA}:{line}:image" for line in (*LINES, ANY)})
     javas = facts.get(JAVA)

@@ -22,6 +22,19 @@ from runs.queries.clusters import waiting
 from runs.services.scheduling import abilities, affinity, cluster_state, nodes, wakeups
 from runs.services.scheduling.cluster_state import ClusterState
 
+# What the members of a try have in common.
+SHARED = (
+    "run_id",
+    "workspace_id",
+    "number",
+    "compute_target_id",
+    "priority",
+    "user_id",
+    "needs",
+    "queued_at",
+    "node_count",
+)
+HEAD = ("id", *SHARED, "node_rank", "min_nodes", "not_before", "warnings")
 GIVEN = ["node", "host", "node_name", "launcher", "warnings"]
 
 
@@ -61,14 +74,13 @@ def heads(found: ClusterState, moment: datetime) -> list[Attempt]:
 def _heads(queue: QuerySet[Attempt], moment: datetime, most: int) -> QuerySet[Attempt]:
     turn = Window(
         RowNumber(),
-        partition_by=[F("compute_target"), F("user")],
+        # What needs several nodes at once may be passed over, and keeps nobody's place.
+        partition_by=[F("compute_target"), F("user"), F("min_nodes")],
         order_by=[F("priority").desc(), F("id").asc()],
     )
     ready = queue.filter(Q(not_before__isnull=True) | Q(not_before__lte=moment))
     rows = ready.annotate(turn=turn, environment=F("run__step__environment_version_id")).filter(turn__lte=most)
-    return rows.only("id", "compute_target", "priority", "user", "run", "not_before", "needs", "warnings").order_by(
-        "id"
-    )
+    return rows.only(*HEAD).order_by("id")
 
 
 _HEADS_OF_ONE: Prepared[Attempt] = Prepared(
@@ -87,6 +99,8 @@ def needs_of(queue: Sequence[Attempt], found: ClusterState) -> list[PlacementReq
             attempt.user_id,
             not_before=attempt.not_before,
             needs=needed.get(attempt.pk, NOTHING),
+            nodes=attempt.min_nodes,
+            since=attempt.queued_at,
         )
         for attempt in queue
     ]
@@ -108,15 +122,20 @@ def _give(given: Sequence[Assignment], queue: dict[UUID, Attempt], found: Cluste
     if not given:
         return 0
     nodes.remove([found.nodes[each.leaves] for each in given if each.leaves])
-    given_nodes = {each.need: _node(each, found) for each in given}
-    Node.objects.bulk_create([given_nodes[each.need] for each in given if each.slot is None])
+    given_nodes = [(each, _node(each, found)) for each in given]
+    Node.objects.bulk_create([node for each, node in given_nodes if each.slot is None])
     moved = any(each.slot and list(each.gpus) != found.nodes[each.slot].gpus for each in given)
-    for each in given:
-        given_nodes[each.need].gpus = list(each.gpus)
-    Node.move_all(list(given_nodes.values()), Node.Status.RUNNING, fields=["gpus"] if moved else (), idle_since=None)
-    for each in given:
-        _assign(queue[each.need], given_nodes[each.need], found.hosts[each.node.host])
-    taken = _write([queue[each.need] for each in given])
+    members: dict[UUID, list[Attempt]] = {}
+    for each, node in given_nodes:
+        node.gpus = list(each.gpus)
+        mine = members.setdefault(each.need, [])
+        mine.append(queue[each.need] if not mine else _member(queue[each.need], len(mine)))
+        _assign(mine[-1], node, found.hosts[each.node.host])
+    Node.move_all(
+        [node for _, node in given_nodes], Node.Status.RUNNING, fields=["gpus"] if moved else (), idle_since=None
+    )
+    taken = _write([queue[need] for need in members])
+    _add_members(members)
     nodes.tell(found.targets[each.cluster] for each in given)
     for workspace, host_id in {(found.targets[each.cluster].workspace.name, each.node.host) for each in given}:
         outbox.hint(f"uses:{workspace}:{host_id}")
@@ -125,6 +144,26 @@ def _give(given: Sequence[Assignment], queue: dict[UUID, Attempt], found: Cluste
     for host in {found.hosts[each.node.host] for each in given}:
         wakeups.wake_host(host.name, by_queue=host.is_local)
     return taken
+
+
+def _member(head: Attempt, rank: int) -> Attempt:
+    return Attempt(**{name: getattr(head, name) for name in SHARED}, node_rank=rank, min_nodes=head.min_nodes)
+
+
+def _add_members(placed: dict[UUID, list[Attempt]]) -> None:
+    """The rows of the members beside the first: of those that begin together with their nodes, of the others as steps that wait
+    for theirs. Where the first was canceled meanwhile there are none, and their nodes are idle again."""
+    several = {key: mine for key, mine in placed.items() if mine[0].node_count > 1 and not mine[0].node_rank}
+    if not several:
+        return
+    there = set(Attempt.objects.filter(pk__in=several, node__isnull=False).values_list("pk", flat=True))
+    left = [one.node for key, mine in several.items() if key not in there for one in mine[1:] if one.node is not None]
+    Node.move_all(left, Node.Status.IDLE, idle_since=now())
+    rows = [one for key in there for one in several[key][1:]]
+    for head in (several[key][0] for key in there):
+        if not head.is_gang:
+            rows += [_member(head, rank) for rank in range(1, head.node_count)]
+    Attempt.objects.bulk_create(rows)
 
 
 def _node(place_: Assignment, found: ClusterState) -> Node:

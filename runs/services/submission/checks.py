@@ -184,11 +184,12 @@ def _lookups(
         else:
             code = "step_compute_unnamed" if names else "step_compute_unnamed_none"
         found.append(("unknown_compute", sentences.here(said(code, **facts))))
-    if text := distribution.nodes_fault(distribution.valued(step.node_count, parameters)):
-        found.append(("bad_node_count", f"Step '{step.name}' {text}"))
+    spread = None
     if step.distribution is not None:  # what parameters make of it; the graph was looked at before
         spread = distribution.resolved(step.distribution, parameters)
         found += [("bad_distribution", f"Step '{step.name}': {text}") for text in distribution.faults(spread)]
+    if text := distribution.nodes_fault(distribution.valued(step.node_count, parameters), spread):
+        found.append(("bad_node_count", f"Step '{step.name}' {text}"))
     found += [(code, f"Step '{step.name}': {text}") for code, text in _wrong_values(step, parameters)]
     if step.snapshot not in files:
         found.append(("missing_snapshot", sentences.here(said("step_snapshot_missing", step=step.name))))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from duto.spec import distribution
 from duto.spec.kinds import KINDS
 from duto.spec.sentences import Said, said
 from duto.spec.units import duration_text, size_text
@@ -43,7 +44,8 @@ def cause_of(verdict: Mapping[str, Any], spec: LaunchSpec, bound: Bound) -> Caus
     found, rank = _cause_of(verdict, spec, bound), verdict.get("failed_rank")
     if found.message is None or not isinstance(rank, int) or spec.distribution is None or found.code in NOT_OF_A_RANK:
         return found
-    count = spec.distribution.ranks
+    count = spec.member.count if spec.member else 1
+    count = distribution.workers_of(spec.distribution, count) + spec.distribution.parameter_servers
     return replace(
         found, message=said("of_rank", rank=rank, last=count - 1, why=found.message) if count > 1 else found.message
     )

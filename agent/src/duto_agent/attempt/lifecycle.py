@@ -20,6 +20,7 @@ from duto_agent.attempt.bindings import Bound, Unbound
 from duto_agent.attempt.causes import Cause
 from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
 from duto_agent.attempt.collect import Collected, Collector, send, shown
+from duto_agent.attempt.rendezvous import Place
 from duto_agent.attempt.shipments import SpoolShipment, ledger_shipment, log_shipment, rank_shipments
 from duto_agent.context import AgentContext
 from duto_agent.disk_space import START_ROOM, DiskFull, free_at, full, is_full
@@ -37,7 +38,7 @@ from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, St
 from duto_agent.studio.exchange import final_report
 from duto_agent.studio.shipments import Stale
 from duto_agent.studio.transfers import DataMissing
-from duto_protocol.messages import AttemptReport, EnvironmentSpec, Finished, LaunchSpec, RSpec
+from duto_protocol.messages import AttemptReport, EnvironmentSpec, Finished, LaunchSpec, Meetings, RSpec
 from duto_protocol.reading import builtins_of, of_document
 from duto_protocol.values import Moment
 
@@ -51,6 +52,8 @@ QUICK_S, QUIET_S = 0.02, 0.1
 LIVELY_FOR_S = 1.0
 SHIP_GAP_S, SHIP_GAP_MAX_S = 0.005, 0.05
 START_S = 5.0
+# How often a member that is ready asks for the others, and ports beside one for each of its processes.
+MEET_S, SPARE_PORTS = 0.2, 2
 WAITED = said("waited_for_room")
 
 
@@ -72,7 +75,7 @@ class Attempt:
         self.flags = ControlFlags()
         self.warnings: list[Said] = []
         self.log = log_shipment(self.directory, key, context.client)
-        ranks = spec.distribution.ranks if spec.distribution else 0
+        ranks = staging.ranks_of(spec)
         notes = self.directory / NOTES if context.images is not None else self.directory
         self.logs = [self.log, *rank_shipments(notes, key, context.client, ranks)]
         self.spool = SpoolShipment(self.directory, key, context.client)
@@ -146,8 +149,9 @@ class Attempt:
             self.warnings += bound.warnings
             python, image = self._resolve_runtime()
             library = self._r_library(self.spec.environment.r)
+            meetings = self._meet()
             launch = staging.launch_of(
-                self.key, self.directory, self.spec, bound, python, self.context.sdk, studio, image, library
+                self.key, self.directory, self.spec, bound, python, self.context.sdk, studio, image, library, meetings
             )
         except (BuildFailed, LaunchFailed) as error:
             raise Ended(Cause("environment", error.message)) from error
@@ -161,6 +165,29 @@ class Attempt:
             raise Ended(Cause(*self._of_disk(error))) from error
         self._launch(launch)
         self._tell_started()
+
+    def _meet(self) -> Meetings | None:
+        """Where the other members of the step are, once all are ready; None where there are none to wait for."""
+        member = self.spec.member
+        if member is None or not member.together:
+            return None
+        place = Place(self.context.studio, len(staging.ranks_of(self.spec)) + SPARE_PORTS)
+        try:
+            while True:
+                self._check_flags_before_start()
+                try:
+                    found = self.context.client.meet(self.key.attempt, self.key.epoch, place.meeting)
+                    if found.members:
+                        return found
+                    self._rest(MEET_S)
+                except Away:
+                    self._rest(next(self._pause))
+                except Refused as refused:
+                    if refused.code in ("stale_epoch", "not_found"):
+                        raise Abandoned from refused
+                    raise
+        finally:
+            place.leave()
 
     def _launch(self, launch: Launch) -> None:
         if (starved := self._starved()) is not None:  # told now: a shim that has no room cannot tell it

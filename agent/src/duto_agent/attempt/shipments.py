@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from duto.spec.sentences import Said, said
@@ -20,14 +21,14 @@ def log_shipment(directory: Path, key: AttemptKey, client: StudioClient) -> Ship
     return Shipment(directory / "log.data", lambda at, data: client.put_log(key.attempt, key.epoch, at, data))
 
 
-def rank_shipments(folder: Path, key: AttemptKey, client: StudioClient, count: int) -> list[Shipment]:
+def rank_shipments(folder: Path, key: AttemptKey, client: StudioClient, ranks: Sequence[int]) -> list[Shipment]:
     """The log of each process of a step that has several; `folder` is where its shim makes its notes."""
 
     def of(rank: int) -> Shipment:
         put: Put = lambda at, data: client.put_log(key.attempt, key.epoch, at, data, rank)  # noqa: E731
         return Shipment(folder / name_of(rank), put)
 
-    return [of(rank) for rank in range(count)]
+    return [of(rank) for rank in ranks]
 
 
 def ledger_shipment(directory: Path, key: AttemptKey, client: StudioClient) -> LineShipment:

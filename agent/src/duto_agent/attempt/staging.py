@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
-from duto.spec import step_variables, trees
+from duto.spec import distribution, step_variables, trees
 from duto.spec.filenames import spelled, unescaped_path
 from duto.spec.kinds import KINDS
 from duto.spec.sentences import said
@@ -30,6 +31,8 @@ from duto_protocol.messages import (
     InputFile,
     InputSpec,
     LaunchSpec,
+    Meetings,
+    MemberSpec,
     OutputSpec,
     SnapshotFile,
 )
@@ -229,13 +232,14 @@ def launch_of(
     studio: str,
     image: str = "",
     library: Path | None = None,
+    meetings: Meetings | None = None,
 ) -> Launch:
     """The command, its variables and its limits."""
     container = spec.container if image else ContainerSpec()
     options, variables = parse_arguments(container.arguments)
     argv = _argv(directory / "work", spec, bound, python)
     if spec.distribution is not None:
-        argv = started_together(directory, spec, spec.distribution, argv, python)
+        argv = started_together(directory, spec, spec.distribution, argv, python, meetings)
     data = bindings.variables(spec.params, bound)
     own = {name: str(value) for name, value in spec.environment.variables.items()}
     around = _surroundings(directory, spec, python, sdk, studio, library)
@@ -250,7 +254,7 @@ def launch_of(
         timeout_seconds=spec.timeout_seconds,
         log_cap=spec.log_cap,
         masks=tuple(spec.masks),
-        ranks=ranks_of(spec) if spec.distribution else 0,
+        ranks=ranks_of(spec),
         reserved=reservation(spec),
         binds=tuple(Bind(Path(root), Path(root)) for root in dict.fromkeys(shown)),
         image=image,
@@ -274,13 +278,19 @@ def _argv(work: Path, spec: LaunchSpec, bound: Bound, python: str) -> tuple[str,
     return *start, *bindings.arguments(spec.arguments, bound, spec.params)
 
 
-def ranks_of(spec: LaunchSpec) -> int:
-    """How many processes of its script share what the step's node holds."""
-    return spec.distribution.ranks if spec.distribution else 1
+def ranks_of(spec: LaunchSpec) -> tuple[int, ...]:
+    """The ranks that the step has on this node; none where its script runs once."""
+    member = spec.member or MemberSpec()
+    return tuple(distribution.ranks_on(spec.distribution, member.count, member.rank)) if spec.distribution else ()
 
 
 def started_together(
-    directory: Path, spec: LaunchSpec, spread: DistributionSpec, argv: tuple[str, ...], python: str
+    directory: Path,
+    spec: LaunchSpec,
+    spread: DistributionSpec,
+    argv: tuple[str, ...],
+    python: str,
+    meetings: Meetings | None = None,
 ) -> tuple[str, ...]:
     """The program that starts the ranks, each with this command. It lies in the attempt, where every sandbox shows it."""
     folder = ranks_folder(directory)
@@ -290,9 +300,32 @@ def started_together(
     shutil.copyfile(ranks.__file__, program)
     kind = KINDS[spec.kind]
     own = len(argv) if kind.is_shell else len(kind.start)  # words that are no arguments of the script
-    plan = {"argv": argv, "own": own, "grace_seconds": spec.grace_seconds}
-    write_json(folder / ranks.PLAN, plan | structs.asdict(spread))
+    plan = {"cwd": str(directory / "work"), "argv": argv, "own": own, "grace_seconds": spec.grace_seconds}
+    write_json(folder / ranks.PLAN, plan | structs.asdict(spread) | _nodes(spec, spread, meetings))
     return python, "-I", "-S", str(program), str(folder)
+
+
+def _nodes(spec: LaunchSpec, spread: DistributionSpec, meetings: Meetings | None) -> dict[str, Any]:
+    """What a plan says of ranks on several nodes: which are here, and where all of them are. Of its ports each member has one
+    for each of its ranks, one at which it is met, and one for who starts them."""
+    if spec.member is None or meetings is None:
+        return {}
+    nodes = spec.member.count
+    there = [distribution.ranks_on(spread, nodes, node) for node in range(nodes)]
+    addresses = {
+        rank: f"{each.address}:{port}"
+        for each, mine in zip(meetings.members, there, strict=True)
+        for rank, port in zip(mine, each.ports, strict=False)
+    }
+    met, starters = ([f"{each.address}:{each.ports[place]}" for each in meetings.members] for place in (-2, -1))
+    return {
+        "node": spec.member.rank,
+        "numbers": there,
+        "workers": distribution.workers_of(spread, nodes),
+        "addresses": [*(addresses[rank] for rank in sorted(addresses)), met[0]],
+        "starters": starters,
+        "secret": meetings.secret,
+    }
 
 
 def reservation(spec: LaunchSpec) -> Reservation:
@@ -316,7 +349,7 @@ def _surroundings(
         # A script in a sub-folder imports from the snapshot's root, too.
         python_path=(str(sdk), str(directory / "work")),
         bin_folder=str(Path(python).parent) if "/" in python else None,
-        cores=max(1, int(spec.limits.cores or os.cpu_count() or 1) // ranks_of(spec)),
+        cores=max(1, int(spec.limits.cores or os.cpu_count() or 1) // max(1, len(ranks_of(spec)))),
         studio=studio,
         token=spec.token,
         r_library=None if library is None else str(library),

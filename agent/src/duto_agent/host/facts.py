@@ -74,6 +74,8 @@ class HostFacts:
                 isolation=self.isolation,
                 sample=self.sample(disk.free),
                 r=self.r if containers is None else "",
+                # Of containers no two reach each other but in a network of their own.
+                abilities=["members", "rendezvous"] if containers is None else ["members"],
                 java=self.javas if containers is None else [],
                 conda=(containers.images.micromamba if containers is not None else None) or "",
             ),

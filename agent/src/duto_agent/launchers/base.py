@@ -63,7 +63,7 @@ class Launch:
     timeout_seconds: float | None = None
     log_cap: int = 1 << 30
     masks: tuple[str, ...] = ()  # what the log may not show
-    ranks: int = 0  # how many processes of the script there are that each have a log of their own
+    ranks: tuple[int, ...] = ()  # processes of the script that each have a log of their own
     limits: dict[str, int] = field(default_factory=dict)
     reserved: Reservation = field(default_factory=Reservation)
     binds: tuple[Bind, ...] = ()

@@ -70,7 +70,11 @@ def order_of(launch: Launch, notify_address: str | None) -> dict[str, Any]:
         "timeout_seconds": launch.timeout_seconds,
         "log_cap": launch.log_cap,
         **({"masks": list(launch.masks)} if launch.masks else {}),
-        **({"ranks": {"folder": str(ranks_folder(launch.cwd.parent)), "count": launch.ranks}} if launch.ranks else {}),
+        **(
+            {"ranks": {"folder": str(ranks_folder(launch.cwd.parent)), "numbers": list(launch.ranks)}}
+            if launch.ranks
+            else {}
+        ),
         "limits": {**DEFAULT_LIMITS, **launch.limits},
     }
 

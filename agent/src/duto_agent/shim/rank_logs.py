@@ -30,7 +30,7 @@ class RankLogs:
         given = launch["ranks"]
         self.folder, self._log = given["folder"], log
         self._ranks: dict[int, _Rank] = {}
-        for number in range(int(given["count"])):
+        for number in given["numbers"] if "numbers" in given else range(int(given["count"])):
             pipe = _pipe(os.path.join(self.folder, str(number)), launch.get("user"))
             own = Log(notes, log.cap, name_of(number))
             self._ranks[pipe] = _Rank(number, own, Masks(masks))

@@ -8,6 +8,7 @@ once a rank. One that fails ends the others. Standard library, Python 3.8 and la
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import re
@@ -22,6 +23,8 @@ from typing import Any, Callable, Iterator
 HOST = "127.0.0.1"
 PLAN, ENDED = "plan.json", "ended.json"
 LOOK_S, KILL_S = 0.05, 5.0
+# How often another node is told something, a second apart.
+TELLS = 60
 # The rank by Open MPI's name, and by that of others (MPICH, Intel MPI).
 OF_MPI = ("OMPI_COMM_WORLD_RANK", "PMI_RANK")
 # Open MPI 4 and 5 take these for their options: as many ranks as are asked for, whatever the cores, wherever they run, also
@@ -40,11 +43,25 @@ MPI = {
 }
 
 
-def main(folder: str, kind: str = "") -> int:
+# Where several nodes have ranks: `call` goes to each of them itself, and stays for as long as there is something.
+RSH_AGENT = ("OMPI_MCA_plm_rsh_agent", "PRTE_MCA_plm_ssh_agent")
+OF_SEVERAL = {
+    "OMPI_MCA_plm_rsh_no_tree_spawn": "1",
+    "OMPI_MCA_orte_leave_session_attached": "1",
+    "PRTE_MCA_plm_ssh_no_tree_spawn": "1",
+    "PRTE_MCA_prte_leave_session_attached": "1",
+}
+HERE, NODE, COMMAND_MOST = "localhost", "duto-node-%d", 1 << 20
+RANK = ["/bin/sh", "-c", 'exec "$DUTO_RANKS_PYTHON" -I -S "$DUTO_RANKS" "$DUTO_RANKS_FOLDER" rank']
+
+
+def main(folder: str, kind: str = "", *given: str) -> int:
     with open(os.path.join(folder, PLAN), encoding="utf-8") as file:
         plan = json.load(file)
     if kind == "rank":
         return one_of_mpi(folder, plan)
+    if kind == "call":
+        return call(plan, *given)
     return Starter(folder, plan).run()
 
 
@@ -53,20 +70,26 @@ class Starter:
 
     def __init__(self, folder: str, plan: dict[str, Any]) -> None:
         self.folder, self.plan = folder, plan
-        self.workers, self.servers = int(plan["processes"]), int(plan["parameter_servers"])
+        self.workers, self.servers = workers_of(plan), int(plan["parameter_servers"])
         self.is_mpi = plan["type"] == "mpi" and self.workers > 1
+        self.numbers = numbers_of(plan)
         self.is_stopping = False
 
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self._note)
         if self.is_mpi:
-            return self._by_mpirun()
-        addresses = ["%s:%d" % (HOST, port) for port in free_ports(self.workers + self.servers + 1)]
+            return self._by_mpirun() if int(self.plan.get("node", 0)) == 0 else self._by_call()
+        addresses = self.plan.get("addresses") or [
+            "%s:%d" % (HOST, port) for port in free_ports(self.workers + self.servers + 1)
+        ]
+        others = Others(self.plan) if self.servers and "starters" in self.plan else None
         ranks: list[Rank] = []
         try:
-            for number in range(self.workers + self.servers):
+            for number in self.numbers:
                 ranks.append(Rank(self.folder, self.plan, number, addresses))
-            failed = self._wait(ranks)
+            failed = self._wait(ranks, others)
+            if others is not None and failed is None and not self.is_stopping:
+                others.tell()
         finally:
             self._end(ranks)
         leave(self.folder, [rank.record() for rank in ranks], failed.number if failed else None)
@@ -74,14 +97,19 @@ class Starter:
             return end_like(failed.status)
         return end_like(-signal.SIGTERM) if self.is_stopping else 0
 
-    def _wait(self, ranks: list[Rank]) -> Rank | None:
-        """Until all workers are done, or one rank has failed: that one."""
+    def _wait(self, ranks: list[Rank], others: Others | None) -> Rank | None:
+        """Until all workers are done, those of other nodes too where there are servers here that they need, or one rank has
+        failed: that one."""
         while True:
             ended = [rank for rank in ranks if rank.poll() is not None]
             wrong = [rank for rank in ended if rank.status != 0]
             if wrong:
                 return wrong[0]
-            if self.is_stopping or all(rank.status == 0 for rank in ranks[: self.workers]):
+            if self.is_stopping:
+                return None
+            if all(rank.status == 0 for rank in ranks if rank.role == "worker") and (
+                others is None or others.are_done()
+            ):
                 return None
             time.sleep(LOOK_S)
 
@@ -106,27 +134,117 @@ class Starter:
             leave(self.folder, [], None, missing="mpirun")
             sys.stderr.write("duto: there is no mpirun here, which starts the ranks of this step.\n")
             return 127
-        addresses = ["%s:%d" % (HOST, port) for port in free_ports(self.workers + 1)]
-        self.plan["addresses"] = addresses
-        write(os.path.join(self.folder, PLAN), self.plan)
-        me = [sys.executable, "-I", "-S", os.path.abspath(__file__), self.folder, "rank"]
-        process = subprocess.Popen([program, "-n", str(self.workers), *me], env={**MPI, **os.environ})
+        hosts, variables = [], {**MPI, **os.environ, **self._own_ranks()}
+        if "starters" in self.plan:
+            names = [HERE, *(NODE % node for node in range(1, len(self.plan["starters"])))]
+            slots = ("%s:%d" % (name, len(mine)) for name, mine in zip(names, self.plan["numbers"]))
+            hosts = ["--host", ",".join(slots)]
+            # Other nodes hear of this, too, and look whether its first word is there.
+            script = os.path.join(self.folder, "call.sh")
+            with open(script, "w", encoding="utf-8") as file:
+                file.write('exec "$DUTO_RANKS_PYTHON" -I -S "$DUTO_RANKS" "$DUTO_RANKS_FOLDER" call "$@"\n')
+            agent = "/bin/sh " + script
+            variables.update(dict.fromkeys(RSH_AGENT, agent))
+            variables.update(OF_SEVERAL)
+        else:
+            self.plan["addresses"] = ["%s:%d" % (HOST, port) for port in free_ports(self.workers + 1)]
+            write(os.path.join(self.folder, PLAN), self.plan)
+        # A shell finds the program of its own node by the variables that are set there.
+        return self._watch(subprocess.Popen([program, "-n", str(self.workers), *hosts, *RANK], env=variables))
+
+    def _by_call(self) -> int:
+        """Of another node than the first: what `mpirun` there asks for by `call` is started here."""
+        place, secret = self.plan["starters"][int(self.plan["node"])], self.plan["secret"].encode()
+        with socket.create_server(("", int(place.rpartition(":")[2]))) as listener:
+            listener.settimeout(LOOK_S)
+            while not self.is_stopping:
+                try:
+                    peer, _ = listener.accept()
+                except OSError:
+                    continue
+                with peer:
+                    peer.settimeout(KILL_S)
+                    command = heard(peer, secret)
+                    if command is None:
+                        continue
+                    variables = {**MPI, **os.environ, **self._own_ranks()}
+                    code = self._watch(
+                        subprocess.Popen(["/bin/sh", "-c", command], env=variables, start_new_session=True)
+                    )
+                    try:
+                        peer.sendall(b"%d\n" % (code & 255))
+                    except OSError:
+                        pass
+                    return code
+        return end_like(-signal.SIGTERM)
+
+    def _own_ranks(self) -> dict[str, str]:
+        return {
+            "DUTO_RANKS_PYTHON": sys.executable,
+            "DUTO_RANKS": os.path.abspath(__file__),
+            "DUTO_RANKS_FOLDER": self.folder,
+        }
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> int:
+        """Until what starts the ranks has ended; how the ranks ended is left."""
         sent = False
         while process.poll() is None:
             if self.is_stopping and not sent:
                 sent = True
                 process.send_signal(signal.SIGTERM)
             time.sleep(LOOK_S)
-        records = sorted(notes(self.folder, self.workers), key=lambda each: each["rank"])
+        records = sorted(notes(self.folder, self.numbers), key=lambda each: each["rank"])
         wrong = [each for each in records if not each["was_ended"] and (each["exit_code"] or each["signal"])]
         first = min(wrong, key=lambda each: each["at"], default=None)
-        leave(self.folder, records, first["rank"] if first and process.returncode else None)
-        if process.returncode and first and first["signal"]:
+        code = process.returncode or (1 if first else 0)
+        leave(self.folder, records, first["rank"] if first and code else None)
+        if code and first and first["signal"]:
             return end_like(-first["signal"])
-        return end_like(process.returncode)
+        return end_like(first["exit_code"] if first else code)
 
     def _note(self, *_: Any) -> None:
         self.is_stopping = True
+
+
+class Others:
+    """How the first node, which has the servers, hears that the workers of another are done: that one says so with the secret
+    of both. Of one that fails nothing is heard; then the studio ends all."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.secret, self.place = plan["secret"].encode(), plan["starters"][0]
+        self.left = len(plan["starters"]) - 1
+        self.is_first = int(plan["node"]) == 0
+        self.listener: socket.socket | None = None
+        if self.is_first:
+            self.listener = socket.create_server(("", int(self.place.rpartition(":")[2])))
+            self.listener.settimeout(0)
+
+    def are_done(self) -> bool:
+        """Of another node than the first: yes, since that one asks for nobody."""
+        if self.listener is None:
+            return True
+        try:
+            peer, _ = self.listener.accept()
+        except OSError:
+            return self.left <= 0
+        with peer:
+            peer.settimeout(KILL_S)
+            try:
+                told = peer.recv(len(self.secret), socket.MSG_WAITALL)
+            except OSError:
+                return False
+        self.left -= hmac.compare_digest(told, self.secret)
+        return self.left <= 0
+
+    def tell(self) -> None:
+        host, _, port = self.place.rpartition(":")
+        for _ in range(0 if self.is_first else TELLS):
+            try:
+                with socket.create_connection((host, int(port)), KILL_S) as way:
+                    way.sendall(self.secret)
+                    return
+            except OSError:
+                time.sleep(1)
 
 
 class Rank:
@@ -134,12 +252,15 @@ class Rank:
 
     def __init__(self, folder: str, plan: dict[str, Any], number: int, addresses: list[str]) -> None:
         self.number, self.was_ended, self.at = number, False, 0.0
-        self.role = "ps" if number >= int(plan["processes"]) else "worker"
+        self.role = "ps" if number >= workers_of(plan) else "worker"
         variables = variables_of(plan, number, addresses)
+        if plan["type"] == "mpi" and "starters" in plan:  # two nodes may be on one host, and MPI takes them for two
+            variables["OMPI_MCA_btl_vader_backing_directory"] = folder
         pipe = os.open(os.path.join(folder, str(number)), os.O_WRONLY)
         try:
             self.process = subprocess.Popen(
                 argv_of(plan, variables),
+                cwd=plan.get("cwd"),  # of another node `mpirun` would be in that of the first
                 env={**os.environ, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=pipe,
@@ -200,8 +321,34 @@ def one_of_mpi(folder: str, plan: dict[str, Any]) -> int:
     return end_like(rank.status)
 
 
-def notes(folder: str, count: int) -> Iterator[dict[str, Any]]:
-    for number in range(count):
+def call(plan: dict[str, Any], name: str, *command: str) -> int:
+    """In the place of ssh: has a command of `mpirun` started on another node, and ends as that does."""
+    host, _, port = plan["starters"][int(name.rpartition("-")[2])].rpartition(":")
+    with socket.create_connection((host, int(port)), KILL_S) as way:
+        way.settimeout(None)
+        way.sendall(plan["secret"].encode() + json.dumps(" ".join(command)).encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n"):
+            more = way.recv(64)
+            if not more:
+                return 1
+            answer += more
+    return int(answer)
+
+
+def heard(peer: socket.socket, secret: bytes) -> str | None:
+    """The command that somebody with the secret asks for; None for anybody else."""
+    try:
+        with peer.makefile("rb") as source:
+            if not hmac.compare_digest(source.read(len(secret)), secret):
+                return None
+            return str(json.loads(source.readline(COMMAND_MOST)))
+    except (OSError, ValueError):
+        return None
+
+
+def notes(folder: str, numbers: list[int]) -> Iterator[dict[str, Any]]:
+    for number in numbers:
         try:
             with open(os.path.join(folder, "ended-%d.json" % number), encoding="utf-8") as file:
                 yield json.load(file)
@@ -209,24 +356,38 @@ def notes(folder: str, count: int) -> Iterator[dict[str, Any]]:
             continue  # it was killed before it could note anything
 
 
+def workers_of(plan: dict[str, Any]) -> int:
+    """How many there are on all nodes, without servers."""
+    return int(plan.get("workers", plan["processes"]))
+
+
+def numbers_of(plan: dict[str, Any]) -> list[int]:
+    """The ranks of this node."""
+    if "numbers" in plan:
+        return list(plan["numbers"][int(plan["node"])])
+    return list(range(int(plan["processes"]) + int(plan["parameter_servers"])))
+
+
 def variables_of(plan: dict[str, Any], number: int, addresses: list[str]) -> dict[str, str]:
     """What a rank knows of itself and of the others: PyTorch's names, TensorFlow's, and those of Azure's clusters."""
-    workers, servers = int(plan["processes"]), int(plan["parameter_servers"])
-    meeting = addresses[-1]
+    workers, servers, mine = workers_of(plan), int(plan["parameter_servers"]), numbers_of(plan)
+    meeting, node = addresses[-1], int(plan.get("node", 0))
+    host, _, port = meeting.rpartition(":")
+    hosts = ",".join(each.rpartition(":")[0] for each in plan.get("starters", (meeting,)))
     found = {
         "RANK": number,
-        "LOCAL_RANK": number,
+        "LOCAL_RANK": mine.index(number),
         "WORLD_SIZE": workers + servers,
-        "LOCAL_WORLD_SIZE": workers + servers,
-        "NODE_RANK": 0,
-        "MASTER_ADDR": HOST,
-        "MASTER_PORT": meeting.rpartition(":")[2],
+        "LOCAL_WORLD_SIZE": len(mine),
+        "NODE_RANK": node,
+        "MASTER_ADDR": host,
+        "MASTER_PORT": port,
         "AZ_BATCHAI_TASK_INDEX": number,
-        "AZ_BATCHAI_MPI_MASTER_NODE": HOST,
+        "AZ_BATCHAI_MPI_MASTER_NODE": host,
         "AZ_BATCHAI_PYTORCH_INIT_METHOD": "tcp://" + meeting,
         "AZ_BATCH_MASTER_NODE": meeting,
-        "AZ_BATCH_HOST_LIST": HOST,
-        "AZ_BATCH_NODE_LIST": HOST,
+        "AZ_BATCH_HOST_LIST": hosts,
+        "AZ_BATCH_NODE_LIST": hosts,
     }
     if plan["type"] == "mpi" and workers == 1:  # run as it is: a process that MPI finds alone
         found.update(OMPI_COMM_WORLD_RANK=0, OMPI_COMM_WORLD_LOCAL_RANK=0)
@@ -288,4 +449,4 @@ def end_like(status: int | None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    sys.exit(main(*sys.argv[1:]))

@@ -18,7 +18,7 @@ from duto.spec.sentences import Said, parts, said
 from duto_agent import __version__
 from duto_agent.loops import backoff
 from duto_agent.studio.transfers import DataMissing
-from duto_protocol.messages import VERSION, Answer, Exchange
+from duto_protocol.messages import VERSION, Answer, Exchange, Meeting, Meetings
 from duto_protocol.reading import NotUnderstood, read, written
 
 log = logging.getLogger("duto.agent")
@@ -124,6 +124,14 @@ class StudioClient:
 
     def put_ledger(self, attempt: str, epoch: int, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/attempts/{attempt}/{epoch}/ledger", offset, data)
+
+    def meet(self, attempt: str, epoch: int, own: Meeting) -> Meetings:
+        """Tell where this member is, and hear where all are. Raises Away, Refused."""
+        answer = self._send("PUT", f"/agent/v1/attempts/{attempt}/{epoch}/rendezvous", content=written(own))
+        try:
+            return read(answer.content, Meetings).message
+        except NotUnderstood as error:
+            raise Away(f"What answers at {self.url} is not the studio: {error}") from error
 
     def put_build_log(self, build: str, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/builds/{build}/log", offset, data)

@@ -17,7 +17,7 @@ class MpiConfiguration:
         """
         Args:
             process_count_per_node: processes on a node.
-            node_count: nodes; more than one is refused when it is submitted.
+            node_count: nodes; each has `process_count_per_node` processes.
         """
         self.process_count_per_node = process_count_per_node
         self.node_count = node_count
@@ -34,7 +34,7 @@ class PyTorchConfiguration:
         Args:
             communication_backend: `Nccl` or `Gloo`; the script names it as well, to `init_process_group()`.
             process_count: processes; None for one on each node.
-            node_count: nodes; more than one is refused when it is submitted.
+            node_count: nodes, over which the processes are shared out.
         """
         self.communication_backend = communication_backend
         self.process_count = process_count
@@ -57,8 +57,8 @@ class PyTorchConfiguration:
 
 
 class TensorflowConfiguration:
-    """Workers of TensorFlow, and servers of parameters beside them; `TF_CONFIG` tells each of all. All of them are
-    processes on the step's node."""
+    """Workers of TensorFlow, and servers of parameters beside them; `TF_CONFIG` tells each of all. `node_count` of the
+    run configuration shares the workers out over nodes; the servers are on the first."""
 
     def __init__(self, worker_count: int = 1, parameter_server_count: int = 1) -> None:
         """

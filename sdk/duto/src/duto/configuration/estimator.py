@@ -101,7 +101,7 @@ class Estimator:
             entry_script: the script, relative to the folder.
             script_params: arguments by name, such as `{"--rate": 0.1, "--data": dataset.as_mount()}`; an empty text
                 as value gives the name alone.
-            node_count: nodes; more than one is refused when it is submitted.
+            node_count: nodes on which the processes run; more than one needs a `distributed_training` or a backend.
             process_count_per_node: processes on the node.
             distributed_backend: how they find each other: `mpi`, `ps`, `nccl` or `gloo`.
             distributed_training: the same as an object, which goes before.

@@ -111,7 +111,7 @@ class RunConfiguration:
         environment: the environment; one that asks for nothing is the studio's default. `environment.name` and
             `environment.version` set on it mean the registered environment of that name.
         auto_prepare_environment: kept as it is: environments are always built.
-        node_count: nodes; more than one is refused when the pipeline is validated.
+        node_count: nodes on which the processes of a communicator run; of a step without one it is 1.
         max_run_duration_seconds: seconds after which an attempt is stopped; None for no limit.
         priority: of a script's run, -100 to 100: the greater goes first among those that wait; None for 0.
         retries: how often a step is tried again after a failure; None for the policy of the cause. An addition of
@@ -192,9 +192,6 @@ class RunConfiguration:
         """
         if str(self.framework).lower() not in ("python", "pytorch", "tensorflow", "none", ""):
             return f"the framework {self.framework}"
-        nodes = getattr(self.node_count, "default_value", self.node_count)
-        if int(nodes or 1) > 1:
-            return f"{nodes} nodes"
         if str(self.communicator).lower() not in _COMMUNICATORS:
             return f"the communicator {self.communicator}"
         return ""
@@ -215,6 +212,8 @@ class RunConfiguration:
         per_node = given.get("MpiProcessCountPerNode", self.mpi.process_count_per_node)
         if kind == "pytorch":
             own = self.pytorch.process_count
+            if own is None and isinstance(per_node, int):
+                own = per_node * _nodes(self.node_count)
             return Distribution(kind, counted("process_count", per_node if own is None else own))
         return Distribution(kind, counted("process_count_per_node", per_node))
 

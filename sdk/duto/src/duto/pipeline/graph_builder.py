@@ -11,6 +11,7 @@ from duto.client.step_context import variable_of
 from duto.configuration.arguments import as_value
 from duto.data.pipeline_data import WrittenData
 from duto.exceptions import UserErrorException
+from duto.spec import distribution
 from duto.spec.errors import Problem, SpecError
 from duto.spec.graph import Distribution, Graph, Parameter, Step
 from duto.steps import ports
@@ -72,22 +73,22 @@ class GraphBuilder:
         return [Problem("refused_kind", text, self.ids[step]) for step, text in texts.items()]
 
     def _distributed(self) -> List[Problem]:
-        """Steps that ask for more than a node, or for what starts nothing here: to run their script once would be another
-        thing."""
+        """Steps that ask for what starts nothing here, or for nodes that no process is said to run on: to run their script
+        once would be another thing."""
         found = []
         for step in self.steps:
-            wanted = step.runconfig.distributed() if step.runconfig else ""
-            nodes = step._configured.get("NodeCount")
-            nodes = getattr(nodes, "default_value", nodes)
-            if not wanted and nodes is not None and str(nodes).strip() != "1":
-                wanted = f"{nodes} nodes"
-            if wanted:
+            if wanted := step.runconfig.distributed() if step.runconfig else "":
                 text = (
-                    f"Step '{self.ids[step]}' asks for {wanted}, which is not part of Duto yet: a step runs on one node. "
-                    "Ask for several processes on it by MpiConfiguration, PyTorchConfiguration or TensorflowConfiguration, "
+                    f"Step '{self.ids[step]}' asks for {wanted}, which is not part of Duto. "
+                    "Ask for several processes by MpiConfiguration, PyTorchConfiguration or TensorflowConfiguration, "
                     "or share the work out over several steps."
                 )
                 found.append(Problem("bad_node_count", text, self.ids[step]))
+                continue
+            spread = step._distribution
+            counts = {name: _default(each) for name, each in spread.counts.items()} if spread else {}
+            if text := distribution.nodes_fault(_default(_nodes(step)), replace(spread, **counts) if spread else None):
+                found.append(Problem("bad_node_count", f"Step '{self.ids[step]}' {text}", self.ids[step]))
         return found
 
     def _training(self) -> List[Problem]:
@@ -259,6 +260,12 @@ def _nodes(step: ComputeStep) -> Any:
     """How many nodes it asks for: a number, or a parameter that holds it."""
     asked = step._configured.get("NodeCount", step.runconfig.node_count if step.runconfig else 1)
     return asked if isinstance(asked, PipelineParameter) else int(asked or 1)
+
+
+def _default(count: Any) -> Any:
+    """A number, or the one that a parameter holds unless a submit says another."""
+    found = getattr(count, "default_value", count)
+    return int(found) if isinstance(found, str) and found.strip().isdecimal() else found
 
 
 def _seconds(step: ComputeStep, name: str) -> Optional[float]:

@@ -44,7 +44,7 @@ class MpiStep(PythonScriptStep):
             arguments: as for `PythonScriptStep`.
             compute_target: a cluster, its name, or a pair of a name and a type; None for that of the run
                 configuration, else the workspace's default.
-            node_count: nodes; more than one is refused when the pipeline is validated.
+            node_count: nodes; each has `process_count_per_node` processes.
             process_count_per_node: processes on the node; None for that of the run configuration, else one. A
                 `PipelineParameter` may give it.
             inputs: what the step reads.

@@ -1,0 +1,204 @@
+"""A step on several nodes: all its nodes or none, members that find each other, and what the end of one means for the others."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from compute.models import ComputeTarget, Host, Node
+from core.clock import now
+from core.heartbeats import WEB
+from core.models import Beat
+from runs.models import Attempt, Run
+from runs.services.maintenance import host_removal, lease_expiry
+from runs.services.orchestration import cancel
+from runs.services.scheduling import placing
+from runs.services.scheduling.waiting import reasons
+from tests.runs.exchange import Agent, cluster, context, states, submit_chain
+from workspaces.access import WorkspaceContext
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TORCH = {"distribution": {"type": "pytorch", "processes": 4}, "node_count": 2}
+B = Run.Status
+__all__ = ["cluster", "context"]  # fixtures
+
+
+@pytest.fixture
+def hosts(db: None) -> tuple[Player, Player]:
+    pair = Player(), Player("beta")
+    # Each has room for one node alone.
+    Beat.objects.create(
+        name=f"{WEB}test", owner="test", at=now() + timedelta(minutes=1), since=now() - timedelta(hours=1)
+    )
+    Host.objects.update(cores=1, facts={"abilities": ["members", "rendezvous"]})
+    return pair
+
+
+class Player(Agent):
+    """One that notes all work that it was given."""
+
+    def say(self, *reports: dict[str, Any], want: int = 8) -> dict[str, Any]:
+        answer = super().say(*reports, want=want)
+        self.works = [*getattr(self, "works", ()), *answer["work"]]
+        return answer
+
+
+def lose(attempt: Attempt) -> None:
+    """Its host is not heard of any more."""
+    Host.objects.filter(pk=attempt.host_id).update(last_seen_at=now() - timedelta(hours=1))
+    Attempt.objects.filter(pk=attempt.pk).update(lease_until=now() - timedelta(seconds=1))
+    assert lease_expiry.expire() == 1
+
+
+def take(*agents: Player) -> list[dict[str, Any]]:
+    """The work of the newest try, one of each of these."""
+    placing.place()
+    for each in agents:
+        each.say()
+    return [each.works[-1] for each in agents]
+
+
+def members(run: Run, number: int = 1) -> list[Attempt]:
+    return list(Attempt.objects.filter(run__root=run, number=number).order_by("node_rank"))
+
+
+def statuses(run: Run, number: int = 1) -> list[str]:
+    return [each.status for each in members(run, number)]
+
+
+def meet(agent: Agent, work: dict[str, Any], address: str) -> dict[str, Any]:
+    path = f"/agent/v1/attempts/{work['attempt']}/{work['epoch']}/rendezvous"
+    body = json.dumps({"address": address, "ports": [4000, 4001, 4002, 4003]})
+    answer = Client().put(path, body, content_type="application/json", headers={"Authorization": f"Bearer {agent.key}"})
+    assert answer.status_code == 200, answer.content
+    return dict(answer.json())
+
+
+def test_all_nodes_are_given_at_once_or_none(
+    context: WorkspaceContext,
+    cluster: ComputeTarget,
+    hosts: tuple[Player, Player],
+) -> None:
+    alpha, beta = hosts
+    Host.objects.filter(pk=beta.host.pk).update(last_seen_at=now() - timedelta(hours=1))
+    run = submit_chain(context, "train", step=TORCH)
+    placing.place()
+    (head,) = members(run)
+    assert head.node is None and not Node.objects.filter(status="running").exists(), "nothing is half held"
+    assert [each.code for each in reasons(head)][:2] == ["too_large", "silent"]
+    Host.objects.filter(pk=beta.host.pk).update(last_seen_at=now())
+    other = submit_chain(context, "small")
+    placing.place()
+    assert [each.node_rank for each in members(run) if each.node] == [0, 1]
+    assert [each.node for each in members(other)] == [None]
+    works = take(alpha, beta)
+    assert [work["spec"]["member"] for work in works] == [
+        {"rank": rank, "count": 2, "together": True} for rank in (0, 1)
+    ]
+    assert len({work["spec"]["token"] for work in works}) == 2
+
+
+def test_a_step_that_runs_on_one_host_is_not_put_on_an_agent_that_knows_no_members(
+    context: WorkspaceContext,
+    cluster: ComputeTarget,
+    hosts: tuple[Player, Player],
+) -> None:
+    Host.objects.update(facts={"abilities": ["members"]})
+    run = submit_chain(context, "train", step=TORCH)
+    placing.place()
+    assert [each.code for each in reasons(members(run)[0])] == ["nodes", "no_rendezvous", "queue"]
+
+
+def test_members_hear_of_each_other_once_all_are_ready(
+    context: WorkspaceContext,
+    cluster: ComputeTarget,
+    hosts: tuple[Player, Player],
+) -> None:
+    submit_chain(context, "train", step=TORCH)
+    first, second = take(*hosts)
+    assert meet(hosts[0], first, "10.0.0.1") == {"members": [], "secret": ""}
+    all_ = meet(hosts[1], second, "10.0.0.2")
+    assert [each["address"] for each in all_["members"]] == ["10.0.0.1", "10.0.0.2"] and len(all_["secret"]) == 64
+    assert meet(hosts[0], first, "10.0.0.1") == all_
+    path = f"/agent/v1/attempts/{first['attempt']}/{first['epoch']}/rendezvous"
+    for body in (b"[]", b"{}", b'{"address": "", "ports": [0]}'):
+        answer = Client().put(path, body, headers={"Authorization": f"Bearer {hosts[0].key}"})
+        assert answer.status_code == 400, answer.content
+
+
+def test_the_step_is_over_when_all_have_ended_and_has_what_the_first_left(
+    context: WorkspaceContext,
+    cluster: ComputeTarget,
+    hosts: tuple[Player, Player],
+) -> None:
+    run = submit_chain(context, "train", step=TORCH)
+    first, second = take(*hosts)
+    (refused,) = hosts[0].finish(first)["refused"]
+    assert refused["code"] == "members_open" and statuses(run) == ["leased", "leased"]
+    left = [{"name": "model", "is_directory": True, "files": [{"path": "a", "size": 1, "digest": "0" * 64}]}]
+    assert hosts[1].finish(second, outputs=left)["refused"] == []
+    assert states(run) == {"train": "Preparing"} and statuses(run) == ["leased", "completed"]
+    assert hosts[0].finish(first)["refused"] == []
+    assert states(run) == {"train": B.COMPLETED} and Run.objects.get(pk=run.pk).status == B.COMPLETED
+    assert not Node.objects.filter(status="running").exists()
+    assert "Node 1 has written into model." in str(Run.objects.get(parent=run).warnings)
+
+
+def test_one_that_fails_ends_the_others_and_its_cause_is_the_steps(
+    context: WorkspaceContext,
+    cluster: ComputeTarget,
+    hosts: tuple[Player, Player],
+) -> None:
+    run = submit_chain(context, "train", step={**TORCH, "retries": 1})
+    first, second = take(*hosts)
+    hosts[1].finish(second, exit_code=1, cause="user_error", message="ValueError: no")
+    (asked,) = hosts[0].say()["cancel"]
+    assert asked["attempt"] == first["attempt"] and states(run) == {"train": "Preparing"}
+    hosts[0].finish(first, exit_code=None, canceled=True)
+    assert statuses(run) == ["canceled", "failed"]
+    again = members(run, 2)
+    assert [(each.node_count, each.min_nodes, bool(each.node)) for each in again] == [(2, 2, True)] * 2, "all again"
+    first, second = take(*hosts)
+    assert statuses(run, 2) == ["leased", "leased"]
+    hosts[1].finish(second, exit_code=1, cause="user_error", message="ValueError: no")
+    assert hosts[0].finish(first)["refused"] == [], "what it did by itself is over, too"
+    step = Run.objects.get(parent=run)
+    assert step.status == B.FAILED and "ValueError: no" in step.error["message"]
+
+
+def test_the_loss_of_a_host_is_the_loss_of_all(
+    context: WorkspaceContext,
+    cluster: ComputeTarget,
+    hosts: tuple[Player, Player],
+) -> None:
+    run = submit_chain(context, "train", step=TORCH)
+    first, _second = take(*hosts)
+    hosts[0].finish(first, exit_code=1, cause="user_error", message="connection reset by peer")
+    lose(members(run)[1])
+    assert statuses(run) == ["failed", "lost"] and statuses(run, 2) == ["queued"]
+    Host.objects.update(last_seen_at=now())
+    placing.place()
+    assert statuses(run, 2) == ["queued", "queued"]
+    Host.objects.filter(pk=members(run, 2)[1].host_id).update(last_seen_at=now() - timedelta(hours=1))
+    assert host_removal.give_back_unfetched() >= 1
+    assert set(statuses(run, 2)) == {"lost", "canceled"}, "nobody had it yet: it is lost as a whole"
+    assert statuses(run, 3) == ["queued"] and members(run, 3)[0].node is None
+
+
+def test_a_cancel_ends_all(
+    context: WorkspaceContext,
+    cluster: ComputeTarget,
+    hosts: tuple[Player, Player],
+) -> None:
+    run = submit_chain(context, "train", step=TORCH)
+    placing.place()
+    (first,) = hosts[0].say()["work"]
+    cancel.cancel_run(context, run)
+    assert statuses(run) == ["leased", "canceled"], "one that no agent has ends at once"
+    assert [each["attempt"] for each in hosts[0].say()["cancel"]] == [first["attempt"]]
+    hosts[0].finish(first, exit_code=None, canceled=True)
+    assert states(run) == {"train": B.CANCELED} and not Node.objects.filter(status="running").exists()

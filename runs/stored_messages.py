@@ -89,6 +89,7 @@ SENTENCES: Mapping[str, str | Promise] = {
     "member_outputs": _(
         "Node %(node)s has written into %(names)s. The step's outputs are what its first node has written: this was not kept."
     ),
+    "no_result": _("The node that was to write the result of all nodes was lost when the others were through."),
     "never_taken": _(
         "Attempt %(attempt)s was lost: its host %(host)s was gone before it took its part of it. All parts begin together."
     ),

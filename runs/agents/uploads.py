@@ -24,12 +24,13 @@ from core.errors import Invalid, NotFound
 from core.sentences import Kept
 from core.serving import serve
 from core.text import clean
-from duto_protocol.messages import Meeting, Parts, made_of
+from duto_protocol.messages import BatchAsk, Meeting, Parts, made_of
 from duto_protocol.reading import NotUnderstood, read, written
 from environments.models import EnvironmentBuild
 from environments.services import logs as build_logs
 from runs.agents.decorators import agent_call, attempt_for, body_of, offset_of, rank_of, stale
 from runs.models import Attempt
+from runs.services.agent_reports import sharing
 from runs.services.agent_reports.rendezvous import meet
 from runs.services.agent_reports.spool import ingest, skip
 from runs.services.results import ledgers, logs, transfers, usage
@@ -77,6 +78,19 @@ def samples(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> Http
 def ledger(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
     return JsonResponse({"size": ledgers.append(mine, offset_of(request), body_of(request, SPOOL_MAX))})
+
+
+@agent_call("PUT", most=MEETING_MAX)
+def share(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
+    mine = _open(attempt_for(host, attempt, epoch))
+    try:
+        asked = read(body_of(request, MEETING_MAX), BatchAsk)
+    except NotUnderstood as error:
+        raise Invalid("The body says what the node has done, and whether it wants more.") from error
+    if asked.wrong:
+        raise Invalid(f"What is told of {', '.join(asked.wrong)} is not understood.")
+    answer = sharing.share(mine, asked.message, f"/agent/v1/attempts/{attempt}/{epoch}/files")
+    return HttpResponse(written(answer), content_type="application/json")
 
 
 @agent_call("PUT", most=MEETING_MAX)

@@ -16,6 +16,7 @@ urlpatterns = [
     path("attempts/<uuid:attempt>/<int:epoch>/spool", uploads.spool, name="agent-spool"),
     path("attempts/<uuid:attempt>/<int:epoch>/samples", uploads.samples, name="agent-samples"),
     path("attempts/<uuid:attempt>/<int:epoch>/ledger", uploads.ledger, name="agent-ledger"),
+    path("attempts/<uuid:attempt>/<int:epoch>/share", uploads.share, name="agent-share"),
     path("attempts/<uuid:attempt>/<int:epoch>/rendezvous", uploads.rendezvous, name="agent-rendezvous"),
     path("attempts/<uuid:attempt>/<int:epoch>/files/<file:transfer>", uploads.transfer, name="agent-transfer"),
     path("builds/<uuid:build>/log", uploads.build_log, name="agent-build-log"),

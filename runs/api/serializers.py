@@ -303,12 +303,12 @@ class _AttemptOut(s.Serializer):  # type: ignore[type-arg]
     node = s.CharField(allow_null=True)
 
 
-class MemberOut(_AttemptOut):
+class AttemptMemberOut(_AttemptOut):
     node_rank = s.IntegerField()
 
 
 class AttemptOut(_AttemptOut):
-    members = MemberOut(many=True, required=False, help_text="Of a step on several nodes what there is on each.")
+    members = AttemptMemberOut(many=True, required=False, help_text="Of a step on several nodes what there is on each.")
 
 
 class StepOut(s.Serializer):  # type: ignore[type-arg]

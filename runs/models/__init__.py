@@ -6,6 +6,7 @@ from runs.models.endpoint_run import EndpointRun
 from runs.models.rank_log import RankLog, file_of_rank, log_names, rank_log_name
 from runs.models.record import Artifact, MetricDescription, MetricPoint, Output
 from runs.models.run import DataUse, Experiment, ModelUse, Run, RunWords, StepRun, Trigger
+from runs.models.sharing import Sharing
 from runs.models.snapshot import Snapshot
 from runs.models.sweep import Sweep, Trial
 
@@ -23,6 +24,7 @@ __all__ = [
     "RankLog",
     "Run",
     "RunWords",
+    "Sharing",
     "Snapshot",
     "StepRun",
     "Sweep",

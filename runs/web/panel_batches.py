@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from duto.spec.ledger import Failure, Progress, WorkerState
+from duto.spec.ledger import Failure, Progress, WorkerState, merged
 from runs.models import Attempt, Run
+from runs.queries.documents import members_of
 from runs.queries.ledgers import progress_of
 from runs.web.panel_request import StepPanelRequest
 
@@ -80,9 +82,11 @@ class Batches:
 def batches(ask: StepPanelRequest, attempt: Attempt | None) -> Batches:
     """Of the attempt that is looked at, what its ledger says."""
     over = ask.step.status in Run.ENDS
-    if attempt is None or not attempt.ledger_size:
+    if attempt is None or not any(each.ledger_size for each in members_of(attempt) or [attempt]):
         return Batches(attempt, over)
-    with progress_of(attempt, Progress) as progress:
+    with ExitStack() as stack:
+        members = [each for each in members_of(attempt) if each.ledger_size] or [attempt]
+        progress = merged([stack.enter_context(progress_of(each, Progress)) for each in members])
         found = sorted(progress.failures, key=lambda each: (not each.final, -each.at))
         return Batches(
             attempt,

@@ -302,10 +302,10 @@ time.sleep(2 * int(os.environ["NODE_RANK"]))
 
 
 def test_nobody_without_the_secret_has_anything_started(tmp_path: Path) -> None:
-    for told in (b"", b"x" * 64 + b'"id"\n', b"s" * 64 + b"no json\n"):
+    for message in (b"", b"x" * 64 + b'"id"\n', b"s" * 64 + b"no json\n"):
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            theirs.sendall(told)
+            theirs.sendall(message)
             theirs.shutdown(socket.SHUT_WR)
             assert ranks.heard(ours, b"s" * 64) is None
     ours, theirs = socket.socketpair()

@@ -43,7 +43,8 @@ def until_done(studio: Studio, run: LiveRun, least: int) -> None:
 
     def done() -> int:
         attempts = run.step("score")["step"]["attempts"]
-        ledgers = [studio.data_dir / "logs" / f"{each['id']}.ledger" for each in attempts]
+        nodes = [each for attempt in attempts for each in attempt.get("members") or [attempt]]
+        ledgers = [studio.data_dir / "logs" / f"{each['id']}.ledger" for each in nodes]
         return sum(file.read_bytes().count(b'"e":"done"') for file in ledgers if file.exists())
 
     eventually(lambda: done() >= least, what="the first mini-batches")
@@ -51,7 +52,7 @@ def until_done(studio: Studio, run: LiveRun, least: int) -> None:
 
 def taken_over(studio: Studio, run: LiveRun) -> int:
     """How many mini-batches the last attempt took over, when each row is there once and in its place."""
-    found = re.findall(rb"\((\d+) taken over\)", run.log("score"))
+    found = re.findall(rb"\((\d+) taken over\)", run.log("score"))  # by the last attempt, or its last node
     place = f"{run.step('score')['id']}/rows/parallel_run_step.txt"
     (written,) = [file for file in studio.data_dir.rglob("parallel_run_step.txt") if str(file).endswith(place)]
     assert written.read_text().splitlines() == NAMES

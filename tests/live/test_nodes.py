@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from studio.testing.live import eventually
+from tests.live.parallel import scoring, taken_over, until_done
 from tests.live.second import Second
 from tests.live.studio import LiveRun, Studio
 
@@ -117,3 +118,33 @@ def test_a_member_that_is_killed_ends_the_others_and_a_retry_takes_all_again(pai
     assert sorted(each["status"] for each in first) == ["canceled", "lost"], first
     assert [each["status"] for each in members(run)] == ["completed", "completed"]
     assert logs(studio, run, 2) == [f"rank {r} of 2 node {r} local 0 sum 3" for r in range(2)]
+
+
+def test_mini_batches_are_done_on_both_hosts_and_a_host_that_dies_costs_what_it_was_at(
+    pair: tuple[Studio, Second],
+) -> None:
+    studio, second = pair
+    graph = scoring(studio)
+    graph["steps"][1]["settings"]["node_count"] = 2
+    run = studio.submit_graph(graph)
+    until_done(studio, run, 20)
+    eventually(lambda: len(attempts_of(run)) == 2, what="both nodes")
+    eventually(
+        lambda: all(ledger_of(studio, each).count(b'"e":"done"') > 3 for each in attempts_of(run)), what="work on both"
+    )
+    second.kill()
+    run.wait()
+    (attempt,) = run.step("score")["step"]["attempts"]
+    assert sorted(each["status"] for each in attempt["members"]) == ["completed", "lost"], attempt
+    assert taken_over(studio, run) > 3
+    second.start()
+
+
+def attempts_of(run: LiveRun) -> list[dict[str, Any]]:
+    attempts = run.step("score")["step"]["attempts"]
+    return [each for each in attempts[-1].get("members", ()) if each["status"] == "running"] if attempts else []
+
+
+def ledger_of(studio: Studio, attempt: dict[str, Any]) -> bytes:
+    file = studio.data_dir / "logs" / f"{attempt['id']}.ledger"
+    return file.read_bytes() if file.exists() else b""

@@ -38,6 +38,18 @@ def hosts(db: None) -> tuple[Player, Player]:
     return pair
 
 
+def parallel(nodes: int = 2) -> dict[str, Any]:
+    settings = {"inputs": ["given"], "output_action": "summary_only", "node_count": nodes}
+    source = {"name": "given", "from": {"datastore": "workspaceblobstore", "path": "raw/"}, "mode": "mount"}
+    return {"kind": "parallel_run", "settings": settings, "inputs": [source]}
+
+
+def writing(action: str) -> dict[str, Any]:
+    output = {"name": "rows", "kind": "pipeline_data", "datastore": "workspaceblobstore", "mode": "mount"}
+    step = parallel()
+    return step | {"outputs": [output], "settings": {**step["settings"], "output_action": action, "output": "rows"}}
+
+
 class Player(Agent):
     """One that notes all work that it was given."""
 
@@ -68,6 +80,23 @@ def members(run: Run, number: int = 1) -> list[Attempt]:
 
 def statuses(run: Run, number: int = 1) -> list[str]:
     return [each.status for each in members(run, number)]
+
+
+def ask(agent: Agent, work: dict[str, Any], q: int, idle: bool = True, count: int = 10) -> dict[str, Any]:
+    path = f"/agent/v1/attempts/{work['attempt']}/{work['epoch']}/share"
+    body = json.dumps(
+        {"q": q, "count": count, "plan": "p", "processes": 2, "idle": idle, "failed": 0, "items_failed": q}
+    )
+    answer = Client().put(path, body, content_type="application/json", headers={"Authorization": f"Bearer {agent.key}"})
+    return dict(answer.json())
+
+
+def bring(agent: Agent, work: dict[str, Any], *done: int) -> None:
+    """A ledger in which these mini-batches are over."""
+    lines = b"".join(b'{"e":"done","at":1.0,"n":%d,"w":0,"i":1,"o":1}\n' % number for number in done)
+    path = f"/agent/v1/attempts/{work['attempt']}/{work['epoch']}/ledger?offset=0"
+    answer = Client().put(path, lines, "application/octet-stream", headers={"Authorization": f"Bearer {agent.key}"})
+    assert answer.status_code == 200, answer.content
 
 
 def meet(agent: Agent, work: dict[str, Any], address: str) -> dict[str, Any]:
@@ -202,3 +231,113 @@ def test_a_cancel_ends_all(
     assert [each["attempt"] for each in hosts[0].say()["cancel"]] == [first["attempt"]]
     hosts[0].finish(first, exit_code=None, canceled=True)
     assert states(run) == {"train": B.CANCELED} and not Node.objects.filter(status="running").exists()
+
+
+def test_a_parallel_step_begins_with_one_node_and_goes_on_without_one_that_is_lost(
+    context: WorkspaceContext,
+    cluster: ComputeTarget,
+    hosts: tuple[Player, Player],
+) -> None:
+    busy = submit_chain(context, "busy")
+    placing.place()
+    run = submit_chain(context, "score", step=parallel(3))
+    placing.place()
+    assert [bool(each.node) for each in members(run)] == [True, False, False]
+    for each in hosts:
+        each.say()
+    own, done = (members(each)[0] for each in (run, busy))
+    of = {work["attempt"]: (each, work) for each in hosts for work in each.works}
+    of[str(done.pk)][0].finish(of[str(done.pk)][1])
+    placing.place()
+    assert [bool(each.node) for each in members(run)] == [True, True, False], "the next one when a node comes free"
+    for each in hosts:
+        each.say()
+    works = {work["attempt"]: (each, work) for each in hosts for work in each.works}
+    lose(own)
+    assert states(run) == {"score": "Preparing"} and not members(run, 2), "the other one goes on"
+    stands, lost = members(run)[:2]
+    assert (stands.status, lost.status, lost.pk) == ("leased", "lost", own.pk)
+    agent_, work = works[str(stands.pk)]
+    assert ask(agent_, work, 1, count=0)["join"]
+    agent_.finish(work)
+    assert states(run) == {"score": B.COMPLETED}
+    assert statuses(run) == ["completed", "lost", "canceled"]
+
+
+def test_a_parallel_step_fails_with_what_its_script_fails_by_and_is_lost_with_its_last_node(
+    context: WorkspaceContext,
+    cluster: ComputeTarget,
+    hosts: tuple[Player, Player],
+) -> None:
+    run = submit_chain(context, "score", step=parallel())
+    placing.place()
+    first, second = take(*hosts)
+    assert hosts[1].finish(second)["refused"] == [], "what is over has nothing more to do"
+    lose(members(run)[0])
+    Host.objects.update(last_seen_at=now())
+    assert states(run) == {"score": "Queued"} and statuses(run, 2)[0] == "queued"
+    placing.place()
+    first, second = take(*hosts)
+    hosts[1].finish(second, exit_code=1, cause="user_error", message="too many items have failed")
+    hosts[0].finish(first, exit_code=143, canceled=True)
+    step = Run.objects.get(parent=run)
+    assert step.status == B.FAILED and step.error["message"] == "too many items have failed"
+
+
+def test_mini_batches_are_shared_out_and_those_of_a_lost_node_go_to_the_other(
+    context: WorkspaceContext, cluster: ComputeTarget, hosts: tuple[Player, Player]
+) -> None:
+    run = submit_chain(context, "score", step=writing("summary_only"))
+    placing.place()
+    first, second = take(*hosts)
+    assert ask(hosts[0], first, 1)["ranges"] == [[0, 3]]
+    assert ask(hosts[0], first, 1)["ranges"] == [[0, 3]], "the same question once more"
+    assert ask(hosts[1], second, 1)["ranges"] == [[3, 5]]
+    other = ask(hosts[1], second, 2, count=11)["error"]
+    assert other["code"] == "other_plan" and "11 mini-batches that are not those" in other["message"]
+    assert ask(hosts[0], first, 2)["ranges"] == [[0, 3], [5, 7]]
+    assert ask(hosts[0], first, 3)["ranges"] == [[0, 3], [5, 7], [7, 9]]
+    assert ask(hosts[0], first, 4)["ranges"][3:] == [[9, 10]]
+    waits = ask(hosts[0], first, 5)
+    assert (len(waits["ranges"]), waits["join"], waits["over"], waits["items_failed"]) == (4, False, False, 1)
+    bring(hosts[1], second, 3)
+    lose(members(run)[1])
+    # Nothing of what the script wrote on the lost host is here.
+    assert ask(hosts[0], first, 5)["ranges"][4:] == [[3, 5]]
+    last = ask(hosts[0], first, 6)
+    assert last["join"] and last["ledgers"] == [] and last["kept"] == []
+
+
+def test_of_a_lost_node_the_rows_in_its_ledger_count(
+    context: WorkspaceContext, cluster: ComputeTarget, hosts: tuple[Player, Player]
+) -> None:
+    run = submit_chain(context, "score", step=writing("append_row"))
+    placing.place()
+    first, second = take(*hosts)
+    assert ask(hosts[1], second, 1)["ranges"] == [[0, 3]]
+    bring(hosts[1], second, 0, 2)
+    lose(members(run)[1])
+    got = [ask(hosts[0], first, q) for q in range(1, 9)]
+    assert got[0]["ranges"] == [[1, 2]] and sorted(n for a, b in got[-1]["ranges"] for n in range(a, b)) == [
+        1,
+        *range(3, 10),
+    ]
+    assert got[-1]["join"] and [each["path"] for each in got[-1]["ledgers"]] == [f"{second['attempt']}.jsonl"]
+    fetched = Client().get(got[-1]["ledgers"][0]["get"], headers={"Authorization": f"Bearer {hosts[0].key}"})
+    assert fetched.status_code == 200 and fetched.getvalue().count(b"done") == 2
+
+
+def test_the_end_of_a_node_that_was_through_is_no_result(
+    context: WorkspaceContext, cluster: ComputeTarget, hosts: tuple[Player, Player]
+) -> None:
+    run = submit_chain(context, "score", step=parallel())
+    placing.place()
+    first, second = take(*hosts)
+    ask(hosts[0], first, 1, count=1)
+    ask(hosts[0], first, 2, count=1)
+    assert ask(hosts[1], second, 1, count=1)["over"]
+    assert not ask(hosts[0], first, 2, count=1)["join"], "the other one has not ended"
+    lose(members(run)[0])
+    Host.objects.update(last_seen_at=now())
+    hosts[1].finish(second)
+    assert statuses(run) == ["lost", "lost"] and statuses(run, 2)[0] == "queued", "it is done again, not half a result"

@@ -37,6 +37,7 @@ class Step:
         *arguments: str,
         inputs: dict[str, Any] | None = None,
         earlier: list[Path] | None = None,
+        shared: dict[str, Any] | None = None,
         **settings: Any,
     ) -> subprocess.Popen[str]:
         work = self.folder / "work"
@@ -51,6 +52,7 @@ class Step:
             "folder": str(self.folder / "tmp"),
             "ledger": str(self.folder / "ledger.jsonl"),
             "earlier": [str(each) for each in earlier or ()],
+            **({"shared": shared} if shared else {}),
         }
         places = {name: value for name, value in names.items() if not isinstance(value, tuple)}
         tables = {name: value for name, value in names.items() if isinstance(value, tuple)}

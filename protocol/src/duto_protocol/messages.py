@@ -599,6 +599,33 @@ class Meetings(Message, frozen=True):
     secret: str = ""
 
 
+class BatchAsk(Message, frozen=True):
+    """A node of a parallel step asks for mini-batches. `idle`: all that it had are over, as its ledger up to here tells."""
+
+    q: Whole = 0
+    count: Whole = 0
+    plan: Annotated[str, Meta(max_length=64)] = ""
+    processes: Whole = 1
+    idle: bool = False
+    failed: Whole = 0
+    items_failed: Whole = 0
+
+
+class BatchShare(Message, frozen=True):
+    """All mini-batches that a node was given so far, as ranges (first, end), up to the question `asked`. `over`: there is
+    no more for it; `join`: all nodes are through, and it makes the result, with the ledgers and the kept files of the others."""
+
+    asked: Whole = 0
+    ranges: list[tuple[int, int]] = []
+    over: bool = False
+    join: bool = False
+    ledgers: list[InputFile] = []
+    kept: list[InputFile] = []
+    failed: Whole = 0
+    items_failed: Whole = 0
+    fault: str = ""
+
+
 # --- builds ---
 
 

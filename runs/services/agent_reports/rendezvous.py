@@ -12,10 +12,10 @@ HERE = "127.0.0.1"
 
 
 def meet(attempt: Attempt, own: Meeting) -> Meetings:
-    """Note where this member is; where all are, if all have told. May be called again and again."""
-    told = builtins_of(own)
-    if attempt.rendezvous != told:
-        Attempt.objects.filter(pk=attempt.pk, epoch=attempt.epoch).update(rendezvous=told)
+    """Note where this member is; where all are, if all have facts. May be called again and again."""
+    facts = builtins_of(own)
+    if attempt.rendezvous != facts:
+        Attempt.objects.filter(pk=attempt.pk, epoch=attempt.epoch).update(rendezvous=facts)
     rows = Attempt.objects.filter(run=attempt.run_id, number=attempt.number).exclude(status__in=Attempt.ENDS)
     found = list(rows.order_by("node_rank").values_list("rendezvous", "host_id"))
     if len(found) < attempt.node_count or any(place is None for place, _ in found):

@@ -34,6 +34,10 @@ def finish(attempt: Attempt, report: Finished) -> None:
         return
     if attempt.node_count > 1 and _succeeded(report) and _awaits_others(attempt):
         raise Conflict("Other members of the attempt have not ended.", code="members_open")
+    if _succeeded(report) and _has_no_result(attempt):
+        kept_outputs.keep(attempt, report)
+        lose(attempt, cause="host_lost", **failures.sentence("no_result"))
+        return
     digests, refusal = _take_outputs(attempt, report)
     if not digests:
         kept_outputs.keep(attempt, report)
@@ -43,13 +47,15 @@ def finish(attempt: Attempt, report: Finished) -> None:
         if fresh.is_final:
             return
         fresh.run.step.output_digests = digests
+        if digests and fresh.node_count > 1:  # its step may end with another member, later
+            fresh.run.step.save(update_fields=["output_digests"])
         heard = [sentences.of_parts(each, report.parts_of(each)) for each in report.warnings or ()]
         fresh.warnings = sentences.once([*fresh.warnings, *why_not_kept, *heard, *members.unkept(fresh, report)])
         _note_ranks(fresh, report.ranks or [])
         status, facts = cluster_removal.judged(fresh, *_verdict(report, refusal))
         status, facts = _as_declared(fresh, status, facts)
         end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
-    if digests and attempt.number > 1:
+    if digests and (attempt.number > 1 or attempt.node_count > 1):
         kept_outputs.forget(Attempt.objects.filter(run=attempt.run_id).select_related("run").defer("run__graph"))
 
 
@@ -101,6 +107,12 @@ def _awaits_others(attempt: Attempt) -> bool:
     """Whether what a member leaves may only be taken when the others have ended, too: only all of them together have done
     the step. Its agent keeps it, and tells of it again."""
     return attempt.is_gang and attempt.node_rank == 0 and members.are_open(attempt)
+
+
+def _has_no_result(attempt: Attempt) -> bool:
+    """Of the nodes of a parallel step the one that was to make the result of all is lost, and this one, which stands for the
+    try now, was through before."""
+    return attempt.node_count > 1 and not attempt.is_gang and not attempt.node_rank and not members.has_joined(attempt)
 
 
 def _verdict(report: Finished, refusal: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -211,7 +223,7 @@ def lose(attempt: Attempt, **facts: Any) -> None:
     with run_transaction(attempt.run.root_id) as root:
         fresh = fresh_of(attempt, root)
         if not fresh.is_final:
-            end_attempt(fresh, Attempt.Status.LOST, cause="attempt_lost", **facts)
+            end_attempt(fresh, Attempt.Status.LOST, **{"cause": "attempt_lost", **facts})
 
 
 _FRESH: Prepared[Attempt] = Prepared(

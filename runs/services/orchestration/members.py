@@ -16,7 +16,7 @@ from duto.spec import distribution, parallel
 from duto.spec.graph import Step
 from duto_protocol.messages import Finished
 from runs import stored_messages
-from runs.models import Attempt, RankLog
+from runs.models import Attempt, RankLog, Sharing
 from runs.services.scheduling import abilities, nodes, wakeups
 
 S = Attempt.Status
@@ -38,7 +38,7 @@ def asked_for(step: Step, parameters: Mapping[str, Any]) -> dict[str, Any]:
 def nodes_of(step: Step, parameters: Mapping[str, Any]) -> tuple[int, int]:
     """How many nodes a step asks for, and with how many it begins at the least."""
     if step.kind == parallel.KIND:
-        return 1, 1
+        return _whole(distribution.valued(step.settings.get("node_count"), parameters)), 1
     count = _whole(distribution.valued(step.node_count, parameters))
     return count, count
 
@@ -55,6 +55,12 @@ def of(attempt: Attempt) -> list[Attempt]:
     """All members of its try, itself among them as it is in memory."""
     rows = Attempt.objects.filter(run=attempt.run_id, number=attempt.number).order_by("node_rank")
     return [attempt if each.pk == attempt.pk else each for each in rows]
+
+
+def has_joined(attempt: Attempt) -> bool:
+    """Whether a member of a parallel step has made the result of what all have done."""
+    row = Sharing.objects.filter(run=attempt.run_id, number=attempt.number).first()
+    return row is not None and bool(row.state.get("joined") == str(attempt.pk))
 
 
 def has_failed(attempt: Attempt) -> bool:

@@ -30,17 +30,21 @@ append, seal = LEDGER.append, LEDGER.seal
 def earlier(attempt: Attempt) -> list[Attempt]:
     """Attempts whose ledgers this one may go on from: those of its run, the newest first, and of a resumed run those of the
     same step there, where nothing that it depends on has changed. Where the script writes into the output itself, the newest
-    whose output is kept, and no other."""
+    whose output is kept, and no other; on several nodes none."""
     run = attempt.run
     root, step = run.root or run, run.step
     planned = parsed(run.graph_id).steps[step.node_id]
     if planned.kind != KIND:
         return []
+    if attempt.node_count > 1 and kept_outputs.output_of(planned):
+        return []  # files that are brought to one node would be missed where that is lost
     runs = [run.pk]
     if root.resumed_from_id is not None:
         there = StepRun.objects.filter(run__root=root.resumed_from_id, node_id=step.node_id)
         runs += [row.run_id for row in there if row.fingerprint and row.fingerprint == step.fingerprint]
     found = Attempt.objects.filter(run__in=runs, ledger_size__gt=0, log_removed_at__isnull=True).exclude(pk=attempt.pk)
+    # What the other members of the same try are at is not of before.
+    found = found.exclude(run=run.pk, number=attempt.number)
     newest_first = sorted(
         found.select_related("run").defer("run__graph"), key=lambda each: (runs.index(each.run_id), -each.number)
     )
@@ -63,7 +67,8 @@ def get_kept(attempt: Attempt, rest: str) -> tuple[BinaryIO, int, str]:
 
 def _one(attempt: Attempt, key: str) -> Attempt:
     wanted = as_uuid(key)
-    for each in earlier(attempt):
+    members = Attempt.objects.filter(run=attempt.run_id, number=attempt.number).exclude(pk=attempt.pk)
+    for each in (*earlier(attempt), *members.select_related("run").defer("run__graph")):
         if each.pk == wanted:
             return each
     raise NotFound(f"This attempt may read no ledger '{key}'.")

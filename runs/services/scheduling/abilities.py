@@ -151,8 +151,8 @@ def of_host(host: Host) -> Abilities:
     nothing: that is taken to be there."""
     facts = _mapping(host.facts)
     found = {name for name in ("conda", "r") if facts.get(name) and host.launcher == LAUNCHERS[name]}
-    told = facts.get("abilities")
-    found |= {MEMBERS, RENDEZVOUS} & set(told if isinstance(told, list) else ())
+    further = facts.get("abilities")
+    found |= {MEMBERS, RENDEZVOUS} & set(further if isinstance(further, list) else ())
     if host.launcher == Host.Launcher.DOCKER:
         return frozenset(found | {f"{JAVA}:{line}:image" for line in (*LINES, ANY)})
     javas = facts.get(JAVA)

@@ -77,7 +77,7 @@ names = step.get_file_names()
 for name in (
     "logs/job_result.txt",
     "logs/sys/job_report/processed_mini-batches.csv",
-    "logs/user/stdout/node1/process000.stdout.txt",
+    "logs/user/stdout/node0/process000.stdout.txt",
 ):
     assert name in names, names
 assert "6 of 6 mini-batches done" in step.get_stdout_log()
@@ -106,6 +106,7 @@ assert read_of(resumed) == wanted and "taken over" in log and "(0 taken over)" n
 
 # What a script has written into the output itself is there again with what is taken over.
 config.entry_script, config.output_action, config.mini_batch_size = "shape.py", "summary_only", 1
+config.node_count = 1
 shapes = OutputFileDatasetConfig("shapes", destination=(store, "shapes/{run-id}"))
 shape = ParallelRunStep(
     name="shape", parallel_run_config=config, inputs=[numbers.as_named_input("numbers")], output=shapes

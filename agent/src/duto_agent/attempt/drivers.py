@@ -20,11 +20,24 @@ from duto_protocol.messages import LaunchSpec
 
 PARALLEL, SPARK = "DUTO_PARALLEL", "DUTO_SPARK"
 EARLIER = "tmp/earlier"
+# What the studio has answered to the driver of a node that shares a step with others.
+ANSWERS = "tmp/shares.json"
 
 
 def keeps_ledger(spec: LaunchSpec) -> bool:
     """Whether a step of its kind tells of itself in a ledger."""
     return spec.kind in KINDS and bool(KINDS[spec.kind].ledger)
+
+
+def shares(spec: LaunchSpec) -> bool:
+    """Whether other nodes have some of its mini-batches."""
+    return spec.kind == parallel.KIND and spec.member is not None
+
+
+def own_output(spec: LaunchSpec) -> str:
+    """The output into which the script of a parallel step writes itself."""
+    is_own = str(spec.settings.get("output_action", "")).strip().lower() == parallel.SUMMARY_ONLY
+    return str(spec.settings.get("output") or "") if is_own else ""
 
 
 def variables(directory: Path, spec: LaunchSpec) -> dict[str, str]:
@@ -37,6 +50,9 @@ def variables(directory: Path, spec: LaunchSpec) -> dict[str, str]:
     if spec.kind == parallel.KIND:
         forms = {each.name: each.partition_format for each in spec.inputs if each.partition_format is not UNSET}
         earlier = [str(directory / EARLIER / plain_name(each.path)) for each in spec.ledgers]
+        if spec.member is not None:
+            shared = {"rank": spec.member.rank, "answers": str(directory / ANSWERS), "folder": str(directory / EARLIER)}
+            facts |= {"shared": shared}
         facts |= {"partition_formats": forms, "folder": str(directory / "tmp/parallel"), "earlier": earlier}
         return {PARALLEL: json.dumps(facts)}
     if spec.kind in spark.KINDS:
@@ -65,7 +81,7 @@ def bring(directory: Path, spec: LaunchSpec, bound: Bound, transfers: Transfers)
 
 def warnings(spec: LaunchSpec) -> list[Said]:
     """What a person is to know of how it runs here."""
-    nodes = spec.settings.get("node_count") if spec.kind == parallel.KIND else None
+    nodes = spec.settings.get("node_count") if spec.kind == parallel.KIND and spec.member is None else None
     try:
         count = int(nodes or 1)
     except (TypeError, ValueError):

@@ -20,7 +20,8 @@ from duto_agent.attempt.bindings import Bound, Unbound
 from duto_agent.attempt.causes import Cause
 from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
 from duto_agent.attempt.collect import Collected, Collector, send, shown
-from duto_agent.attempt.rendezvous import Place
+from duto_agent.attempt.rendezvous import MeetingPoint
+from duto_agent.attempt.shares import Sharing
 from duto_agent.attempt.shipments import SpoolShipment, ledger_shipment, log_shipment, rank_shipments
 from duto_agent.context import AgentContext
 from duto_agent.disk_space import START_ROOM, DiskFull, free_at, full, is_full
@@ -80,7 +81,11 @@ class Attempt:
         self.logs = [self.log, *rank_shipments(notes, key, context.client, ranks)]
         self.spool = SpoolShipment(self.directory, key, context.client)
         self.samples = SampleShipment(self.directory, key, context.client)
-        self.ledgers = [ledger_shipment(self.directory, key, context.client)] if drivers.keeps_ledger(spec) else []
+        self.sharing = Sharing(self.directory, key, context.client, context.transfers) if drivers.shares(spec) else None
+        heard = self.sharing.heard if self.sharing else None
+        self.ledgers = (
+            [ledger_shipment(self.directory, key, context.client, heard)] if drivers.keeps_ledger(spec) else []
+        )
         self._pause = backoff()
         self._ship_after = 0.0
         self._asked_to_end = False
@@ -132,6 +137,8 @@ class Attempt:
             else:
                 self._tell_started()
             bound = staging.stage(self.directory, self.spec, self.context.transfers)
+            if self.sharing is not None and (output := drivers.own_output(self.spec)):
+                self.sharing.output = Path(bound.outputs[output])
             probe = self._watch()
         except Ended as error:
             return self._close(error.cause, Probe("none"), bound)
@@ -171,7 +178,7 @@ class Attempt:
         member = self.spec.member
         if member is None or not member.together:
             return None
-        place = Place(self.context.studio, len(staging.ranks_of(self.spec)) + SPARE_PORTS)
+        place = MeetingPoint(self.context.studio, len(staging.ranks_of(self.spec)) + SPARE_PORTS)
         try:
             while True:
                 self._check_flags_before_start()
@@ -314,6 +321,8 @@ class Attempt:
             for shipment in (*self.logs, self.spool, *self.ledgers):
                 moved = shipment.ship() or moved
             self.samples.ship()
+            if self.sharing is not None:
+                moved = self.sharing.ask() or moved
         except Away:
             self._ship_after = began + next(self._pause)
             return False

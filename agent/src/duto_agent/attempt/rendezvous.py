@@ -14,7 +14,7 @@ ELSEWHERE = "192.0.2.1"
 HERE = "127.0.0.1"
 
 
-class Place:
+class MeetingPoint:
     """This host's address with so many ports, which are bound until `leave`, so that nobody gets them meanwhile."""
 
     def __init__(self, studio: str, ports: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from duto.spec.sentences import Said, said
@@ -31,9 +31,19 @@ def rank_shipments(folder: Path, key: AttemptKey, client: StudioClient, ranks: S
     return [of(rank) for rank in ranks]
 
 
-def ledger_shipment(directory: Path, key: AttemptKey, client: StudioClient) -> LineShipment:
-    """The ledger of a step that keeps one: the studio shows it, and of a parallel step a later attempt goes on from it."""
-    return LineShipment(directory / LEDGER, lambda at, data: client.put_ledger(key.attempt, key.epoch, at, data))
+def ledger_shipment(
+    directory: Path, key: AttemptKey, client: StudioClient, heard: Callable[[bytes], None] | None = None
+) -> LineShipment:
+    """The ledger of a step that keeps one: the studio shows it, and of a parallel step a later attempt goes on from it.
+    `heard` is told of what the studio has."""
+
+    def put(at: int, data: bytes) -> int:
+        size = client.put_ledger(key.attempt, key.epoch, at, data)
+        if heard is not None:
+            heard(data)
+        return size
+
+    return LineShipment(directory / LEDGER, put)
 
 
 NAMED = re.compile(r'"(name|key)"\s*:\s*("(?:[^"\\]|\\.){0,300}")')

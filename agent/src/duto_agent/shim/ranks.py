@@ -230,10 +230,10 @@ class Others:
         with peer:
             peer.settimeout(KILL_S)
             try:
-                told = peer.recv(len(self.secret), socket.MSG_WAITALL)
+                message = peer.recv(len(self.secret), socket.MSG_WAITALL)
             except OSError:
                 return False
-        self.left -= hmac.compare_digest(told, self.secret)
+        self.left -= hmac.compare_digest(message, self.secret)
         return self.left <= 0
 
     def tell(self) -> None:

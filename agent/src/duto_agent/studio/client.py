@@ -18,7 +18,7 @@ from duto.spec.sentences import Said, parts, said
 from duto_agent import __version__
 from duto_agent.loops import backoff
 from duto_agent.studio.transfers import DataMissing
-from duto_protocol.messages import VERSION, Answer, Exchange, Meeting, Meetings
+from duto_protocol.messages import VERSION, Answer, BatchAsk, BatchShare, Exchange, Meeting, Meetings
 from duto_protocol.reading import NotUnderstood, read, written
 
 log = logging.getLogger("duto.agent")
@@ -130,6 +130,14 @@ class StudioClient:
         answer = self._send("PUT", f"/agent/v1/attempts/{attempt}/{epoch}/rendezvous", content=written(own))
         try:
             return read(answer.content, Meetings).message
+        except NotUnderstood as error:
+            raise Away(f"What answers at {self.url} is not the studio: {error}") from error
+
+    def share(self, attempt: str, epoch: int, ask: BatchAsk) -> BatchShare:
+        """Ask for mini-batches. Raises Away, Refused."""
+        answer = self._send("PUT", f"/agent/v1/attempts/{attempt}/{epoch}/share", content=written(ask))
+        try:
+            return read(answer.content, BatchShare).message
         except NotUnderstood as error:
             raise Away(f"What answers at {self.url} is not the studio: {error}") from error
 

@@ -12,6 +12,7 @@ from duto.client.step_context import TABULAR, Context
 from duto.parallel.batches import NotCut
 from duto.parallel.driver import Driver
 from duto.parallel.plan import Plan, apart, plan_of
+from duto.parallel.shares import Shares
 from duto.parallel.worker import Job, WorkerSlot
 from duto.run.cores import share_out
 from duto.run.offline import METRICS
@@ -29,9 +30,12 @@ def main(given: Mapping[str, Any], arguments: List[str]) -> int:
     folder = Path(str(given["folder"]))
     (folder / "rows").mkdir(parents=True, exist_ok=True)
     cores = int(given.get("cores") or os.cpu_count() or 1)
+    # Where other nodes have a driver of their own, this one has the processes of its node alone.
+    shared = given.get("shared") or {}
     try:
         settings = settings_of(given["settings"])
-        share_out(cores, max(1, cores // (_each_node(settings, cores) * settings.node_count)))
+        nodes = 1 if shared else settings.node_count
+        share_out(cores, max(1, cores // (_each_node(settings, cores) * nodes)))
         plan = apart(lambda: plan_of(settings, _inputs(settings), given.get("partition_formats") or {}, folder))
     except (NotCut, ValueError) as error:
         print(f"This step cannot run: {error}", file=sys.stderr)
@@ -39,7 +43,7 @@ def main(given: Mapping[str, Any], arguments: List[str]) -> int:
     if not plan.batches:
         print("The inputs hold nothing to cut into mini-batches.", file=sys.stderr)
     logs = Path("logs").resolve()
-    places = _places(settings, cores, logs, folder / "rows", plan)
+    places = _places(settings, cores, logs, folder / "rows", plan, nodes, int(shared.get("rank", 0)))
     output = os.environ.get(settings.output) if settings.output else None
     if output:
         os.environ["DUTO_PARALLEL_OUTPUT"] = output
@@ -54,7 +58,8 @@ def main(given: Mapping[str, Any], arguments: List[str]) -> int:
     )
     print(f"{len(plan.batches)} mini-batches of {plan.items} items for {len(places)} processes", flush=True)
     result = Path(output) / settings.append_row_file_name if output and settings.output_action == APPEND_ROW else None
-    driver = Driver(job, settings, places, Path(str(given["ledger"])), logs, _wants_header(arguments))
+    shares = Shares(Path(shared["answers"]), Path(shared["folder"])) if shared else None
+    driver = Driver(job, settings, places, Path(str(given["ledger"])), logs, _wants_header(arguments), shares)
     earlier = [Path(str(each)) for each in given.get("earlier") or ()]
     return driver.run(earlier, result)
 
@@ -87,13 +92,20 @@ def _each_node(settings: Settings, cores: int) -> int:
     return settings.process_count_per_node or len(_devices()) or cores
 
 
-def _places(settings: Settings, cores: int, logs: Path, rows: Path, plan: Plan) -> List[WorkerSlot]:
+def _places(
+    settings: Settings, cores: int, logs: Path, rows: Path, plan: Plan, nodes: int, first: int
+) -> List[WorkerSlot]:
     """As many processes as were asked for, but none without a mini-batch. Devices are shared out in turn."""
     devices, each_node = _devices(), _each_node(settings, cores)
-    count = max(1, min(each_node * settings.node_count, len(plan.batches)))
+    count = max(1, min(each_node * nodes, len(plan.batches)))
     return [
         WorkerSlot(
-            slot, slot // each_node, slot % each_node, logs, rows, devices[slot % len(devices)] if devices else ""
+            slot,
+            first + slot // each_node,
+            slot % each_node,
+            logs,
+            rows,
+            devices[slot % len(devices)] if devices else "",
         )
         for slot in range(count)
     ]

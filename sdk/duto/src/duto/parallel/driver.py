@@ -20,15 +20,17 @@ import termios
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from duto.parallel import worker
 from duto.parallel.ledger import Ledger, line, placed, rows_of
 from duto.parallel.node_usage import NodeUsage
 from duto.parallel.reports import Reports
+from duto.parallel.shares import Answer, Shares
 from duto.parallel.worker import Job, WorkerSlot
-from duto.spec.ledger import BEGIN, DONE, END, FAIL, PLAN, ROWS, WORKER, Progress, record_of
+from duto.spec.ledger import ASK, BEGIN, DONE, END, FAIL, PLAN, ROWS, WORKER, Progress, record_of
 from duto.spec.parallel import Settings
 
 # A process has mini-batches for so long ahead, and for three times as long as a sync takes: it never waits for the next
@@ -50,6 +52,8 @@ HELD_MOST = 1 << 23
 ROWS_MOST = 1 << 28
 # Bytes of lines that are read as one list.
 GROUP_MOST = 1 << 20
+# A node asks for more mini-batches when what it has lasts no longer.
+SHARE_AHEAD_S = 2.0
 # A process that dies before `init` is through is started again so often.
 STARTS_MOST = 3
 CANCELED = 143
@@ -121,12 +125,20 @@ class Driver:
     """Runs all mini-batches of a job that the earlier ledgers do not know as done."""
 
     def __init__(
-        self, job: Job, settings: Settings, places: Sequence[WorkerSlot], ledger: Path, logs: Path, header: bool = False
+        self,
+        job: Job,
+        settings: Settings,
+        places: Sequence[WorkerSlot],
+        ledger: Path,
+        logs: Path,
+        header: bool = False,
+        shares: Optional[Shares] = None,
     ) -> None:
         self.job, self.settings, self.places = job, settings, places
         self.batches = job.plan.batches
         self.progress = Progress()
-        self.reports = Reports(logs)
+        self.shares, self._logs, self._earlier = shares, logs, list[Path]()
+        self.reports = Reports(logs if not places[0].node else logs / f"sys/node/{places[0].node}")
         self.usage = NodeUsage(logs, (place.node for place in places))
         self.header = header
         self._ledger = Ledger(ledger)
@@ -138,6 +150,9 @@ class Driver:
         self._mean: Optional[float] = None
         self._sync_s = self._heard_at = self._synced_at = 0.0
         self._lines: List[Tuple[bytes, Union[Done, Mapping[str, Any]]]] = []
+        self._given_up: Set[int] = set()
+        self._elsewhere = (0, 0)
+        self._told_idle = False
         self._where: Dict[int, Tuple[int, int]] = {}
         self._pieces: Dict[int, List[Tuple[int, int]]] = {}
         self._room = ROWS_MOST
@@ -153,11 +168,14 @@ class Driver:
         self._note(line(PLAN, count=count, items=items, processes=len(self.places), action=action))
         code, state, why = 0, "completed", ""
         try:
-            done = self._adopt(earlier)
-            self._pending.extend((number, 1) for number in range(len(self.batches)) if number not in done)
+            self._earlier = [*earlier]
+            if self.shares is None:
+                self._take_up(range(len(self.batches)), self._earlier)
             self._commit()
             self._check_limits()
             self._loop()
+            if self.shares is not None:
+                result = None  # another node writes it
             if self._canceled:
                 code, state, why = CANCELED, "canceled", "The step was asked to end."
             else:
@@ -185,7 +203,7 @@ class Driver:
         for place in self.places[: len(self._pending)]:
             self._start(place)
         self._sample()  # while they begin
-        while not self._canceled and (self._pending or any(process.queue for process in self._processes.values())):
+        while not self._canceled and (self._share() or self._is_busy()):
             for key, _ in self._selector.select(TICK_S):
                 self._receive(self._processes[key.data])
             self._watch_clock()
@@ -199,6 +217,86 @@ class Driver:
             self._say_how_far()
             self._sample()
             self._gather_short()
+
+    def _is_busy(self) -> bool:
+        return bool(self._pending) or any(process.queue for process in self._processes.values())
+
+    def _take_up(self, numbers: Iterable[int], earlier: Iterable[Path]) -> None:
+        """These mini-batches are to be done here, but for those that earlier ledgers know as done."""
+        wanted = [number for number in numbers if number not in self._where and number not in self._given_up]
+        done = self._adopt(earlier, set(wanted))
+        self._pending.extend((number, 1) for number in wanted if number not in done)
+
+    # --- several nodes ---
+
+    def _share(self) -> bool:
+        """Take what the studio gives this node, and ask for more in time; whether there is more to wait for."""
+        shares = self.shares
+        if shares is None:
+            return False
+        for first, end in shares.look():
+            self._take_up(range(max(0, first), min(end, len(self.batches))), self._earlier)
+        answer = shares.answer
+        self._elsewhere = (answer.failed, answer.items_failed)
+        if answer.fault:
+            raise TooManyFailures(answer.fault)
+        if answer.is_over and not self._is_busy():
+            return False
+        if answer.joins and not self._is_busy():
+            self._join(answer)
+            return self._is_busy()
+        for place in self.places:
+            if len(self._processes) < len(self._pending) and place.slot not in self._processes:
+                self._start(place)
+        self._ask(shares)
+        return True
+
+    def _ask(self, shares: Shares) -> None:
+        """For more before all is begun, and once more when all that this node had is over."""
+        is_idle = not self._is_busy()
+        lasts = len(self._pending) * (self._mean or SHARE_AHEAD_S) / len(self.places)
+        if (is_idle and not self._told_idle) or (
+            not shares.is_waiting and not self._told_idle and lasts < SHARE_AHEAD_S
+        ):
+            shares.asked += 1
+            counts = {"failed": self.progress.failed, "items_failed": self.progress.items_failed}
+            facts = {"count": len(self.batches), "plan": self._digest, "processes": len(self.places), "idle": is_idle}
+            self._note(line(ASK, q=shares.asked, **facts, **counts))
+            self._commit()
+        self._told_idle = is_idle
+
+    def _join(self, answer: Answer) -> None:
+        """All nodes are through: what the others have done is taken over, and what of it cannot be is done here."""
+        self.shares, self._elsewhere = None, (0, 0)
+        self._commit()
+        if self.reports.logs != self._logs:
+            self.reports = Reports(self._logs)
+            self.reports.begin(self.job.entry.name, len(self.places), self.settings.node_count)
+        self._adopt_failures(answer.ledgers)
+        self._take_up(range(len(self.batches)), answer.ledgers)
+        self._commit()
+        self._check_limits()
+        for place in self.places[: len(self._pending)]:
+            if place.slot not in self._processes:
+                self._start(place)
+
+    def _adopt_failures(self, ledgers: Sequence[Path]) -> None:
+        """Mini-batches that other nodes gave up stay so, unless one has done them."""
+        found: Dict[int, Mapping[str, Any]] = {}
+        done = set(self._where)
+        for path in ledgers:
+            for _, _, record in placed(path):
+                number = int(record.get("n", -1))
+                if record.get("e") == DONE:
+                    done.add(number)
+                elif record.get("e") == FAIL and record.get("final"):
+                    found.setdefault(number, record)
+        for number, failure in found.items():
+            is_same = 0 <= number < len(self.batches) and failure.get("k") == self.batches[number].key
+            if is_same and number not in done and number not in self._given_up:
+                facts = {key: value for key, value in failure.items() if key not in ("e", "at", "w")}
+                self._note(line(FAIL, **facts, w=-1))
+                self._given_up.add(number)
 
     def _is_due(self) -> bool:
         """Whether what was heard is synced now: where mini-batches are short, and some are under way, more is heard first."""
@@ -350,7 +448,9 @@ class Driver:
 
     def _failed(self, record: Mapping[str, Any], number: int, attempt: int) -> None:
         final = attempt >= self.settings.run_max_try
-        if not final:
+        if final:
+            self._given_up.add(number)
+        else:
             self._pending.append((number, attempt + 1))
         facts = {key: value for key, value in record.items() if key not in ("e", "at", "final")}
         raw, at = line(FAIL, **facts, final=final), time.time()
@@ -458,8 +558,13 @@ class Driver:
             at += size
         self.reports.overview(self.progress)
 
-    def _adopt(self, earlier: Iterable[Path]) -> Dict[int, str]:
-        """Take over what earlier ledgers say is done, with the same content and a result for each item."""
+    @property
+    def _digest(self) -> str:
+        """The same for the same mini-batches: nodes that read other inputs would do other things."""
+        return sha256("".join(batch.key for batch in self.batches).encode()).hexdigest()[:32]
+
+    def _adopt(self, earlier: Iterable[Path], wanted: Set[int]) -> Dict[int, str]:
+        """Take over what earlier ledgers say is done of these, with the same content and a result for each item."""
         found: Dict[int, str] = {}
         held = 0
         own = [self._ledger.path] if self._ledger.size else []
@@ -467,6 +572,8 @@ class Driver:
             pieces: Dict[Any, List[Any]] = {}  # rows of what is not reported as done yet
             for _, _, record in placed(path):
                 number = record.get("n", -1)
+                if number not in wanted:
+                    continue
                 if record.get("e") == ROWS and number not in found:
                     pieces[number] = [*(pieces.get(number, ()) if record.get("p") else ()), record.get("r")]
                 if record.get("e") != DONE or number in found:
@@ -542,11 +649,12 @@ class Driver:
 
     def _check_limits(self) -> None:
         settings, progress = self.settings, self.progress
-        if 0 <= settings.error_threshold < progress.items_failed:
+        failed, items_failed = progress.failed + self._elsewhere[0], progress.items_failed + self._elsewhere[1]
+        if 0 <= settings.error_threshold < items_failed:
             raise TooManyFailures(
-                f"{progress.items_failed} items have failed, and error_threshold lets {settings.error_threshold} fail.{self._last()}"
+                f"{items_failed} items have failed, and error_threshold lets {settings.error_threshold} fail.{self._last()}"
             )
-        count, most = progress.failed, settings.allowed_failed_count
+        count, most = failed, settings.allowed_failed_count
         if most is not None and count > most:
             raise TooManyFailures(
                 f"{count} mini-batches have failed, and allowed_failed_count lets {most} fail.{self._last()}"

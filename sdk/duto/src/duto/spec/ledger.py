@@ -11,12 +11,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional
 
+ASK = "ask"
 PLAN, BEGIN, ROWS, DONE, FAIL, WORKER, END = "plan", "begin", "rows", "done", "fail", "worker", "end"
 # So many failures are kept with their words; all are counted.
 FAILURES_KEPT = 200
 # Mini-batches a second are those of the last so many seconds.
 RATE_OVER_S = 30.0
 _RECENT_MOST = 4096
+# Places of processes of one node, where those of several are told together.
+NODE_SLOTS = 10_000
 
 
 @dataclass
@@ -212,6 +215,36 @@ class Progress:
 
     def _note(self, at: float) -> None:
         self._recent.append(at)
+
+
+def merged(parts: List[Progress]) -> Progress:
+    """What the ledgers of all nodes of one try come to: a mini-batch counts once, whoever has it in theirs."""
+    if len(parts) == 1:
+        return parts[0]
+    found = Progress(output_action=parts[0].output_action)
+    for node, each in enumerate(parts):
+        found.count, found.items = max(found.count, each.count), max(found.items, each.items)
+        found.processes += each.processes
+        found.retried += each.retried
+        for number, is_done in each._over.items():
+            found._over[number] = found._over.get(number, False) or is_done
+        found.items_done += each.items_done
+        found.failures += each.failures
+        found.workers.update({node * NODE_SLOTS + slot: worker for slot, worker in each.workers.items()})
+        found._recent.extend(each._recent)
+    found.done = sum(found._over.values())
+    found.failed = len(found._over) - found.done
+    # What one node takes over from another is in the ledgers of both.
+    fresh = sum(each.done - each.adopted for each in parts)
+    found.adopted = max(0, found.done - fresh)
+    found.items_done = min(found.items_done, found.items)
+    found.items_failed = max(each.items_failed for each in parts)
+    found.began_at = min((each.began_at for each in parts if each.began_at is not None), default=None)
+    found.last_at = max((each.last_at for each in parts if each.last_at is not None), default=None)
+    if parts and all(each.ended_at is not None for each in parts):
+        found.ended_at = max(each.ended_at or 0.0 for each in parts)
+        found.state, found.why = parts[0].state, parts[0].why
+    return found
 
 
 def records(data: bytes) -> Iterator[Dict[str, Any]]:

@@ -176,6 +176,9 @@ SENTENCES: Dict[str, str] = {
     ),
     "no_script": _("The snapshot has no script '%(name)s'."),
     "input_gone": _("The data of the input '%(name)s' is not there any more."),
+    "written_twice": _(
+        "Two nodes have written the file %(name)s of the output. Let each mini-batch write files of its own."
+    ),
     "nothing_mounted": _("There was nothing at the path that the input '%(name)s' mounts. Its folder is empty."),
     "mounted_as_copy": _(
         "The input '%(name)s' lies in a store of its own and cannot be mounted: it was copied to the host before the script began."

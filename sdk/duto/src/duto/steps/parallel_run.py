@@ -99,9 +99,9 @@ class ParallelRunConfig:
             output_action: `append_row` puts what `run` returns into one file, `summary_only` leaves writing to the
                 script.
             compute_target: a cluster, or its name.
-            node_count: how many nodes' worth of processes there are. They run on one node of the cluster; more than
-                one is told as a warning.
-            process_count_per_node: processes for each of `node_count`; None for one a core of the node, or one a GPU.
+            node_count: nodes of the cluster that share the mini-batches. The step begins with one, and takes the others
+                as they come free.
+            process_count_per_node: processes on each of them; None for one a core of the node, or one a GPU.
             mini_batch_size: of files how many (`10`), or bytes (`1MB`); of rows bytes. None for 10 files, or 1 MB.
             source_directory: folder that goes along with the step; None for the pipeline's, else the current folder.
             description: text for people.

@@ -26,12 +26,12 @@ from azureml.exceptions import UserErrorException
 ws = Workspace.from_config()
 site = sys.argv[1]
 try:
-    Dataset.File.from_files(site + "/gone.csv").register(ws, "from web")
+    Dataset.File.from_files(site + "/gone.csv").register(ws, "seeds")
 except UserErrorException as error:
     print("refused:", error)
-table = Dataset.Tabular.from_delimited_files(site + "/slow.csv").register(ws, "from web")
+table = Dataset.Tabular.from_delimited_files(site + "/slow.csv").register(ws, "seeds")
 print("registered:", table.name, [each["path"] for each in table._files()])
-print("again:", table.register(ws, "from web").id == table.id == Dataset.get_by_name(ws, "from web").id)
+print("again:", table.register(ws, "seeds").id == table.id == Dataset.get_by_name(ws, "seeds").id)
 """
 
 
@@ -80,7 +80,7 @@ def test_a_program_sees_no_difference(stage: Studio, site: str, tmp_path: Path) 
     done = stage.program(tmp_path, "program.py", site)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "refused:" in done.stdout and "it answers 404" in done.stdout
-    assert "registered: from web ['slow.csv']" in done.stdout
+    assert "registered: seeds ['slow.csv']" in done.stdout
     assert "again: True" in done.stdout
 
 

@@ -45,12 +45,13 @@ def test_a_document_is_cleaned_to_its_keys_and_loses_none() -> None:
 
 
 def looks_well(site: Site) -> None:
-    """Every page and every list opens, and holds nothing but characters."""
+    """Every page and every list opens, also of each run that is there already, and holds nothing but characters."""
+    runs = list(Run.objects.values_list("pk", flat=True))
     paths = [f"/w/lab/{path}" for path in site.everything().values()]
-    for run in Run.objects.all():
-        paths += [f"/w/lab/runs/{run.pk}/"]
+    for run in runs:
+        paths += [f"/w/lab/runs/{run}/"]
         paths += [
-            f"{site.base}runs/{run.pk}/{part}"
+            f"{site.base}runs/{run}/{part}"
             for part in ("", "metrics/", "metrics/points/", "graph/", "steps/", "outputs/", "artifacts/")
         ]
     for path in [*paths, *(site.base + path for path in LISTS)]:
@@ -62,7 +63,7 @@ def looks_well(site: Site) -> None:
             assert cleaned(json.loads(text)) == json.loads(text), path
 
 
-def test_what_a_step_logs(site: Site) -> None:
+def what_a_step_logs(site: Site) -> None:
     odd = ODD
     run = site.step(site.pipeline(), "train")
     attempt = site.attempt(run)
@@ -98,10 +99,9 @@ def test_what_a_step_logs(site: Site) -> None:
     )  # fmt: skip
     assert skipped.json() == {"size": len(data) + 7}
     assert len(Attempt.objects.get(pk=attempt.pk).warnings) == 7
-    looks_well(site)
 
 
-def test_what_programs_send(site: Site) -> None:
+def what_programs_send(site: Site) -> None:
     odd = ODD
     tags = {odd: odd}
     run = site.post("runs/", {"experiment": "e", "kind": "interactive"}).json()
@@ -142,17 +142,9 @@ def test_what_programs_send(site: Site) -> None:
             f"runs/{pipeline.pk}/{place}", parameters=json.dumps(tags), q=odd.encode("utf-8", "replace").decode()
         )
         assert answer.status_code < 500, place
-    looks_well(site)
 
 
-@pytest.mark.parametrize("body", [b'{"tags": {"a": "1", "a": "2"}}', b'{"display_name": "a", "display_name": "b"}'])
-def test_a_key_that_is_there_twice_is_refused(site: Site, body: bytes) -> None:
-    run = site.post("runs/", {"experiment": "e", "kind": "interactive"}).json()
-    answer = site.client.patch(f"{site.base}runs/{run['id']}/", body, content_type="application/json")
-    assert answer.status_code == 400 and "twice" in answer.json()["error"]["message"]
-
-
-def test_what_agents_tell(site: Site) -> None:
+def what_agents_tell(site: Site) -> None:
     odd = ODD
     run = site.step(site.pipeline(), "train")
     attempt = site.attempt(run)
@@ -194,10 +186,9 @@ def test_what_agents_tell(site: Site) -> None:
         "/agent/v1/enrol", json.dumps({"token": odd, "name": odd, "agent": odd}), content_type="application/json"
     )
     assert enrol.status_code == 401
-    looks_well(site)
 
 
-def test_what_forms_of_pages_send(site: Site) -> None:
+def what_forms_of_pages_send(site: Site) -> None:
     odd = "nul \0"
     run = site.filled()
     draft = site.post("drafts/", {"run_id": str(run.pk)}).json()["id"]
@@ -215,7 +206,22 @@ def test_what_forms_of_pages_send(site: Site) -> None:
         assert answer.status_code == 400 and "null character" in answer.content.decode(), (path, answer.content[-300:])
     for path in ("/accounts/login/", "/language/", "/accounts/password/reset/"):
         assert site.page.post(path, {"login": odd, "password": odd, "language": odd, "email": odd}).status_code < 500
+
+
+def test_what_comes_in_is_refused_or_cleaned_and_ends_no_page(site: Site) -> None:
+    """From all doors into one workspace, so that each page is opened once with what came by all of them."""
+    what_a_step_logs(site)
+    what_programs_send(site)
+    what_agents_tell(site)
+    what_forms_of_pages_send(site)
     looks_well(site)
+
+
+@pytest.mark.parametrize("body", [b'{"tags": {"a": "1", "a": "2"}}', b'{"display_name": "a", "display_name": "b"}'])
+def test_a_key_that_is_there_twice_is_refused(site: Site, body: bytes) -> None:
+    run = site.post("runs/", {"experiment": "e", "kind": "interactive"}).json()
+    answer = site.client.patch(f"{site.base}runs/{run['id']}/", body, content_type="application/json")
+    assert answer.status_code == 400 and "twice" in answer.json()["error"]["message"]
 
 
 def test_what_commands_are_told(site: Site) -> None:

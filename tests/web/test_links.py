@@ -23,9 +23,12 @@ pytestmark = pytest.mark.django_db
 # Attributes whose value a browser asks for.
 ASKED = ("href", "hx-get", "data-href", "data-src", "src", "poster")
 HOME = "/w/lab/"
-# Of addresses of one kind so many are asked for, and the pages of so many are read for further ones: two, so that one that
-# is broken for what it names is met, and for the roles below an owner's one, to whom links may be shown that they may not use.
-ASK = {"owner": 2, "contributor": 1, "reader": 1}
+# Of the links to one page or tab so many are followed, and as many of those pages are read for further links: two, so that
+# one that is broken for what it names is met, and for the roles below an owner's one, to whom links may be shown that they may
+# not use. The owner follows also one for each set of names that a query has.
+FOLLOW = {"owner": 2, "contributor": 1, "reader": 1}
+# Which view of the run stands beside what a link asks for.
+CARRIED = "view"
 
 
 class _Links(HTMLParser):
@@ -93,7 +96,7 @@ class Walk:
             self._found(address, answer["Location"])
         if not answer.headers.get("Content-Type", "").startswith("text/html") or self._is_enough(address):
             return
-        for link in _Links(answer.content.decode()).found:
+        for link in dict.fromkeys(_Links(answer.content.decode()).found):
             self._found(address, link)
 
     def _found(self, page: str, link: str) -> None:
@@ -101,27 +104,35 @@ class Walk:
         if not address.startswith("/") or address.startswith("/accounts/logout/") or address in self.seen:
             return
         self.seen.add(address)
-        self.asked[kind_of(address)] += 1
-        if self.asked[kind_of(address)] <= self.most:
+        if self._is_asked(page, address):
             self.came_from[address] = page
             self.waiting.append(address)
 
+    def _is_asked(self, page: str, address: str) -> bool:
+        place, names = kind_of(address)
+        if CARRIED in kind_of(page)[1]:
+            names -= {CARRIED}
+        kinds = [place, (*place, *sorted(names))] if self.most > 1 else [place]
+        self.asked.update(set(kinds))
+        return self.asked[place] <= self.most or self.asked[kinds[-1]] == 1
+
     def _is_enough(self, address: str) -> bool:
-        self.read[kind_of(address)] += 1
-        return self.read[kind_of(address)] > self.most
+        place, names = kind_of(address)
+        self.read[kind := (*place, *sorted(names))] += 1
+        return self.read[kind] > self.most
 
 
-def kind_of(address: str) -> tuple[str, ...]:
-    """Addresses of one kind differ in what they name only, not in what they ask for."""
+def kind_of(address: str) -> tuple[tuple[str, ...], set[str]]:
+    """The page or tab that an address is of, whatever it names there, and the names of its query."""
     parts = urlsplit(address)
     if parts.path.startswith("/static/"):
-        return (parts.path,)
+        return (parts.path,), set()
     query = parse_qsl(parts.query)
     try:
         route = resolve(parts.path).route
     except Resolver404:
         route = parts.path
-    return route, *sorted(name if name != "tab" else f"tab={value}" for name, value in query)
+    return (route, *(value for name, value in query if name == "tab")), {name for name, _ in query}
 
 
 def with_data(site: Site) -> Run:
@@ -143,7 +154,7 @@ def test_every_link_of_every_page_leads_somewhere(site: Site, who: str) -> None:
     kept_off = {"owner": set(), "contributor": FOR_OWNERS, "reader": FOR_OWNERS | FOR_CONTRIBUTORS}[who]
     pages = [path for name, path in site.everything().items() if name not in kept_off]
     run = with_data(site)
-    walk = Walk(site.people[who], [HOME + page for page in (*pages, f"runs/{run.pk}/")], ASK[who]).all()
+    walk = Walk(site.people[who], [HOME + page for page in (*pages, f"runs/{run.pk}/")], FOLLOW[who]).all()
     assert walk.broken == {}
     assert len(walk.seen) > 150
 

@@ -35,6 +35,8 @@ WITHOUT = (
 FLAGS = (
     f"--disable-features={','.join(WITHOUT)}",
     "--disable-gpu",
+    # A page lives too short for optimised code to pay: of what axe takes on a page, a third went into making it.
+    "--js-flags=--always-sparkplug --no-maglev --no-turbofan",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

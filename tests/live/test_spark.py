@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from uv import find_uv_bin
 
 from duto.spark.java import NoJava, java_for
 from studio.bootstrap import ROOT
+from studio.supervisor.broker import free_port
 from studio.testing.engine import cache_folder
 from studio.testing.live import eventually
 from studio.testing.plugin import lacking
@@ -50,6 +53,26 @@ def spark_python() -> str:
     return str(place / "bin/python")
 
 
+@pytest.fixture
+def master(spark_python: str, tmp_path: Path) -> Iterator[str]:
+    """The address of a standalone master with one worker, as Spark's own scripts start them; without its gateway."""
+    home, port = next(Path(spark_python).parents[1].glob("lib/python*/site-packages/pyspark")), free_port()
+    address = f"spark://127.0.0.1:{port}"
+    java = {"SPARK_DAEMON_JAVA_OPTS": "-Dspark.master.rest.enabled=false -XX:TieredStopAtLevel=1"}
+    own = {"SPARK_HOME": str(home), "JAVA_HOME": str(java_for(SPARK, os.environ)), "SPARK_DAEMON_MEMORY": "256m", **java}
+    parts = (
+        ["master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"],
+        ["worker.Worker", "--host", "127.0.0.1", "--webui-port", "0", "-c", "1", "-m", "1g", "-d", str(tmp_path), address],
+    )
+    with contextlib.ExitStack() as stack:
+        for part in parts:
+            words = [str(home / "bin/spark-class"), f"org.apache.spark.deploy.{part[0]}", *part[1:]]
+            log = stack.enter_context((tmp_path / f"{part[0]}.log").open("wb"))
+            process = stack.enter_context(subprocess.Popen(words, env={**os.environ, **own}, stdout=log, stderr=log))
+            stack.callback(process.terminate)
+        yield address
+
+
 def javas_below(place: Path) -> list[str]:
     """The commands of Java's processes that work in a folder."""
     found = []
@@ -70,12 +93,14 @@ def is_seen(row: Locator, run: LiveRun) -> bool:
 
 
 def test_scripts_run_on_spark_and_their_stages_are_seen(
-    stage: Studio, page: Page, spark_python: str, tmp_path: Path
+    stage: Studio, page: Page, spark_python: str, master: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "program"
     shutil.copytree(PROGRAM, folder)
     config(folder)
-    done = stage.program(folder, "pipeline.py", str(BIRDS), token=stage.token("owner"), SPARK_PYTHON=spark_python)
+    # One step has executors at a master elsewhere, the other is one process.
+    places = {"SPARK_PYTHON": spark_python, "SPARK_MASTER": master}
+    done = stage.program(folder, "pipeline.py", str(BIRDS), token=stage.token("owner"), **places)
     assert done.returncode == 0, done.stdout + done.stderr
     run = LiveRun(stage, done.stdout.split()[-1])
     place = f"{stage.url}/w/main/runs/{run.id}/"
@@ -92,7 +117,7 @@ def test_scripts_run_on_spark_and_their_stages_are_seen(
     run.wait("Canceled", 60)
     assert not javas_below(stage.data_dir)
     log = run.log("count").decode()
-    assert "settings 3 1024m birds local[1]" in log, log
+    assert f"settings 3 512m birds {master}" in log, log
     with BIRDS.open(encoding="utf-8") as file:
         kinds = Counter(row["Species"].split()[0] for row in csv.DictReader(file))
     assert f"birds {sum(kinds.values())}" in log

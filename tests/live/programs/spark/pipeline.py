@@ -17,7 +17,7 @@ linked = LinkedService.get(ws, "synapselink")
 pool = ComputeTarget.attach(
     ws,
     "link-pool",
-    SynapseCompute.attach_configuration(linked, type="SynapseSpark", pool_name="cpu-cluster"),
+    SynapseCompute.attach_configuration(linked, type="SynapseSpark", pool_name=os.environ["SPARK_MASTER"]),
 )
 pool.wait_for_completion()
 bricks = ComputeTarget.attach(

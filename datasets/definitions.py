@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from core.errors import Invalid
 from core.storage import safe
-from duto.spec import canonical
-from duto.spec.selection import timestamps
+from duto.spec import canonical, conditions
+from duto.spec.selection import FILE_TYPES, timestamps
 from duto.tables import form_of
 from duto.tables.errors import Misfit
 from duto.tables.moments import any_moment
@@ -134,7 +134,20 @@ def _operation(kind: str, each: object) -> dict[str, Any]:
         if key not in checks:
             raise _bad(f"The operation '{name}' has no {_short(key)}; it has {', '.join(checks)}.")
         checks[key](value, f"'{key}' of '{name}'")
+    if kind == "file" and name == "filter":
+        _check_files(each["where"])
     return dict(each)
+
+
+def _check_files(condition: Mapping[str, Any]) -> None:
+    """Of a table's columns only its files tell; what is known of files is known now."""
+    unknown = [name for name in conditions.columns_of(condition) if name not in FILE_TYPES]
+    if unknown:
+        raise _bad(f"Of files {', '.join(FILE_TYPES)} are known, and no {_short(unknown[0])}.")
+    try:
+        conditions.check(condition, FILE_TYPES)
+    except conditions.ConditionError as error:
+        raise _bad(f"A filter of files: {error}.") from error
 
 
 def _count(value: object, what: str) -> None:
@@ -177,6 +190,16 @@ def _moment(value: object, what: str) -> None:
         raise _bad(f"{what} is a time by ISO 8601, such as 2021-03-04T05:06:07Z, or null.") from error
 
 
+def _condition(value: object, what: str) -> None:
+    if problem := conditions.problem(value):
+        raise _bad(f"{what}: {problem}.")
+    assert isinstance(value, Mapping)
+    for text in conditions.texts_of(value):
+        _text(text, what)
+    for moment in conditions.times_of(value):
+        _moment(moment, what)
+
+
 def _flag(value: object, what: str) -> None:
     if not isinstance(value, bool):
         raise _bad(f"{what} is true or false.")
@@ -191,10 +214,11 @@ OPERATIONS: dict[str, tuple[tuple[str, ...], dict[str, Check]]] = {
     "skip": (("count",), {"count": _count}),
     "sample": (("probability",), {"probability": _share, "seed": _seed}),
     "random_split": (("percentage", "part"), {"percentage": _share, "seed": _seed, "part": _part}),
+    "filter": (("where",), {"where": _condition}),
     "timestamp_columns": ((), {"timestamp": _name, "partition_timestamp": _name}),
     "time": ((), {"start": _moment, "end": _moment, "include_boundary": _flag}),
 }
-OF_FILES = frozenset({"take", "skip", "sample", "random_split"})
+OF_FILES = frozenset({"take", "skip", "sample", "random_split", "filter"})
 
 
 def _check_times(operations: list[dict[str, Any]]) -> None:

@@ -17,6 +17,7 @@ from datasets.stored_messages import refusal, say
 from datasets.stores import WEB, root_by_name
 from duto.spec import canonical, globs
 from duto.spec.selection import select
+from duto.tables.moments import any_moment
 from workspaces.models import Workspace
 
 MOST_FILES = 200_000
@@ -52,7 +53,14 @@ def files_of(version: DatasetVersion) -> list[ResolvedFile]:
     """
     readiness.require(version)
     found = find(version.workspace, version.definition["sources"])
-    return select(found, version.definition["operations"]) if version.kind == "file" else found
+    if version.kind != "file":
+        return found
+    return select(found, version.definition["operations"], _facts, any_moment)
+
+
+def _facts(file: ResolvedFile) -> dict[str, Any]:
+    """What a condition on files may ask for."""
+    return {"Path": f"/{file.path}", "Size": file.size, "LastModifiedTime": any_moment(file.modified_at)}
 
 
 def is_one_file(version: DatasetVersion, found: Sequence[ResolvedFile]) -> bool:

@@ -59,10 +59,28 @@ def master(spark_python: str, tmp_path: Path) -> Iterator[str]:
     home, port = next(Path(spark_python).parents[1].glob("lib/python*/site-packages/pyspark")), free_port()
     address = f"spark://127.0.0.1:{port}"
     java = {"SPARK_DAEMON_JAVA_OPTS": "-Dspark.master.rest.enabled=false -XX:TieredStopAtLevel=1"}
-    own = {"SPARK_HOME": str(home), "JAVA_HOME": str(java_for(SPARK, os.environ)), "SPARK_DAEMON_MEMORY": "256m", **java}
+    own = {
+        "SPARK_HOME": str(home),
+        "JAVA_HOME": str(java_for(SPARK, os.environ)),
+        "SPARK_DAEMON_MEMORY": "256m",
+        **java,
+    }
     parts = (
         ["master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0"],
-        ["worker.Worker", "--host", "127.0.0.1", "--webui-port", "0", "-c", "1", "-m", "1g", "-d", str(tmp_path), address],
+        [
+            "worker.Worker",
+            "--host",
+            "127.0.0.1",
+            "--webui-port",
+            "0",
+            "-c",
+            "1",
+            "-m",
+            "1g",
+            "-d",
+            str(tmp_path),
+            address,
+        ],
     )
     with contextlib.ExitStack() as stack:
         for part in parts:

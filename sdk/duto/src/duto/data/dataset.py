@@ -15,7 +15,7 @@ from duto.client.tags import texts, without
 from duto.data.consumption import DatasetConsumptionConfig
 from duto.data.types import FileEncoding, PromoteHeadersBehavior, Scenario
 from duto.exceptions import ConflictException, NotFoundException, UserErrorException
-from duto.not_built import not_built, refusing
+from duto.not_built import refusing
 from duto.spec import canonical
 from duto.spec.status import READ_DATASET
 
@@ -281,10 +281,6 @@ class AbstractDataset:
             if row not in found:
                 found.append(row)
         return found
-
-    def __getitem__(self, key: str) -> Any:
-        """Not built. Raises `NotBuiltException`."""
-        raise not_built(f"{type(self).__name__}[...]", "Filter the frame of to_pandas_dataframe().")
 
     def __iter__(self) -> Any:
         raise TypeError(f"A {type(self).__name__} is not iterable; read it with to_pandas_dataframe() or to_path().")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, 
 from duto.client.http import path_of, segment
 from duto.client.local_files import files_below, path_on_datastore
 from duto.data.file_dataset import FileDataset
-from duto.data.references import DataPath, DataReference, SqlDataReference
+from duto.data.references import DataPath, DataReference, SqlDataReference, target_of
 from duto.data.tabular_dataset import TabularDataset
 from duto.data.tabular_reading import UNNAMED
 from duto.data.types import DataType, FileEncoding, PromoteHeadersBehavior, columns_of, encoding_of, header_of
@@ -75,7 +75,7 @@ class FileDatasetFactory:
         root = Path(src_dir)
         if not root.is_dir():
             raise UserErrorException(f"The folder '{src_dir}' does not exist.")
-        datastore, path = _target(target)
+        datastore, path = target_of(target)
         wanted = globs.compiled(f"**/{pattern or '*'}")
         files = [str(place) for path, place in files_below(root) if wanted.fullmatch(path)]
         datastore.upload_files(files, str(root), path, overwrite, show_progress)
@@ -264,7 +264,7 @@ class TabularDatasetFactory:
         Raises:
             UserErrorException: the index has the name of a column.
         """
-        datastore, path = _target(target)
+        datastore, path = target_of(target)
         dataframe, index = _with_index(dataframe)
         data, suffix = _frame_bytes(dataframe, row_group_size)
         unique = f"{path}/{hashlib.sha256(data).hexdigest()[:16]}" if make_target_path_unique else path
@@ -368,14 +368,6 @@ def _tabular(
     if partition_format:
         form["partition_format"] = partition_format
     return TabularDataset._of({"sources": sources, "format": form, "operations": []}, workspace, validate=validate)
-
-
-def _target(target: Any) -> Tuple[Any, str]:
-    if isinstance(target, (DataPath, DataReference)):
-        return target.datastore, path_on_datastore(target.path_on_datastore)
-    if isinstance(target, (tuple, list)):
-        return target[0], path_on_datastore(target[1] if len(target) > 1 else "")
-    return target, "managed-dataset"
 
 
 def _with_index(frame: Any) -> Tuple[Any, List[str]]:

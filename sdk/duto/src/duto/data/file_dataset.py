@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NoReturn, Optional
+from typing import Callable, List, Optional
 
 from duto.client.local_files import each_of, place_of
 from duto.data.consumption import DatasetConsumptionConfig
 from duto.data.dataset import AbstractDataset
+from duto.data.expressions import Expression, condition_of
 from duto.exceptions import UserErrorException
-from duto.not_built import not_built, refusing
-from duto.spec import canonical
-from duto.spec.selection import CHOOSING, select
+from duto.not_built import refusing
+from duto.spec import canonical, conditions
+from duto.spec.selection import FILE_TYPES
 
 
 @refusing(
-    "as_cache file_metadata hydrate",
+    "as_cache hydrate",
     "Use as_mount() or as_download().",
 )
 class FileDataset(AbstractDataset):
@@ -57,7 +58,7 @@ class FileDataset(AbstractDataset):
         Raises:
             UserErrorException: as in `save`.
         """
-        return ["/" + str(item["path"]).lstrip("/") for item in self._chosen()]
+        return ["/" + str(item["path"]).lstrip("/") for item in self._files()]
 
     def download(
         self, target_path: Optional[str] = None, overwrite: bool = False, ignore_not_found: bool = False
@@ -77,7 +78,7 @@ class FileDataset(AbstractDataset):
                 False: it names them when all others have been. Or the dataset finds no file.
         """
         root = Path(target_path) if target_path else Path(tempfile.mkdtemp(prefix="duto-dataset-"))
-        files = self._chosen()
+        files = self._files()
         if not files and not ignore_not_found:
             raise UserErrorException(f"The dataset finds no file: {self}")
         copies = {str(item["path"]): place_of(root, str(item["path"]).lstrip("/")) for item in files}
@@ -110,24 +111,46 @@ class FileDataset(AbstractDataset):
         """
         return DatasetConsumptionConfig(self._input_name, self, "hdfs")
 
-    def filter(self, expression: object) -> NoReturn:
-        """Not built.
+    @property
+    def file_metadata(self) -> FileMetadata:
+        """What is known of the files, for `filter`: `dataset.file_metadata["Size"] > 1024`."""
+        return FileMetadata()
+
+    def filter(self, expression: Expression) -> FileDataset:
+        """The files of which a condition is true, when they are looked for.
 
         Args:
-            expression: taken and not used.
+            expression: a condition on `file_metadata`: `Size` in bytes, `LastModifiedTime` as a datetime (UTC where it names
+                no zone), `Path` with a slash before it.
+
+        Returns:
+            Another dataset.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            UserErrorException: the expression is no condition on `file_metadata`.
         """
-        raise not_built("FileDataset.filter", "Name the files by a pattern, such as `(datastore, 'raw/*.csv')`.")
+        operation = condition_of(expression)
+        unknown = [name for name in conditions.columns_of(operation["where"]) if name not in FILE_TYPES]
+        if unknown:
+            raise UserErrorException(f"Of files {', '.join(FILE_TYPES)} are known, and no '{unknown[0]}'.")
+        try:
+            conditions.check(operation["where"], FILE_TYPES)
+        except conditions.ConditionError as error:
+            raise UserErrorException(f"Files cannot be chosen so: {error}.") from error
+        return self._with(**operation)
 
     @property
     def _input_name(self) -> str:
         return "input_" + canonical.digest(self._definition)[:8]
 
-    def _chosen(self) -> List[Dict[str, Any]]:
-        operations = [each for each in self._definition.get("operations", ()) if each.get("op") in CHOOSING]
-        return select(self._files(), operations)
+
+class FileMetadata:
+    """What is known of a dataset's files, for conditions: `Size`, `LastModifiedTime`, `Path`."""
+
+    def __getitem__(self, key: str) -> Expression:
+        if key not in FILE_TYPES:
+            raise UserErrorException(f"Of files {', '.join(FILE_TYPES)} are known, and no {key!r}.")
+        return Expression({"column": key})
 
 
 class MountContext:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple, Union
 
+from duto.client.local_files import path_on_datastore
 from duto.data.dataset import identified, named
 from duto.exceptions import NotFoundException
 from duto.spec.filenames import place_on
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 def port_name(text: str) -> str:
     """A text as the name of an input or output: letters, digits and underscores."""
     return re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_") or "data"
+
+
+def target_of(target: Any) -> Tuple[Any, str]:
+    """A `target` argument as the datastore and the folder on it, `managed-dataset` where it names none."""
+    if isinstance(target, (DataPath, DataReference)):
+        return target.datastore, path_on_datastore(target.path_on_datastore)
+    if isinstance(target, (tuple, list)):
+        return target[0], path_on_datastore(target[1] if len(target) > 1 else "")
+    return target, "managed-dataset"
 
 
 class DataReference:

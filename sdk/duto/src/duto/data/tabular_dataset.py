@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, NoReturn, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple, Union
 
-from duto.client.http import path_of, segment
+import duto
+from duto.client.http import digest_of, path_of, segment
 from duto.client.local_files import each_of, place_of
 from duto.data.dataset import AbstractDataset
+from duto.data.expressions import Expression, condition_of
 from duto.data.file_dataset import MountContext
+from duto.data.references import target_of
 from duto.data.spark_frames import spark_frame
 from duto.exceptions import DatasetTimestampMissingError, NotFoundException, UserErrorException
 from duto.not_built import not_built, refusing
@@ -19,6 +23,8 @@ from duto.spec.selection import timestamps
 if TYPE_CHECKING:
     import pandas
     from pyspark import sql
+
+    from duto.data.references import Target
 
 # How a column names a file of a datastore.
 _STREAM = "AmlDatastore://"
@@ -179,24 +185,31 @@ class TabularDataset(AbstractDataset):
         """
         return self._between(datetime.now(timezone.utc).replace(tzinfo=None) - time_delta, None, include_boundary)
 
-    def to_csv_files(self, separator: str = ",") -> NoReturn:
-        """Not built.
+    def to_csv_files(self, separator: str = ",") -> duto.FileDataset:
+        """The rows as CSV files in UTF-8 with a line of names. They are written now, to a folder below `converted/` of the
+        workspace's default datastore that is named by their content; Azure ML writes them when they are read.
 
         Args:
-            separator: taken and not used.
+            separator: one character between two values. What is missing is an empty value, as an empty text is.
+
+        Returns:
+            The dataset of the files.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            UserErrorException: the rows cannot be read, or the separator is no single character.
         """
-        raise not_built("TabularDataset.to_csv_files", "Write the frame of `to_pandas_dataframe()`.")
+        return self._converted("csv", separator)
 
-    def to_parquet_files(self) -> NoReturn:
-        """Not built.
+    def to_parquet_files(self) -> duto.FileDataset:
+        """The rows as Parquet files, written as `to_csv_files` says.
+
+        Returns:
+            The dataset of the files.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            UserErrorException: the rows cannot be read, or pyarrow is not installed.
         """
-        raise not_built("TabularDataset.to_parquet_files", "Write the frame of `to_pandas_dataframe()`.")
+        return self._converted("parquet", ",")
 
     def to_spark_dataframe(self) -> sql.DataFrame:
         """The rows as a frame of Spark, in a script of a Spark step. They are read by pandas, on the driver: what does not
@@ -224,16 +237,32 @@ class TabularDataset(AbstractDataset):
         """
         raise not_built("TabularDataset.to_dask_dataframe", "Use `to_pandas_dataframe()`.")
 
-    def filter(self, expression: object) -> NoReturn:
-        """Not built.
+    def filter(self, expression: Expression) -> TabularDataset:
+        """The rows of which a condition is true: `dataset.filter(dataset["age"] > 30)`.
 
         Args:
-            expression: taken and not used.
+            expression: a condition on columns, as `dataset["column"]` makes them. A comparison with a value that is missing is
+                neither true nor false, and leaves the row out.
+
+        Returns:
+            Another dataset.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            UserErrorException: the expression is none. What is wrong with it for the types of the columns is told when the
+                rows are read, or the dataset is registered.
         """
-        raise not_built("TabularDataset.filter", "Filter the frame of `to_pandas_dataframe()`.")
+        return self._with(**condition_of(expression))
+
+    def __getitem__(self, key: Union[str, List[str]]) -> Any:
+        """A column, for conditions of `filter`; a list of names gives a dataset of these columns.
+
+        Args:
+            key: a name, or several.
+
+        Returns:
+            An `Expression`, or another dataset.
+        """
+        return Expression({"column": key}) if isinstance(key, str) else self.keep_columns(list(key))
 
     def get_profile(self, workspace: object = None) -> NoReturn:
         """Not built; the dataset's page shows the profile of its columns.
@@ -321,17 +350,62 @@ class TabularDataset(AbstractDataset):
     def partition_by(
         self,
         partition_keys: List[str],
-        target: object,
+        target: Target,
         name: Optional[str] = None,
         show_progress: bool = True,
         partition_as_file_dataset: bool = False,
-    ) -> NoReturn:
-        """Not built. The arguments are Azure ML's, and none is used.
+    ) -> Union[TabularDataset, duto.FileDataset]:
+        """Write the rows to a datastore as Parquet files, in a folder for each combination of the keys' values:
+        `<key 1>/<key 2>/part-00000.parquet`. The values are told by the folders, and have the types that they had.
+
+        Args:
+            partition_keys: the columns whose values make the folders.
+            target: `(datastore, path)`, a `DataPath`, or a datastore for the folder `managed-dataset` on it; no file may lie
+                there yet.
+            name: name to register the new dataset under; another version where there is one. None leaves it without.
+            show_progress: print one line with what was written.
+            partition_as_file_dataset: give a dataset of files with these keys.
+
+        Returns:
+            The new dataset, with `partition_keys`.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            UserErrorException: there are files in the folder; a key is no column; a value is missing or cannot be the name of
+                a folder; pyarrow is not installed.
         """
-        raise not_built("TabularDataset.partition_by", "Write one folder per key from a step.")
+        from duto.data.table_files import write_partitions
+
+        datastore, path = target_of(target)
+        for each in datastore._list(path):
+            raise UserErrorException(
+                f"'{each['path']}' lies in that folder of '{datastore.name}' already, and would be read with the new files. "
+                "Name an empty folder."
+            )
+        with tempfile.TemporaryDirectory(prefix="duto-partitions-") as folder:
+            written = write_partitions(self, list(dict.fromkeys(partition_keys)), Path(folder))
+            datastore.upload(folder, path, overwrite=True, show_progress=show_progress)
+        made: Union[TabularDataset, duto.FileDataset]
+        if partition_as_file_dataset:
+            made = duto.FileDatasetFactory.from_files((datastore, f"{path}/"), partition_format=written.form)
+        else:
+            made = duto.TabularDatasetFactory.from_parquet_files(
+                (datastore, f"{path}/"), set_column_types=written.types, partition_format=written.form
+            )
+        return made.register(datastore.workspace, name, create_new_version=True) if name else made
+
+    def _converted(self, suffix: str, separator: str) -> duto.FileDataset:
+        from duto.data.table_files import write_parts
+
+        workspace = self._workspace or duto.Workspace._around()
+        with tempfile.TemporaryDirectory(prefix="duto-converted-") as folder:
+            write_parts(self, Path(folder), suffix, separator)
+            digest = hashlib.sha256()
+            for part in sorted(Path(folder).iterdir()):
+                digest.update(digest_of(part).encode())
+            place = f"converted/{suffix}-{digest.hexdigest()[:16]}"
+            store = workspace.get_default_datastore()
+            store.upload(folder, place, overwrite=True, show_progress=False)
+        return duto.FileDatasetFactory.from_files((store, f"{place}/"))
 
     def _between(self, start: Optional[datetime], end: Optional[datetime], include: bool) -> TabularDataset:
         if not any(self.timestamp_columns):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, Iterator, List, Mapping, Sequence, Tuple
 
 from duto.exceptions import UserErrorException
 from duto.spec.sentences import said
@@ -22,7 +23,7 @@ def read_frame(dataset: Any, on_error: str = "null", out_of_range: str = "null")
     pandas = _pandas()
     _check_rules(on_error, out_of_range)
     with tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
-        return _frame(pandas, _copied(dataset, Path(folder)), dataset._definition, on_error, out_of_range)
+        return _frame(pandas, copied(dataset, Path(folder)), dataset._definition, on_error, out_of_range)
 
 
 def read_with_files(dataset: Any) -> Tuple[Any, List[Tuple[int, int, int]]]:
@@ -31,7 +32,7 @@ def read_with_files(dataset: Any) -> Tuple[Any, List[Tuple[int, int, int]]]:
     pandas = _pandas()
     with tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
         local = getattr(dataset, "_sources", None)
-        sources = local() if local is not None else _copied(dataset, Path(folder))
+        sources = local() if local is not None else copied(dataset, Path(folder))
         if not sources:
             return pandas.DataFrame(), []
         definition = dict(dataset._definition)
@@ -54,7 +55,7 @@ def read_with_files(dataset: Any) -> Tuple[Any, List[Tuple[int, int, int]]]:
     return frame, [(start, stop, sizes.get(paths.iat[start], 0)) for start, stop in zip(borders, borders[1:])]  # noqa: RUF007 - pairwise is younger than 3.8
 
 
-def _copied(dataset: Any, folder: Path) -> List[Source]:
+def copied(dataset: Any, folder: Path) -> List[Source]:
     """The files of a dataset, copied to a folder of this machine. Raises `UserErrorException`."""
     sources = []
     for number, item in enumerate(dataset._files()):
@@ -104,11 +105,18 @@ def frame_of(pandas: Any, table: Table, out_of_range: str = "null") -> Any:
 def _frame(
     pandas: Any, sources: Sequence[Source], definition: Mapping[str, Any], on_error: str, out_of_range: str
 ) -> Any:
-    try:
+    with as_user_error():
         form = form_of(definition.get("format") or {})
         columns = survey(sources, form)
         frame = frame_of(pandas, read(sources, definition, columns, on_error), out_of_range)
         return _indexed(frame, form.index)
+
+
+@contextlib.contextmanager
+def as_user_error() -> Iterator[None]:
+    """What is wrong with a table, as programs catch it: `UserErrorException`."""
+    try:
+        yield
     except TableError as error:
         raise UserErrorException(f"This cannot be read as a table: {error}.") from error
     except ValueError as error:

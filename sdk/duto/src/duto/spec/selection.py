@@ -4,9 +4,12 @@ wire."""
 from __future__ import annotations
 
 import random
-from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-CHOOSING = frozenset({"take", "skip", "sample", "random_split"})
+from duto.spec import conditions
+
+# What a condition on files may ask for: the path inside the dataset, the size in bytes, and when it was changed.
+FILE_TYPES = {"Path": "string", "Size": "long", "LastModifiedTime": "datetime"}
 
 
 def indices(count: int, operations: Iterable[Mapping[str, Any]]) -> List[int]:
@@ -21,9 +24,29 @@ def indices(count: int, operations: Iterable[Mapping[str, Any]]) -> List[int]:
     return kept
 
 
-def select(items: Sequence[Any], operations: Iterable[Mapping[str, Any]]) -> List[Any]:
-    """The items that the operations leave."""
-    return [items[index] for index in indices(len(items), operations)]
+def select(
+    items: Sequence[Any],
+    operations: Iterable[Mapping[str, Any]],
+    facts: Callable[[Any], Mapping[str, Any]],
+    moment: Callable[[str], Any],
+) -> List[Any]:
+    """The files that the operations leave.
+
+    Args:
+        items: the files.
+        operations: those of a dataset of files; a `filter` was checked.
+        facts: what `FILE_TYPES` names, of a file; times without a zone, in UTC, and None for what is not known.
+        moment: the time of a text, likewise.
+    """
+    kept = list(items)
+    for operation in operations:
+        if operation["op"] == "filter":
+            known = [facts(item) for item in kept]
+            column = lambda name, known=known: [each[name] for each in known]  # noqa: E731
+            kept = [kept[place] for place in conditions.chosen(operation["where"], column, moment, len(kept))]
+        else:
+            kept = [kept[place] for place in indices(len(kept), [operation])]
+    return kept
 
 
 def timestamps(operations: Iterable[Mapping[str, Any]]) -> Tuple[Optional[str], Optional[str]]:

@@ -345,6 +345,13 @@ SENTENCES: Dict[str, str] = {
     "own_column": _("the files have a column '%(name)s' of their own; name that of the path otherwise"),
     "column_changed": _("column '%(name)s' changed while it was read; try again"),
     "no_such_column": _("there is no column %(names)s; there are: %(known)s"),
+    "no_condition": _("'%(what)s' is no condition: it says nothing that is true or false"),
+    "not_comparable": _(
+        "a condition compares '%(left)s' (%(first)s) with '%(right)s' (%(second)s) by %(op)s, which cannot be done"
+    ),
+    "condition_bool": _("%(op)s in a condition joins conditions, and '%(what)s' is none (%(type)s)"),
+    "condition_string": _("%(op)s in a condition is about texts, and '%(what)s' is none (%(type)s)"),
+    "condition_long": _("%(op)s in a condition is about numbers, and '%(what)s' is none (%(type)s)"),
     "bound_unread": _("the time of an operation cannot be read: %(why)s"),
     "no_times": _("the timestamp column '%(name)s' has no times: %(why)s"),
     "not_whole": _("%(value)s is no whole number"),

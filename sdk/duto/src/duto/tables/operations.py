@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
+from duto.spec import conditions
 from duto.spec.selection import timestamps
 from duto.spec.sentences import said
 from duto.tables import moments
@@ -32,6 +33,8 @@ def apply(
             batches = _skip(batches, max(int(operation["count"]), 0))
         elif op in ("sample", "random_split"):
             batches = _chosen(batches, _draw(operation))
+        elif op == "filter":
+            batches = _chosen(batches, _where(columns, operation["where"]))
         elif op == "time":
             fine, coarse = timestamps(done)
             name = str(fine or coarse)
@@ -91,6 +94,16 @@ def _draw(operation: Mapping[str, Any]) -> Callable[[List[List[Any]], int], List
     draw = random.Random(int(operation.get("seed") or 0))  # noqa: S311 - a choice that can be repeated, no secret
     wanted = is_sample or not operation.get("part")
     return lambda columns, size: [place for place in range(size) if (draw.random() < share) is wanted]
+
+
+def _where(columns: Columns, condition: Mapping[str, Any]) -> Callable[[List[List[Any]], int], List[int]]:
+    names = conditions.columns_of(condition)
+    places = dict(zip(names, _places(columns, names, True)))
+    try:
+        conditions.check(condition, {column.name: column.type for column in columns})
+    except conditions.ConditionError as error:
+        raise TableError(error.message) from error
+    return lambda held, size: conditions.chosen(condition, lambda name: held[places[name]], _bound, size)
 
 
 def _between(place: int, name: str, operation: Mapping[str, Any]) -> Callable[[List[List[Any]], int], List[int]]:

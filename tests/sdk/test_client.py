@@ -670,7 +670,7 @@ def test_one_file_that_fails_costs_no_other_but_an_absence_ends_it(
         target.write_text("b")
 
     dataset = Dataset.File.from_files((ws.get_default_datastore(), "raw/*.txt"))
-    monkeypatch.setattr(dataset, "_chosen", lambda: [{"path": f"/{letter}.txt"} for letter in "abcde"])
+    monkeypatch.setattr(dataset, "_files", lambda: [{"path": f"/{letter}.txt"} for letter in "abcde"])
     monkeypatch.setattr(Client, "download", download)
     with pytest.raises((UserErrorException, StudioUnavailableException)) as refusal:
         dataset.download(str(tmp_path / "here"))

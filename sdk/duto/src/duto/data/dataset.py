@@ -282,6 +282,12 @@ class AbstractDataset:
                 found.append(row)
         return found
 
+    def __getitem__(self, key: str) -> Any:
+        """A column of a table, for conditions. Raises `UserErrorException` for files, which have none."""
+        raise UserErrorException(
+            "Files have no columns: choose them by `dataset.filter(dataset.file_metadata['Size'] > 0)`."
+        )
+
     def __iter__(self) -> Any:
         raise TypeError(f"A {type(self).__name__} is not iterable; read it with to_pandas_dataframe() or to_path().")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from core.clock import iso
@@ -60,7 +61,13 @@ def files_of(version: DatasetVersion) -> list[ResolvedFile]:
 
 def _facts(file: ResolvedFile) -> dict[str, Any]:
     """What a condition on files may ask for."""
-    return {"Path": f"/{file.path}", "Size": file.size, "LastModifiedTime": any_moment(file.modified_at)}
+    return {
+        "Size": file.size,
+        "LastModifiedTime": any_moment(file.modified_at),
+        "Extension": PurePosixPath(file.path).suffix,
+        "CanSeek": True,
+        "Path": f"/{file.path}",
+    }
 
 
 def is_one_file(version: DatasetVersion, found: Sequence[ResolvedFile]) -> bool:

@@ -38,16 +38,17 @@ def test_files_are_chosen_once(scenario: WorkspaceScenario, ws: Workspace, tmp_p
     first, rest = files.random_split(0.5, seed=3)
     assert sorted(first.to_path() + rest.to_path()) == files.to_path()
     known = files.file_metadata
-    assert files.filter((known["Size"] > 3) & ~(known["Path"] == "/7.txt")).skip(1).to_path() == [
+    assert files.filter((known("Extension") == ".txt") & known("CanSeek")).take(1).to_path() == ["/0.txt"]
+    assert files.filter((known("Size") > 3) & ~(known("Path") == "/7.txt")).skip(1).to_path() == [
         "/5.txt", "/6.txt", "/8.txt", "/9.txt",
     ]  # fmt: skip
     soon = datetime.now(UTC) + timedelta(hours=1)
-    assert len(files.filter(known["LastModifiedTime"] < soon).to_path()) == 10
-    assert files.filter(known["LastModifiedTime"] > soon).download(ignore_not_found=True) == []
-    with pytest.raises(UserErrorException, match="are known, and no 'CreatedTime'"):
-        known["CreatedTime"]
+    assert len(files.filter(known("LastModifiedTime") < soon).to_path()) == 10
+    assert files.filter(known("LastModifiedTime") > soon).download(ignore_not_found=True) == []
+    with pytest.raises(UserErrorException, match="are known, and no 'CreationTime'"):
+        known("CreationTime")
     with pytest.raises(UserErrorException, match="compares 'Size'"):
-        files.filter(known["Size"] > "3")
+        files.filter(known("Size") > "3")
 
 
 def test_rows_are_chosen_wherever_they_are_read(scenario: WorkspaceScenario, ws: Workspace) -> None:

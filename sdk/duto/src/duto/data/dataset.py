@@ -285,7 +285,7 @@ class AbstractDataset:
     def __getitem__(self, key: str) -> Any:
         """A column of a table, for conditions. Raises `UserErrorException` for files, which have none."""
         raise UserErrorException(
-            "Files have no columns: choose them by `dataset.filter(dataset.file_metadata['Size'] > 0)`."
+            "Files have no columns: choose them by `dataset.filter(dataset.file_metadata('Size') > 0)`."
         )
 
     def __iter__(self) -> Any:

@@ -111,17 +111,28 @@ class FileDataset(AbstractDataset):
         """
         return DatasetConsumptionConfig(self._input_name, self, "hdfs")
 
-    @property
-    def file_metadata(self) -> FileMetadata:
-        """What is known of the files, for `filter`: `dataset.file_metadata["Size"] > 1024`."""
-        return FileMetadata()
+    def file_metadata(self, col: str) -> Expression:
+        """What is known of each file, for `filter`: `dataset.file_metadata("Size") > 1024`.
+
+        Args:
+            col: `Size` in bytes, `LastModifiedTime`, `Extension` (`.csv`; empty without one), `CanSeek`, which is true of all,
+                or `Path`, with a slash before it.
+
+        Returns:
+            The expression.
+
+        Raises:
+            UserErrorException: another one; `CreationTime` is not known here.
+        """
+        if col not in FILE_TYPES:
+            raise UserErrorException(f"Of files {', '.join(FILE_TYPES)} are known, and no {col!r}.")
+        return Expression({"column": col})
 
     def filter(self, expression: Expression) -> FileDataset:
         """The files of which a condition is true, when they are looked for.
 
         Args:
-            expression: a condition on `file_metadata`: `Size` in bytes, `LastModifiedTime` as a datetime (UTC where it names
-                no zone), `Path` with a slash before it.
+            expression: a condition on what `file_metadata` gives. A `datetime` without a zone is in UTC.
 
         Returns:
             Another dataset.
@@ -142,15 +153,6 @@ class FileDataset(AbstractDataset):
     @property
     def _input_name(self) -> str:
         return "input_" + canonical.digest(self._definition)[:8]
-
-
-class FileMetadata:
-    """What is known of a dataset's files, for conditions: `Size`, `LastModifiedTime`, `Path`."""
-
-    def __getitem__(self, key: str) -> Expression:
-        if key not in FILE_TYPES:
-            raise UserErrorException(f"Of files {', '.join(FILE_TYPES)} are known, and no {key!r}.")
-        return Expression({"column": key})
 
 
 class MountContext:

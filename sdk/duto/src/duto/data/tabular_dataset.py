@@ -403,7 +403,7 @@ class TabularDataset(AbstractDataset):
             for part in sorted(Path(folder).iterdir()):
                 digest.update(digest_of(part).encode())
             place = f"converted/{suffix}-{digest.hexdigest()[:16]}"
-            store = workspace.get_default_datastore()
+            store: Any = workspace.get_default_datastore()
             store.upload(folder, place, overwrite=True, show_progress=False)
         return duto.FileDatasetFactory.from_files((store, f"{place}/"))
 

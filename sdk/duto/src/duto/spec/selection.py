@@ -8,8 +8,14 @@ from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, T
 
 from duto.spec import conditions
 
-# What a condition on files may ask for: the path inside the dataset, the size in bytes, and when it was changed.
-FILE_TYPES = {"Path": "string", "Size": "long", "LastModifiedTime": "datetime"}
+# What a condition on files may ask for, by Azure's names: the size is in bytes; the path inside the dataset is ours.
+FILE_TYPES = {
+    "Size": "long",
+    "LastModifiedTime": "datetime",
+    "Extension": "string",
+    "CanSeek": "bool",
+    "Path": "string",
+}
 
 
 def indices(count: int, operations: Iterable[Mapping[str, Any]]) -> List[int]:

@@ -93,6 +93,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         DatabaseDatastore as DatabaseDatastore,
         Datastore as Datastore,
     )
+    from duto.data.expressions import Expression as Expression
     from duto.data.factory import (
         FileDatasetFactory as FileDatasetFactory,
         TabularDatasetFactory as TabularDatasetFactory,

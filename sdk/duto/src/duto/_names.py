@@ -61,6 +61,7 @@ _BY_MODULE = {
     "AzureDataLakeGen2Datastore DatabaseDatastore AzureSqlDatabaseDatastore AzurePostgreSqlDatastore AzureMySqlDatastore",
     "duto.data.dataset": "Dataset AbstractDataset",
     "duto.data.file_dataset": "FileDataset",
+    "duto.data.expressions": "Expression",
     "duto.data.tabular_dataset": "TabularDataset",
     "duto.data.factory": "FileDatasetFactory TabularDatasetFactory",
     "duto.data.types": "DataType PromoteHeadersBehavior FileEncoding Scenario",

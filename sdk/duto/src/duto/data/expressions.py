@@ -20,7 +20,7 @@ class Expression:
 
     __hash__ = None  # type: ignore[assignment] # `==` makes a condition
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, object]) -> None:
         """Programs get one by `dataset["column"]`.
 
         Args:

@@ -164,7 +164,14 @@ def _type(document: Mapping[str, Any], types: Mapping[str, str]) -> Optional[str
     wanted = "bool" if op in ("and", "or", "not") else "string" if op in _TEXTS else "long"
     for part, kind in zip(parts, found):
         if kind != wanted and not (wanted == "long" and kind in NUMBERS):
-            raise ConditionError(said(f"condition_{wanted}", op=OPS[op][0], what=written(part), type=kind or "null"))
+            facts = {"op": OPS[op][0], "what": written(part), "type": kind or "null"}
+            raise ConditionError(
+                said("condition_bool", **facts)
+                if wanted == "bool"
+                else said("condition_string", **facts)
+                if wanted == "string"
+                else said("condition_long", **facts)
+            )
     if op not in _SUMS:
         return "bool"
     return "float" if op == "div" or "float" in found else "long"

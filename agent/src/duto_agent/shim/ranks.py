@@ -324,7 +324,7 @@ def one_of_mpi(folder: str, plan: dict[str, Any]) -> int:
 def call(plan: dict[str, Any], name: str, *command: str) -> int:
     """In the place of ssh: has a command of `mpirun` started on another node, and ends as that does."""
     host, _, port = plan["starters"][int(name.rpartition("-")[2])].rpartition(":")
-    with socket.create_connection((host, int(port)), KILL_S) as way:
+    with connected(host, int(port)) as way:
         way.settimeout(None)
         way.sendall(plan["secret"].encode() + json.dumps(" ".join(command)).encode() + b"\n")
         answer = b""
@@ -334,6 +334,16 @@ def call(plan: dict[str, Any], name: str, *command: str) -> int:
                 return 1
             answer += more
     return int(answer)
+
+
+def connected(host: str, port: int) -> socket.socket:
+    """To another node, which may begin a little later."""
+    for _ in range(TELLS):
+        try:
+            return socket.create_connection((host, port), KILL_S)
+        except OSError:
+            time.sleep(1)
+    return socket.create_connection((host, port), KILL_S)
 
 
 def heard(peer: socket.socket, secret: bytes) -> str | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from compute.models import Host
@@ -16,12 +18,14 @@ from core.clock import iso, now
 from core.errors import Invalid, NotFound
 from core.storage import artifact_store, blob_key, data_dir
 from datasets import stores
+from datasets.models import Datastore
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
 from environments.services.versions import register
 from runs import retention
 from runs.models import Artifact, Attempt, Output, RankLog, Run, Snapshot, StepRun
 from runs.queries.files import open_output
 from runs.queries.logs import reader, sealed_key
+from runs.services.maintenance import delete_run
 from runs.services.maintenance import retention as keeping
 from runs.services.maintenance.snapshot_gc import sweep
 from runs.services.submission import snapshots
@@ -117,6 +121,28 @@ def test_the_action_frees_what_the_dry_run_said_and_says_so_where_it_was(scenari
     # Again, and by the wake-up that may come twice: nothing is left to do.
     retain(str(scenario.workspace.pk))
     assert scenario.post("retention/apply/").json() == {"logs": 0, "artifacts": 0, "outputs": 0, "blobs": 0}
+
+
+def test_a_store_that_is_away_keeps_its_files_and_nobody_waiting(
+    scenario: RunScenario, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.DUTO = replace(settings.DUTO, fetch_private=True)
+    far = Datastore.objects.create(
+        workspace=scenario.workspace, name="far", kind="s3", options={"bucket": "b", "endpoint": "http://127.0.0.1:9"}
+    )
+    first, other = ended(scenario, 40), ended(scenario, 40)
+    Output.objects.filter(run__root=first).update(datastore="far")
+    keeping.set_policy(scenario.context, ALL)
+    for _ in range(2):
+        keeping.carry_out(scenario.workspace)
+        assert [Output.objects.get(run__root=each).removed_at is None for each in (first, other)] == [True, False]
+    delete_run.delete(scenario.context, first)
+    delete_run.delete(scenario.context, other)
+    assert set(Run.objects.filter(parent__isnull=False, parent=F("pk")).values_list("pk", flat=True)) == {first.pk}
+    assert delete_run.remove_hidden() == 0  # it was tried a moment ago
+    far.delete()
+    monkeypatch.setattr(delete_run, "PAUSE_S", -1.0)
+    assert delete_run.remove_hidden() == 1 and not Run.objects.filter(pk=first.pk).exists()
 
 
 def test_what_somebody_still_needs_stays(scenario: RunScenario) -> None:

@@ -59,7 +59,10 @@ ERROR = {
 
 
 # Pages of `Site.everything` that readers have no use for, and do not get.
-FOR_CONTRIBUTORS = {"new rule", "rule", "new schedule", "schedule of an endpoint", "edit schedule", "backfill"}
+FOR_CONTRIBUTORS = {
+    "new rule", "rule", "new schedule", "schedule of an endpoint", "edit schedule", "backfill", "new store",
+    "credentials of a store",
+}  # fmt: skip
 # Those that contributors do not get either.
 FOR_OWNERS = {"new channel", "channel"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,10 +11,9 @@ from django.utils.translation import gettext as _
 
 from core import outbox, slices
 from core.clock import now
-from core.errors import Conflict, Invalid, StudioError
+from core.errors import Conflict, Invalid
 from core.storage import artifact_store
 from core.work import later
-from datasets import stores
 from runs.models import (
     Artifact,
     Attempt,
@@ -33,7 +33,7 @@ from runs.queries.logs import open_path, sealed_key
 from runs.queries.usage import samples_of
 from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.results import kept_outputs, lineage
-from runs.services.results.output_check import keys_to_remove
+from runs.services.results.output_removal import OutputRemoval
 from workspaces.access import WorkspaceContext, require_run
 from workspaces.models import ApiToken, Role, RunMade
 from workspaces.services import audit
@@ -42,6 +42,9 @@ from workspaces.services import audit
 SILENT_SUBMIT = timedelta(minutes=3)
 # So many runs are removed by one look of the ticker.
 MOST = 10
+# A run that waits for a store is tried again after so many seconds, so that it takes no other's turn.
+PAUSE_S = 600.0
+_waiting: dict[UUID, float] = {}
 
 
 def preview(context: WorkspaceContext, run: Run) -> Preview:
@@ -87,21 +90,30 @@ def remove_hidden() -> int:
     open_ones = hidden.filter(cancel_requested_at__isnull=True).exclude(status__in=Run.ENDS)
     open_ones.filter(created_at__lt=now() - SILENT_SUBMIT).update(cancel_requested_at=now())
     left_behind = Q(status__in=Run.ENDS) | Q(cancel_requested_at__isnull=False)
-    found = list(hidden.filter(left_behind).values_list("id", flat=True)[:MOST])
-    for key in found:
-        finish(key)
-    return len(found)
+    since = time.monotonic() - PAUSE_S
+    for key in [key for key, tried in _waiting.items() if tried < since]:
+        del _waiting[key]
+    found = list(hidden.filter(left_behind).exclude(pk__in=_waiting).values_list("id", flat=True)[:MOST])
+    removal = OutputRemoval()
+    return sum(finish(key, removal) for key in found)
 
 
-def finish(root_id: UUID) -> None:
-    """Remove a hidden run: its results are nobody's source any more, then the data go, then the rows. May be repeated."""
+def finish(root_id: UUID, removal: OutputRemoval | None = None) -> bool:
+    """Remove a hidden run: its results are nobody's source any more, then the data go, then the rows. May be repeated.
+
+    Whether it is gone: where a store with files of it does not answer it waits, hidden, until that does or is unregistered.
+    """
     run = Run.objects.filter(pk=root_id, parent=root_id).select_related("workspace").defer("graph").first()
     if run is None:
-        return
+        return True
     _close(run)
-    _remove_outputs(run)
+    outputs = Output.objects.filter(run__root=run).select_related("run").defer("run__graph").iterator()
+    if (removal or OutputRemoval()).remove(run.workspace, outputs)[1]:
+        _waiting[root_id] = time.monotonic()
+        return False
     _remove_files(run)
     _remove_rows(run)
+    return True
 
 
 def _close(run: Run) -> None:
@@ -109,16 +121,6 @@ def _close(run: Run) -> None:
     for part in slices.of(keys):
         with slices.writing():
             StepRun.objects.filter(pk__in=part).update(is_source=False)
-
-
-def _remove_outputs(run: Run) -> None:
-    for output in Output.objects.filter(run__root=run).select_related("run").defer("run__graph").iterator():
-        try:
-            root = stores.root_by_name(run.workspace, output.datastore)
-        except StudioError:
-            continue  # the datastore is gone, and its files with it
-        for key in keys_to_remove(output, root):
-            root.remove(key)
 
 
 def _remove_files(run: Run) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +15,7 @@ from django.db import transaction
 
 from compute.models import Host
 from core.clock import now
-from core.errors import StudioError
 from core.storage import artifact_store
-from datasets import stores
 from runs import retention
 from runs.models import Artifact, Attempt, Output, StepRun, log_names
 from runs.queries.ledgers import ledger_of
@@ -29,7 +26,7 @@ from runs.queries.usage import samples_of
 from runs.retention import Policy
 from runs.services.maintenance.snapshot_gc import sweep
 from runs.services.results import kept_outputs
-from runs.services.results.output_check import keys_to_remove
+from runs.services.results.output_removal import OutputRemoval
 from workspaces.access import WorkspaceContext, hold
 from workspaces.models import Role, Workspace
 from workspaces.services import audit, edits
@@ -81,7 +78,7 @@ def carry_out(workspace: Workspace) -> dict[str, int]:
     return {
         "logs": _in_batches(lambda: _logs(expired)),
         "artifacts": _in_batches(lambda: _artifacts(expired)),
-        "outputs": _in_batches(lambda: _outputs(expired, moment)),
+        "outputs": _outputs(expired),
         "blobs": sweep(workspace, moment),
     }
 
@@ -134,21 +131,16 @@ def _artifacts(expired: Expired) -> int:
     return Artifact.objects.filter(pk__in=[row.pk for row in rows]).delete()[0]
 
 
-def _outputs(expired: Expired, moment: datetime) -> int:
+def _outputs(expired: Expired) -> int:
     """First nobody may take them for a result, then what was taken in that very moment is spared, then they go."""
-    found = list(expired.outputs().values_list("id", "run_id")[:BATCH])
-    StepRun.objects.filter(run__in=[run for _, run in found]).update(is_source=False)
-    spared = expired.outputs().filter(pk__in=[key for key, _ in found])
-    rows = list(spared.select_related("run__workspace").defer("run__graph"))
-    for row in rows:
-        _remove(row)
-    return Output.objects.filter(pk__in=[row.pk for row in rows]).update(removed_at=now())
-
-
-def _remove(output: Output) -> None:
-    try:
-        root = stores.root_by_name(output.run.workspace, output.datastore)
-    except StudioError:
-        return  # the datastore is gone, and its files with it
-    for key in keys_to_remove(output, root):
-        root.remove(key)
+    removal, total, last = OutputRemoval(), 0, None
+    while True:
+        rows = expired.outputs().order_by("pk")
+        found = list((rows.filter(pk__gt=last) if last else rows).values_list("id", "run_id")[:BATCH])
+        if not found:
+            return total
+        last = found[-1][0]
+        StepRun.objects.filter(run__in=[run for _, run in found]).update(is_source=False)
+        spared = expired.outputs().filter(pk__in=[key for key, _ in found])
+        gone, _waiting = removal.remove(expired.workspace, spared.select_related("run").defer("run__graph"))
+        total += Output.objects.filter(pk__in=gone).update(removed_at=now())

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from duto.parallel.driver import _second_end
 from duto.parallel.ledger import done_line, line, placed, rows_of
+from duto.parallel.worker_process import _second_end
 from duto.spec.ledger import Progress
 from studio.bootstrap import ROOT
 from tests.agent.steps import alive

@@ -74,7 +74,9 @@ def play(nodes: list[Node], after: Callable[[list[Node], Shared], None] | None =
             joins = is_done and node is head and len(there) == 1
             others = [each for each in nodes if each is not node and (each.folder / "ledger.jsonl").exists()]
             for each in others if joins else ():
-                shutil.copy(each.folder / "ledger.jsonl", node.folder / f"{each.name}.jsonl")
+                copy = node.folder / f"{each.name}.jsonl"
+                if not copy.exists():  # once, for the driver may be reading it by now
+                    shutil.copy(each.folder / "ledger.jsonl", copy)
             elsewhere = {"failed": 0, "items_failed": 0}
             node.answer(
                 asked=shared.asked[node.name], ranges=shared.given[node.name], over=is_done and node is not head,
@@ -135,3 +137,19 @@ def test_what_one_node_gave_up_stays_so_and_counts_for_all(tmp_path: Path) -> No
     assert nodes[0].rows() == [each for each in names if each not in ("f007.txt", "f033.txt")]
     nodes, _ = start(tmp_path / "many", script, 40, error_threshold=1, run_max_try=1)
     assert 1 in play(nodes)
+
+
+def test_what_an_earlier_run_has_done_is_taken_over_on_every_node(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    first = Node(tmp_path / "first/0", 0)
+    names = first.files(40)
+    assert first.run(SLOW)[0] == 0
+    kept = tmp_path / "kept.jsonl"
+    lines = (first.folder / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+    kept.write_bytes(b"".join(each for each in lines if b'"n":7,' not in each and b'"n":38,' not in each))
+    nodes = [Node(tmp_path / str(rank), rank) for rank in range(2)]
+    for node in nodes:
+        node.files(40)
+        node.begin(SLOW, node_count=2, earlier=[kept])
+    assert play(nodes) == [0, 0]
+    assert nodes[0].rows() == names

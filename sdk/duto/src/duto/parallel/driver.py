@@ -8,7 +8,6 @@ was killed on the way.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gc
 import json
 import mmap
@@ -16,10 +15,8 @@ import os
 import selectors
 import signal
 import sys
-import termios
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
@@ -30,6 +27,7 @@ from duto.parallel.node_usage import NodeUsage
 from duto.parallel.reports import Reports
 from duto.parallel.shares import Answer, Shares
 from duto.parallel.worker import Job, WorkerSlot
+from duto.parallel.worker_process import WorkerProcess, begin, kill
 from duto.spec.ledger import ASK, BEGIN, DONE, END, FAIL, PLAN, ROWS, WORKER, Progress, record_of
 from duto.spec.parallel import Settings
 
@@ -41,8 +39,6 @@ LINGER_S = AHEAD_S / 2
 STUCK_S = 0.05
 # So often it is looked whether a process runs out of what it has ahead.
 LOOK_S = 0.001
-# Bytes of answers that a process may leave unheard before it waits, where the system lets it be so many.
-UNHEARD_MOST = 1 << 20
 # One that lasts this long is reported as under way.
 REPORTED_AFTER_S = 0.25
 TICK_S = 0.1
@@ -65,51 +61,6 @@ Done = Tuple[int, int, int, int, float, float]
 
 class TooManyFailures(Exception):
     """More failed than the settings let."""
-
-
-@dataclass
-class WorkerProcess:
-    """One process, as the driver sees it. The first of `queue` is what it is at."""
-
-    place: WorkerSlot
-    pid: int
-    hear: int
-    back: Optional[int]
-    answer: int
-    ready: bool = False
-    queue: Deque[Tuple[int, int]] = field(default_factory=deque)
-    since: float = 0.0
-    is_reported: bool = False
-    rest: bytes = b""
-    written: Sequence[int] = (0, 0)
-
-    def ahead(self) -> int:
-        """How many mini-batches it has yet to begin."""
-        if self.back is None:
-            return len(self.queue)
-        return int.from_bytes(fcntl.ioctl(self.back, termios.FIONREAD, bytes(4)), sys.byteorder) // worker.ASKED.size
-
-    @property
-    def pipes(self) -> Tuple[int, ...]:
-        """The driver's ends; `back` is a second end of what the process hears, by which numbers are taken back."""
-        return tuple(each for each in (self.hear, self.back, self.answer) if each is not None)
-
-
-def _second_end(hear: int) -> Optional[int]:
-    """An end of the same pipe that never waits, while that of the process, which is closed here, does; None where the system
-    gives none (no Linux)."""
-    try:
-        return os.open(f"/proc/self/fd/{hear}", os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return None
-    finally:
-        os.close(hear)
-
-
-def _kill(process: WorkerProcess) -> None:
-    for end in (os.killpg, os.kill):
-        with contextlib.suppress(OSError):
-            end(process.pid, signal.SIGKILL)
 
 
 def _joined(rows: Sequence[bytes]) -> bytes:
@@ -235,6 +186,7 @@ class Driver:
         if shares is None:
             return False
         for first, end in shares.look():
+            self._told_idle = False  # also where earlier ledgers know all of it as done
             self._take_up(range(max(0, first), min(end, len(self.batches))), self._earlier)
         answer = shares.answer
         self._elsewhere = (answer.failed, answer.items_failed)
@@ -322,27 +274,11 @@ class Driver:
         self._canceled = True
 
     def _start(self, place: WorkerSlot) -> None:
-        ours, theirs = os.pipe(), os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        parent = os.getpid()
-        pid = os.fork()
-        if not pid:
-            # Ends of other processes' pipes would keep those from seeing that the driver is gone.
-            for each in (pipe for process in self._processes.values() for pipe in process.pipes):
-                os.close(each)
-            os.close(ours[1])
-            os.close(theirs[0])
-            worker.work(self.job, place, ours[0], theirs[1], parent, max(0, self._room) // len(self.places))
-        os.close(theirs[1])
-        with contextlib.suppress(OSError):
-            os.setpgid(pid, pid)
-        os.set_blocking(theirs[0], False)
-        with contextlib.suppress(AttributeError, OSError):  # of Linux, from Python 3.10 on; above what a user may have
-            fcntl.fcntl(theirs[0], fcntl.F_SETPIPE_SZ, UNHEARD_MOST)
-        self._processes[place.slot] = WorkerProcess(place, pid, ours[1], _second_end(ours[0]), theirs[0])
-        self._selector.register(theirs[0], selectors.EVENT_READ, place.slot)
-        self._note(line(WORKER, w=place.slot, name=place.name, pid=pid, state="starting"))
+        room = max(0, self._room) // len(self.places)
+        process = begin(self.job, place, room, list(self._processes.values()))
+        self._processes[place.slot] = process
+        self._selector.register(process.answer, selectors.EVENT_READ, place.slot)
+        self._note(line(WORKER, w=place.slot, name=place.name, pid=process.pid, state="starting"))
 
     def _send(self) -> None:
         """Keep each process busy, and those that are quick ahead; the last ones are shared out evenly."""
@@ -503,7 +439,7 @@ class Driver:
 
     def _end(self, process: WorkerProcess) -> str:
         """End a process and what it has started, and hear what it said before; how it ended, in words."""
-        _kill(process)
+        kill(process)
         _, status = os.waitpid(process.pid, 0)
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(process.answer)
@@ -521,7 +457,7 @@ class Driver:
 
     def _end_all(self) -> None:
         for process in self._processes.values():
-            _kill(process)
+            kill(process)
         for process in list(self._processes.values()):
             self._end(process)
 

@@ -7,7 +7,7 @@ from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.exceptions import UserErrorException
 from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter
 from azureml.pipeline.steps import EstimatorStep, PythonScriptStep
-from azureml.train.dnn import Mpi, PyTorch
+from azureml.train.dnn import PyTorch
 from azureml.train.estimator import Estimator
 from azureml.train.sklearn import SKLearn
 
@@ -102,14 +102,12 @@ packed.wait_for_completion()
 shown = "\n".join(packed.get_details_with_logs()["logFiles"].values())
 assert "predicted 6.0 six" in shown, shown
 
-spread = PyTorch(
-    "estimators", compute_target=compute_target, entry_script="train.py", node_count=2, distributed_training=Mpi()
-)
+spread = PyTorch("estimators", compute_target=compute_target, entry_script="train.py", node_count=2)
 for refused in (spread, Pipeline(ws, EstimatorStep("Spread", spread, [], compute_target=compute_target))):
     try:
         experiment.submit(refused)
     except UserErrorException as error:
-        assert "asks for 2 nodes" in str(error) and "share the work out over several steps" in str(error), error
+        assert "asks for 2 nodes" in str(error) and "use MpiConfiguration" in str(error), error
     else:
         raise AssertionError("a script for two nodes is not run once")
 try:

@@ -35,15 +35,15 @@ STORE = "workspaceblobstore"
 class Folder:
     """Files of a datastore that a schedule watches."""
 
-    def __init__(self, scenario: RunScenario, watch: dict[str, Any], **asked: Any) -> None:
-        self.scenario = scenario
+    def __init__(self, scenario: RunScenario, watch: dict[str, Any], store: str = STORE, **asked: Any) -> None:
+        self.scenario, self.store = scenario, store
         parameters = [{"name": "place", "type": "data_path", "default": f"{STORE}/raw"}]
         pipeline = publish.publish_graph(scenario.context, scenario.graph("train", parameters=parameters), name="p")
         self.put("in/old.csv")
         self.schedule = scheduled(scenario, pipeline, watch={"datastore": STORE, "path": "in", **watch}, **asked)
 
     def put(self, path: str, text: str = "1") -> None:
-        put_file(self.scenario.context, STORE, path, io.BytesIO(text.encode()), overwrite=True)
+        put_file(self.scenario.context, self.store, path, io.BytesIO(text.encode()), overwrite=True)
 
     def look(self) -> list[Any]:
         """What the runs that a look starts got as the place of what has changed."""

@@ -6,9 +6,11 @@ class DatasetsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from core import duties
         from datasets.services import datastores, registration
         from workspaces import hooks
 
         hooks.workspace_created.register(datastores.add_standard)
         hooks.secrets_rotated.register(registration.rotate)
         hooks.check_default_datastore.register(datastores.check_default)
+        duties.register(2, "datasets.services.profiling.resume_waiting")

@@ -138,3 +138,75 @@ class DatasetVersion(Lifecycle):
         number = time.time_ns() // 1000
         lists = (f"list:{self.workspace.name}:datasets",)
         outbox.record(f"dataset:{self.pk}", number, {"status": to}, lists=lists)
+
+
+class ProfileRun(Lifecycle):
+    """One computation of the statistics of a table, which a worker does; with a `baseline`, of how it differs from that.
+
+    `result` is what was found: of a profile `{"columns": [...]}`, of a comparison what `datasets.differences` makes.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        COMPLETED = "completed", _("Completed")
+        FAILED = "failed", _("Failed")
+        CANCELED = "canceled", _("Canceled")
+
+    KIND = "profile run"
+    MOVES: ClassVar[dict[str, frozenset[str]]] = {
+        Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELED}),
+        Status.RUNNING: frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED}),
+        Status.COMPLETED: frozenset(),
+        Status.FAILED: frozenset(),
+        Status.CANCELED: frozenset(),
+    }
+    OPEN = (Status.QUEUED, Status.RUNNING)
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    version = models.ForeignKey(DatasetVersion, models.CASCADE, related_name="profile_runs")
+    baseline = models.ForeignKey(DatasetVersion, models.CASCADE, related_name="+", null=True)
+    # The columns by which rows of the two are known, of a comparison.
+    keys = models.JSONField(default=list)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    # In percent, while it runs.
+    progress = models.PositiveSmallIntegerField(default=0)
+    # {"code", "message", "said"}, as of a version.
+    error = models.JSONField(null=True)
+    row_count = models.BigIntegerField(null=True)
+    # What the files were known by that it has read.
+    content_fingerprint = models.CharField(max_length=64, blank=True)
+    result = models.JSONField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "version", name="one_open_profile_run",
+                condition=models.Q(status__in=("queued", "running"), baseline__isnull=True),
+            ),
+            models.UniqueConstraint(
+                "version", "baseline", name="one_open_comparison",
+                condition=models.Q(status__in=("queued", "running"), baseline__isnull=False),
+            ),
+        ]  # fmt: skip
+        indexes = [
+            models.Index(fields=["id"], name="profile_run_open", condition=models.Q(status__in=("queued", "running"))),
+        ]
+
+    @property
+    def localized_error(self) -> str:
+        """Why it failed, in the reader's language."""
+        return stored_messages.localized(stored_messages.of_error(self.error))
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+    def on_transition(self, to: str, facts: dict[str, Any]) -> None:
+        super().on_transition(to, facts)
+        lists = (f"list:{self.workspace.name}:datasets",)
+        outbox.record(f"dataset:{self.version_id}", time.time_ns() // 1000, {"profile": to}, lists=lists)

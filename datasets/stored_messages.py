@@ -32,6 +32,13 @@ SENTENCES: Mapping[str, str] = {
     "reader_killed": _(
         "The process that read this table was killed; the machine may have had no memory left. Try again."
     ),
+    "reading_no_room": _(
+        "The studio's machine has no room left on its disk to read this table. Make room, and try again."
+    ),
+    "profile_canceled": _("It was canceled. Start it again when it is wanted."),
+    "profile_wide": _(
+        "The table has %(count)s columns, and a profile takes at most %(most)s. Keep fewer columns in a version."
+    ),
     "many_values": _("These rows are more than %(size)s. Ask for fewer rows."),
     "not_as_said": _("The files are not as the dataset says: %(problem)s."),
     "many_files": _("'%(path)s' on '%(store)s' has more than %(most_files)s files. Name a smaller part."),

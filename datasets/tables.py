@@ -37,7 +37,9 @@ GLANCE, WAITED_FOR, AT_LENGTH = 20, 45, 3600
 CHUNK = 1 << 20
 # What rows may be of JSON, all together: they are held in memory to be shown.
 MOST_BYTES = 64 << 20
-_turns = {name: threading.BoundedSemaphore(AT_ONCE) for name in ("look", "rows", "csv", "glimpse")}
+_turns = {
+    name: threading.BoundedSemaphore(AT_ONCE) for name in ("look", "rows", "csv", "glimpse", "compare", "profile")
+}
 
 # Done and total, in bytes. What it raises ends the reading.
 Alive = Callable[[int, int], None]
@@ -143,34 +145,71 @@ def as_csv(question: Question) -> Iterator[bytes]:
 
 
 @contextmanager
+def asked_of(
+    program: Path,
+    questions: Mapping[str, Question],
+    more: Mapping[str, Any],
+    alive: Alive | None = None,
+    *,
+    task: str = "compare",
+    memory: int = MEMORY,
+    seconds: int = AT_LENGTH,
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """What another program answers about several tables; it begins by `tables_child.run`, imports from the studio what it needs,
+    and finds each table under its name in the question: `files`, `format`, `operations`, `survey`. Raises Unprocessable, Busy."""
+    with _turn(task), tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
+        asked = {
+            **{name: _table(each, Path(folder), name) for name, each in questions.items()},
+            "memory": memory, "seconds": seconds, **more,
+        }  # fmt: skip
+        with _Child(asked, seconds, folder, program) as child:
+            yield child.answers(alive)
+
+
+@contextmanager
 def _asked(question: Question, task: str) -> Iterator[Iterator[dict[str, Any]]]:
+    with _turn(task), tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
+        asked = {
+            "task": task, **_table(question, Path(folder), ""), "memory": MEMORY, "seconds": question.seconds,
+            **question.more,
+        }  # fmt: skip
+        with _Child(asked, question.seconds, folder) as child:
+            yield child.answers(question.alive)
+
+
+@contextmanager
+def _turn(task: str) -> Iterator[None]:
     turns = _turns[task]
     if not turns.acquire(timeout=PATIENCE):
         raise Busy(_("Other tables are being read at this moment. Try again in a minute."))
     try:
-        with tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
-            files = [(each.path, _local(question.workspace, each, Path(folder) / str(n)))
-                     for n, each in enumerate(question.files)]  # fmt: skip
-            asked = {
-                "task": task, "files": files, "format": question.definition.get("format") or {},
-                "operations": question.definition.get("operations") or [], "survey": question.survey,
-                "memory": MEMORY, "seconds": question.seconds, **question.more,
-            }  # fmt: skip
-            with _Child(asked, question.seconds, folder) as child:
-                yield child.answers(question.alive)
+        yield
     finally:
         turns.release()
+
+
+def _table(question: Question, folder: Path, prefix: str) -> dict[str, Any]:
+    """The files on this disk, and how they are read."""
+    return {
+        "files": [(each.path, _local(question.workspace, each, folder / f"{prefix}{n}", question.alive))
+                  for n, each in enumerate(question.files)],
+        "format": question.definition.get("format") or {},
+        "operations": question.definition.get("operations") or [],
+        "survey": question.survey,
+    }  # fmt: skip
 
 
 class _Child:
     """The process, which ends with the block whatever happens in it."""
 
-    def __init__(self, asked: Mapping[str, Any], seconds: int, folder: str) -> None:
-        self._seconds, self._is_late = seconds, False
+    def __init__(self, asked: Mapping[str, Any], seconds: int, folder: str, program: Path = CHILD) -> None:
+        self._seconds, self._memory, self._is_late = seconds, asked["memory"], False
         # Its files are named to it; nothing of this process's surroundings is.
         around = {"PATH": os.environ.get("PATH", ""), "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+        if program != CHILD:
+            around["PYTHONPATH"] = str(CHILD.parent.parent)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-s", str(CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-P", "-s", str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env=around, cwd=folder, start_new_session=True,
         )  # fmt: skip
         self._timer = threading.Timer(seconds, self._too_late)
@@ -211,7 +250,7 @@ class _Child:
             elif "bytes" in message:
                 yield {"data": _whole(output, message["bytes"])}
             elif "error" in message:
-                raise _refusal(message["error"])
+                raise _refusal(message["error"], self._memory)
             elif "done" in message:
                 return
             else:
@@ -232,7 +271,7 @@ class _Child:
         if self._is_late or (code in (-24, -9) and not self._wrong):
             return too_slow(self._seconds) if self._is_late or code == -24 else _killed()
         if b"MemoryError" in self._wrong or b"bad_alloc" in self._wrong or code < 0:
-            return _killed() if code == -9 else _too_large()
+            return _killed() if code == -9 else _too_large(self._memory)
         # A fault of ours: the whole of it goes where faults go.
         raise RuntimeError(f"Reading a table ended with {code}: {self._wrong.decode(errors='replace')}")
 
@@ -241,17 +280,19 @@ def too_slow(seconds: int) -> StudioError:
     return refusal(Unprocessable, say("reading_slow", time=units.duration_text(seconds)), code="table_too_slow")
 
 
-def _too_large() -> StudioError:
-    return refusal(Unprocessable, say("reading_large", size=units.size_text(MEMORY)), code="table_too_large")
+def _too_large(memory: int) -> StudioError:
+    return refusal(Unprocessable, say("reading_large", size=units.size_text(memory)), code="table_too_large")
 
 
 def _killed() -> StudioError:
     return refusal(Unprocessable, say("reader_killed"), code="table_killed")
 
 
-def _refusal(error: Mapping[str, Any]) -> StudioError:
+def _refusal(error: Mapping[str, Any], memory: int) -> StudioError:
     if error["code"] == "table_too_large":
-        return _too_large()
+        return _too_large(memory)
+    if error["code"] == "no_room":
+        return refusal(Unprocessable, say("reading_no_room"), code="no_room")
     if error["code"] == "too_many_values":
         return refusal(Unprocessable, say("many_values", size=units.size_text(MOST_BYTES)), code=error["code"])
     return refusal(Unprocessable, not_a_table(kept(error, error["message"])), code=error["code"])
@@ -264,7 +305,7 @@ def _whole(output: IO[bytes], size: int) -> bytes:
     return data
 
 
-def _local(workspace: Workspace, each: Any, copy: Path) -> str:
+def _local(workspace: Workspace, each: Any, copy: Path, alive: Alive | None) -> str:
     """The file on this disk: where it lies, or a copy when it lies elsewhere."""
     root = root_by_name(workspace, each.datastore)
     if root.local is not None:
@@ -272,4 +313,6 @@ def _local(workspace: Workspace, each: Any, copy: Path) -> str:
     with root.open(each.key) as source, copy.open("wb") as target:
         while chunk := source.read(CHUNK):
             target.write(chunk)
+            if alive is not None:
+                alive(0, 0)
     return str(copy)

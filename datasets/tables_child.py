@@ -8,14 +8,16 @@ or `{"error": {"code", "message"}}`. It is run by its path, so it imports nothin
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
 import resource
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,11 @@ BEAT = 0.5
 
 
 def main() -> None:
+    run(_answer)
+
+
+def run(answer: Callable[[Mapping[str, Any]], None]) -> None:
+    """Answer one question within its limits; a refusal is told, not raised. Other processes that read tables begin here too."""
     asked = json.loads(sys.stdin.buffer.read())
     # What a table takes beyond this is refused to this process alone.
     resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], asked["memory"]))
@@ -36,22 +43,26 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.Thread(target=_beat, daemon=True).start()
     try:
-        _answer(asked)
-        _say({"done": True})
+        answer(asked)
+        say({"done": True})
     except TableError as error:
         _refuse(error.message)
     except MemoryError:
-        _say({"error": {"code": "table_too_large", "message": "memory"}})
+        say({"error": {"code": "table_too_large", "message": "memory"}})
     except FileNotFoundError:
         _refuse(said("file_went"))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        say({"error": {"code": "no_room", "message": "disk"}})
 
 
 def _refuse(message: Said) -> None:
-    _say({"error": with_said({"code": "not_a_table", "message": message})})
+    say({"error": with_said({"code": "not_a_table", "message": message})})
 
 
 def _answer(asked: Mapping[str, Any]) -> None:
-    sources = [_source(name, path) for name, path in asked["files"]]
+    sources = [source_of(name, path) for name, path in asked["files"]]
     if asked["task"] == "glimpse":
         _glimpse(sources, asked)
         return
@@ -60,19 +71,19 @@ def _answer(asked: Mapping[str, Any]) -> None:
     if asked.get("survey") is not None:
         columns = [Column(*each) for each in asked["survey"]]
     else:
-        columns = survey(sources, form, _tell)
+        columns = survey(sources, form, tell)
     table = read(sources, definition, columns)
     names = [[each.name, each.type] for each in table.columns]
     task = asked["task"]
     if task == "look":
         _check(sources, form, definition, columns)
         kept = [[each.name, each.type, each.order, each.is_extra] for each in columns]
-        _say({"columns": names, "survey": kept})
+        say({"columns": names, "survey": kept})
     elif task == "rows":
-        _say({"columns": names})
+        say({"columns": names})
         _rows(table.rows(), asked)
     else:
-        _say({"columns": names})
+        say({"columns": names})
         _csv(table)
 
 
@@ -83,15 +94,15 @@ def _glimpse(sources: list[Source], asked: Mapping[str, Any]) -> None:
     except ValueError as error:
         raise TableError(foreign(error)) from error
     guessed = guess(sources, asked["format"])
-    _say({"format": guessed})
+    say({"format": guessed})
     form = form_of(guessed)
-    columns = survey(sources, form, _tell, asked["enough"])
+    columns = survey(sources, form, tell, asked["enough"])
     misfits: dict[str, int] = {}
     table = read(
-        sources, {"format": guessed, "operations": asked["operations"]}, columns, progress=_tell, misfits=misfits
+        sources, {"format": guessed, "operations": asked["operations"]}, columns, progress=tell, misfits=misfits
     )
     total = sum(each.size for each in sources)
-    _say({
+    say({
         "columns": [[each.name, each.type] for each in table.columns],
         "is_partial": form.type != "parquet" and total > asked["enough"],
     })  # fmt: skip
@@ -100,10 +111,10 @@ def _glimpse(sources: list[Source], asked: Mapping[str, Any]) -> None:
     # Values that are not of a declared type may come later than the first rows.
     while form.columns and _far[0] < asked["enough"] and next(rows, None) is not None:
         pass
-    _say({"misfits": misfits})
+    say({"misfits": misfits})
 
 
-def _source(name: str, path: str) -> Source:
+def source_of(name: str, path: str) -> Source:
     here = Path(path)
     return Source(name, here.stat().st_size, lambda: here.open("rb", buffering=1 << 18))
 
@@ -111,7 +122,7 @@ def _source(name: str, path: str) -> Source:
 def _check(sources: list[Source], form: Form, definition: Mapping[str, Any], columns: list[Column]) -> None:
     """Read all rows, where finding the types did not, so that what is saved can be read later."""
     looked_through = form.type == "json_lines" or (form.type == "delimited" and form.infer)
-    batches = read(sources, definition if looked_through else {"format": definition["format"]}, columns, progress=_tell)
+    batches = read(sources, definition if looked_through else {"format": definition["format"]}, columns, progress=tell)
     for _ in batches.batches:
         if looked_through or form.type == "parquet":
             break
@@ -128,9 +139,9 @@ def _rows(rows: Iterator[tuple[Any, ...]], asked: Mapping[str, Any]) -> None:
             shown = [f"{each[:longest]}…" if isinstance(each, str) and len(each) > longest else each for each in shown]
         left -= len(json.dumps(shown))
         if left < 0:
-            _say({"error": {"code": "too_many_values", "message": ""}})
+            say({"error": {"code": "too_many_values", "message": ""}})
             return
-        _say({"rows": [shown]})
+        say({"rows": [shown]})
 
 
 def _text(value: Any) -> str | None:
@@ -167,7 +178,7 @@ def _send(buffer: io.StringIO) -> None:
     buffer.truncate()
     for start in range(0, len(text), PIECE):
         data = text[start : start + PIECE].encode("utf-8", "replace")
-        _say({"bytes": len(data)}, data)
+        say({"bytes": len(data)}, data)
 
 
 # How far it is, for the beat; and whose turn it is to write.
@@ -175,7 +186,7 @@ _far = [0, 0]
 _turn = threading.Lock()
 
 
-def _tell(done: int, total: int) -> None:
+def tell(done: int, total: int) -> None:
     _far[:] = done, total
 
 
@@ -184,12 +195,14 @@ def _beat() -> None:
     while True:
         time.sleep(BEAT)
         try:
-            _say({"progress": _far})
+            say({"progress": _far})
         except (OSError, ValueError):
+            # Its folder was made for it alone, and who made it may be gone.
+            shutil.rmtree(Path.cwd(), ignore_errors=True)
             os._exit(1)
 
 
-def _say(message: Mapping[str, Any], data: bytes = b"") -> None:
+def say(message: Mapping[str, Any], data: bytes = b"") -> None:
     with _turn:
         sys.stdout.buffer.write(json.dumps(message).encode() + b"\n" + data)
         sys.stdout.buffer.flush()

@@ -249,6 +249,7 @@ SPECTACULAR_SETTINGS = {
         "RunKind": "runs.models.run.Run.Kind",
         "SubmittedKind": ["pipeline", "script", "sweep", "automl", "interactive"],
         "BuildStatus": "environments.models.EnvironmentBuild.Status",
+        "ProfileRunStatus": "datasets.models.ProfileRun.Status",
         "DatasetKind": "datasets.models.Dataset.Kind",
         "ModuleStatus": "pipelines.models.Module.Status",
         "ResumeOutcome": ["adopted", "runs", "later"],

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from compute.models import Node
+from datasets.models import DatasetVersion, ProfileRun
 from duto.cli import commands, main
 from environments.models import EnvironmentBuild, Image
 from runs.models import Attempt, Run
@@ -35,7 +36,7 @@ def test_every_link_of_a_page_leads_somewhere(document: Path) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("model", [Run, Attempt, Node, EnvironmentBuild, Image])
+@pytest.mark.parametrize("model", [Run, Attempt, Node, EnvironmentBuild, Image, DatasetVersion, ProfileRun])
 def test_the_architecture_names_every_state(model: type) -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     states = text[text.index("## States") : text.index("## Where the plan")]

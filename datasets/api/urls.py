@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from datasets.api import stores, views
+from datasets.api import profiles, stores, views
 
 W = "workspaces/<slug:workspace>/"
 STORE = f"{W}datastores/<str:name>/"
@@ -27,6 +27,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path(VERSION, views.VersionView.as_view(), name="api-dataset-version"),
     path(f"{VERSION}cancel/", views.VersionCancelView.as_view(), name="api-dataset-version-cancel"),
+    path(f"{VERSION}profile/", profiles.ProfileView.as_view(), name="api-dataset-version-profile"),
+    path(f"{VERSION}profile-runs/", profiles.ProfileRunsView.as_view(), name="api-dataset-version-profile-runs"),
+    path(f"{W}profile-runs/<uuid:id>/", profiles.ProfileRunView.as_view(), name="api-profile-run"),
+    path(f"{W}profile-runs/<uuid:id>/cancel/", profiles.ProfileRunCancelView.as_view(), name="api-profile-run-cancel"),
     path(f"{VERSION}files/", views.VersionFilesView.as_view(), name="api-dataset-version-files"),
     path(f"{VERSION}preview/", views.VersionPreviewView.as_view(), name="api-dataset-version-preview"),
     path(f"{VERSION}content/", views.VersionContentView.as_view(), name="api-dataset-version-content"),

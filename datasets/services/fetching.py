@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from core import outbox, words
+from core import words
 from core.clock import now
 from core.errors import ConcurrentUpdate, Conflict, StudioError
 from core.prepared import Probe
@@ -24,17 +21,12 @@ from datasets import sql, tables
 from datasets.models import DatasetVersion
 from datasets.services import inspection
 from datasets.services.datastores import datastore
+from datasets.services.leases import LOST_AFTER, MOST_TRIES, Lease, is_held
 from datasets.stored_messages import of_refusal, say
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 
 TASK = "datasets.fetch"
-# Longer than anything that gives no sign of life: reading a table and looking through its text.
-LEASE = timedelta(seconds=150)
-RENEW_SECONDS = 15.0
-TELL_SECONDS = 1.0
-LOST_AFTER = timedelta(seconds=2)
-MOST_TRIES = 5
 
 
 @transaction.atomic
@@ -62,12 +54,12 @@ def fetch(version_id: UUID) -> None:
     """Carry one version to ready or failed, unless somebody else does or too many are under way."""
     found = DatasetVersion.objects.select_related("dataset", "workspace")
     version = found.filter(pk=version_id, status=DatasetVersion.Status.FETCHING).first()
-    if version is None or _is_held(version) or not context():
+    if version is None or is_held(version) or not context():
         return
     if version.tries >= MOST_TRIES:
         _give_up(version, "not_fetched", say("interrupted", tries=MOST_TRIES))
         return
-    lease = _Lease(version)
+    lease = Lease(version)
     try:
         lease.take()
         _carry(version, lease)
@@ -101,11 +93,7 @@ def _held() -> QuerySet[DatasetVersion]:
     return DatasetVersion.objects.filter(status=DatasetVersion.Status.FETCHING, lease_until__gte=now())
 
 
-def _is_held(version: DatasetVersion) -> bool:
-    return version.lease_until is not None and version.lease_until >= now()
-
-
-def _carry(version: DatasetVersion, lease: _Lease) -> None:
+def _carry(version: DatasetVersion, lease: Lease) -> None:
     try:
         with words.stored():
             facts = _look(version, lease)
@@ -117,7 +105,7 @@ def _carry(version: DatasetVersion, lease: _Lease) -> None:
     version.move(DatasetVersion.Status.READY, lease_until=None, error=None, progress=None, **facts)
 
 
-def _look(version: DatasetVersion, lease: _Lease) -> dict[str, Any]:
+def _look(version: DatasetVersion, lease: Lease) -> dict[str, Any]:
     for source in inspection.fetched_of(version.definition):
         if source.get("url"):
             web.copy_of(version.workspace, source["url"], alive=lease.renew)
@@ -126,7 +114,7 @@ def _look(version: DatasetVersion, lease: _Lease) -> dict[str, Any]:
         lease.renew()
     lease.renew(at_once=True)
     return inspection.look(
-        version.workspace, version.kind, version.definition, seconds=tables.AT_LENGTH, alive=lease.tell
+        version.workspace, version.kind, version.definition, seconds=tables.AT_LENGTH, alive=lease.tell_bytes
     )  # fmt: skip
 
 
@@ -136,42 +124,3 @@ def _give_up(version: DatasetVersion, code: str, sentence: Kept) -> None:
     said = parts_of(sentence)
     error = {"code": code, "message": text_of(sentence), **({"said": said} if said else {})}
     version.move(to, lease_until=None, progress=None, error=error)
-
-
-class _Lease:
-    """The right to fetch a version: changed only by who last wrote it, so that of two workers one gives way."""
-
-    def __init__(self, version: DatasetVersion) -> None:
-        self._version, self._until = version, version.lease_until
-        self._next = self._reported_at = 0.0
-
-    def take(self) -> None:
-        """Raises Outrun."""
-        self._write(now() + LEASE, tries=self._version.tries + 1)
-
-    def renew(self, *, at_once: bool = False) -> None:
-        """Say that the work goes on, every few seconds. Raises Outrun."""
-        if at_once or time.monotonic() >= self._next:
-            self._write(now() + LEASE)
-
-    def tell(self, done: int, total: int) -> None:
-        """Note how far it has come, once a second. Raises Outrun, also when it was canceled."""
-        self.renew()
-        if time.monotonic() >= self._reported_at + TELL_SECONDS:
-            self._reported_at = time.monotonic()
-            if not self._mine().update(progress=[done, total] if total else None):
-                raise ConcurrentUpdate("This dataset is no longer being fetched.")
-            outbox.hint(f"list:{self._version.workspace.name}:datasets")
-
-    def give_back(self) -> None:
-        with suppress(ConcurrentUpdate):
-            self._write(None)
-
-    def _write(self, until: datetime | None, **more: int) -> None:
-        if not self._mine().update(lease_until=until, **more):
-            raise ConcurrentUpdate("Another worker fetches this dataset.")
-        self._until, self._next = until, time.monotonic() + RENEW_SECONDS
-
-    def _mine(self) -> QuerySet[DatasetVersion]:
-        mine = DatasetVersion.objects.filter(pk=self._version.pk, status=DatasetVersion.Status.FETCHING)
-        return mine.filter(lease_until__isnull=True) if self._until is None else mine.filter(lease_until=self._until)

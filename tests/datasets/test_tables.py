@@ -24,7 +24,7 @@ from core.errors import Conflict, StudioError
 from core.ids import uuid7
 from datasets import definitions, tables
 from datasets.models import DatasetVersion
-from datasets.services import fetching, inspection
+from datasets.services import fetching, inspection, leases
 from datasets.services.files import files_of, find
 from datasets.services.versions import get_version, save
 from datasets.stores import root_by_name
@@ -556,7 +556,7 @@ def test_looking_through_shows_how_far_it_is_and_can_be_canceled(
         seen.append(scenario.api.get(at).json()["progress"])
         assert code(reader.post(at + "cancel/")) == (403, "forbidden")
         assert scenario.api.post(at + "cancel/").json()["status"] == "failed"
-        monkeypatch.setattr(fetching, "TELL_SECONDS", 0.0)
+        monkeypatch.setattr(leases, "TELL_SECONDS", 0.0)
         asked.alive(6, 12)
         raise AssertionError("it was canceled")
 

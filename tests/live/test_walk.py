@@ -19,6 +19,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from compute.models import Host, Node
 from compute.services import enrolments
 from core.clock import now
+from datasets.models import ProfileRun
 from datasets.services import staging
 from duto.spec import canonical
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
@@ -232,7 +233,7 @@ class World:
             ("named/", "name", "forest" if version else ""), ("environments/", "name", "slim"), ("experiments/", "name", "Palmer experiment"),
             ("outputs/", "name", "model"), ("images/", "id", str(image.pk)), ("of/environments/", "version", str(slim.pk)), ("images/", "image", str(image.pk)), ("outputs/", "output", "model"), ("versions/", "version", "1"), ("tokens/", "id", str(own.token.pk)),
             ("people/", "user_id", str(site.owner.pk)), ("people/", "id", str(site.owner.pk)), ("members/", "id", str(member.pk)), ("members/", "member_id", str(member.pk)), ("tokens/", "token_id", str(own.token.pk)), ("tokens/", "token", str(own.token.pk)),
-            ("dataset-versions/", "id", dataset), ("environment-builds/", "id", str(build.pk)), ("builds/", "build_id", str(build.pk)),
+            ("dataset-versions/", "id", dataset), ("profile-runs/", "id", str(ProfileRun.objects.order_by("id")[0].pk)), ("environment-builds/", "id", str(build.pk)), ("builds/", "build_id", str(build.pk)),
             ("pipelines/", "id", pipeline), ("pipelines/", "pipeline_id", pipeline), ("PipelineSubmit/", "id", pipeline), ("blobs/", "digest", step_file),
             ("drafts/", "id", draft), ("drafts/", "draft_id", draft), ("steps/", "place", "0"),
             ("backfills/", "backfill", backfill), ("backfill/", "backfill_id", backfill), ("schedules/", "id", schedule), ("schedules/", "schedule_id", schedule),

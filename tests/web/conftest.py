@@ -21,8 +21,8 @@ from playwright.sync_api import sync_playwright
 from compute.models import Node
 from core.clock import now
 from core.storage import artifact_store
-from datasets.models import DatasetVersion
-from datasets.services import registration
+from datasets.models import DatasetVersion, ProfileRun
+from datasets.services import profiling, registration
 from datasets.services.datastores import put_file
 from datasets.services.versions import save
 from environments.services.versions import register
@@ -123,6 +123,12 @@ class Site(StepKinds):
         root = super().pipeline(*chart, **fields)
         Experiment.objects.filter(pk=self.experiment.pk).update(run_count=root.number)
         return root
+
+    def profiled(self, version: DatasetVersion) -> ProfileRun:
+        """The profile of a table, as a worker makes it."""
+        run = profiling.submit(self.context, version)
+        profiling.carry(run.pk)
+        return profiling.get_run(self.workspace, run.pk)
 
     def dataset(self, name: str = "penguins") -> DatasetVersion:
         put_file(
@@ -234,6 +240,7 @@ class Site(StepKinds):
     def everything(self) -> dict[str, str]:
         """Every page's path by name, each with real content."""
         version, failed, filled = self.dataset(), self.failed(), self.filled()
+        self.profiled(version)
         pipeline = publish_run(self.context, filled, name="nightly", version="1.0")
         register(self.context, {"name": "slim", "python": {"version": "3.11", "packages": ["pandas"]}})
         Node.objects.create(

@@ -1,0 +1,88 @@
+"""Profiles of tables."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datasets.models import ProfileRun
+from datasets.services import profiling, versions
+from workspaces.api.base import WorkspaceView, listed
+from workspaces.models import Role
+from workspaces.scopes import Act
+
+
+class ProfileRunOut(serializers.Serializer[ProfileRun]):
+    id = serializers.UUIDField()
+    version = serializers.UUIDField(source="version_id")
+    status = serializers.ChoiceField(ProfileRun.Status.choices)
+    progress = serializers.IntegerField(help_text="In percent.")
+    error = serializers.JSONField(allow_null=True, help_text="`{code, message}`: why it failed or was canceled.")
+    row_count = serializers.IntegerField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ProfileOut(serializers.Serializer[ProfileRun]):
+    run = serializers.UUIDField(source="id")
+    version = serializers.UUIDField(source="version_id")
+    row_count = serializers.IntegerField()
+    ended_at = serializers.DateTimeField()
+    columns = serializers.SerializerMethodField(help_text="The statistics of each column, as docs/data.md says.")
+
+    def get_columns(self, run: ProfileRun) -> list[dict[str, Any]]:
+        return list((run.result or {}).get("columns", []))
+
+
+class ProfileView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=ProfileOut)
+    def get(self, request: Request, id: UUID) -> Response:
+        """The newest profile of the version. One that has none is `no_profile` (404)."""
+        return Response(ProfileOut(profiling.profile_of(versions.get_version(self.context.workspace, id))).data)
+
+
+class ProfileRunsView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.REGISTER}
+
+    @extend_schema(responses=listed(ProfileRunOut))
+    def get(self, request: Request, id: UUID) -> Response:
+        """The computations of the version's profile, newest first."""
+        return self.paged(profiling.runs_of(versions.get_version(self.context.workspace, id)), ProfileRunOut)
+
+    @extend_schema(request=None, responses={201: ProfileRunOut})
+    def post(self, request: Request, id: UUID) -> Response:
+        """Have the profile computed anew, by a worker. While that is under way it is the same run."""
+        return self.repeated(profiling.submit(self.context, versions.get_version(self.context.workspace, id)))
+
+    def repeated(self, made: ProfileRun) -> Response:
+        return Response(ProfileRunOut(made).data, status=201)
+
+
+class ProfileRunView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=ProfileRunOut)
+    def get(self, request: Request, id: UUID) -> Response:
+        """One computation, whether it has ended or not."""
+        return Response(ProfileRunOut(profiling.get_run(self.context.workspace, id)).data)
+
+
+class ProfileRunCancelView(WorkspaceView):
+    needs = {"post": Role.CONTRIBUTOR}
+    acts = {"post": Act.CHANGE}
+
+    @extend_schema(request=None, responses=ProfileRunOut)
+    def post(self, request: Request, id: UUID) -> Response:
+        """End a computation that is under way."""
+        return Response(
+            ProfileRunOut(profiling.cancel(self.context, profiling.get_run(self.context.workspace, id))).data
+        )

@@ -20,12 +20,18 @@ from typing import Any, BinaryIO, Protocol, cast
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid, NotFound, StudioError, Unprocessable
+from core.observations import require_no_lock
 from core.storage import CHUNK, PART, Part, Root, Stored, Written, refuse_another_digest, safe
 from duto.spec import trees
 from duto.spec.filenames import spelled
 
 # How often reading one file goes on after a break, and the seconds before it does.
 RESUMES, PAUSE = 4, 0.5
+
+
+def version_of(size: int, modified: float, tag: str) -> str:
+    """What tells the content of a file on a far store from what lies there at another time, as well as that store can."""
+    return tag or f"{size}-{modified:.3f}"
 
 
 class StoreError(Unprocessable):
@@ -77,7 +83,13 @@ class ObjectRoot(Root):
     """A root over `Objects`."""
 
     def __init__(self, objects: Objects) -> None:
-        self.objects, self.base = objects, ""
+        self._objects, self.base = objects, ""
+
+    @property
+    def objects(self) -> Objects:
+        """What is asked over a network, so under no lock."""
+        require_no_lock()
+        return self._objects
 
     @property
     def local(self) -> Path | None:
@@ -99,12 +111,13 @@ class ObjectRoot(Root):
         return self.exists(key)
 
     def modified(self, key: str) -> float:
-        return self._stored(key).modified
+        return self.stored(key).modified
 
     def size(self, key: str) -> int:
-        return self._stored(key).size
+        return self.stored(key).size
 
-    def _stored(self, key: str) -> Stored:
+    def stored(self, key: str) -> Stored:
+        """What the store tells of a file. Raises NotFound."""
         found = self.objects.stat(safe(key)) if key else None
         if found is None:
             raise NotFound(_("There is no file %(key)r.") % {"key": key})
@@ -115,7 +128,11 @@ class ObjectRoot(Root):
         return None if found is None else (found.size, found.tag)
 
     def open(self, key: str) -> BinaryIO:
-        return cast(BinaryIO, io.BufferedReader(_Reader(self.objects, self._stored(key)), CHUNK))
+        return self.open_stored(self.stored(key))
+
+    def open_stored(self, file: Stored) -> BinaryIO:
+        """A file that was asked about just now: of another content it is no more read."""
+        return cast(BinaryIO, io.BufferedReader(_Reader(self.objects, file), CHUNK))
 
     @contextlib.contextmanager
     def beside(

@@ -16,7 +16,7 @@ from core.storage import Root, safe
 from datasets import definitions, readiness, stores
 from datasets.kinds import KINDS
 from datasets.models import DatasetVersion, Datastore
-from datasets.stores import direct_root, relative_root, root_of
+from datasets.stores import place_of, relative_root, root_of
 from duto.spec import canonical
 from duto.spec.errors import SpecError
 from duto.spec.graph import Input, Output
@@ -29,11 +29,11 @@ __all__ = [
     "Extent",
     "Found",
     "Known",
-    "direct_root",
     "extent_of",
     "files_below",
     "files_mounted",
     "path_identity",
+    "place_of",
     "problems_of",
     "relative_root",
     "root_by_name",
@@ -57,6 +57,8 @@ class Found:
     path: str
     size: int
     digest: str | None = None
+    modified: float = 0.0
+    tag: str = ""
 
 
 def root_by_name(workspace: Workspace, name: str) -> Root:
@@ -89,7 +91,10 @@ def files_below(workspace: Workspace, name: str, path: str) -> list[Found]:
 def files_mounted(workspace: Workspace, name: str, path: str) -> list[Found]:
     """The same, and nothing where nothing lies. Raises NotFound for an unknown datastore."""
     root, base = root_by_name(workspace, name), safe(path)
-    return [Found(name, each.path, _relative(each.path, base), each.size) for each in root.walk(base)]
+    return [
+        Found(name, each.path, _relative(each.path, base), each.size, None, each.modified, each.tag)
+        for each in root.walk(base)
+    ]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from django.views.decorators.debug import sensitive_variables
 
@@ -14,9 +15,10 @@ from core.errors import Conflict
 from core.objects import ObjectRoot
 from core.storage import Root, data_dir, safe
 from datasets.kinds import KINDS
-from datasets.kinds.base import Connection, Database, Kind, refused
+from datasets.kinds.base import Connection, Database, Kind, Presigning, refused
 from datasets.models import Datastore
 from datasets.stored_messages import localized, say
+from duto.spec import canonical
 from workspaces.models import Workspace
 
 # Copies of what was fetched from web addresses and databases: readable like a datastore, listed nowhere, written by the fetcher.
@@ -67,13 +69,32 @@ def local_root(workspace: Workspace, name: str) -> Root:
     return Root(str(data_dir() / relative_root(workspace, name)))
 
 
-def direct_root(workspace: Workspace, name: str) -> str | None:
-    """The same of a datastore of any kind; None of one that lies elsewhere, whose bytes come by the studio alone."""
+@dataclass(frozen=True)
+class Place:
+    """Where the files of a datastore lie for a host: below the studio's data directory (`direct`), or elsewhere, in a place
+    that is another one (`identity`) once the datastore was registered anew."""
+
+    direct: str | None
+    identity: str = ""
+
+
+def place_of(workspace: Workspace, name: str) -> Place:
+    """The place of a datastore of any kind."""
     if name not in (WEB, STAGED, *STANDARD):
-        kind = Datastore.objects.filter(workspace=workspace, name=name).values_list("kind", flat=True).first()
-        if kind not in (None, Datastore.Kind.LOCAL):
-            return None
-    return relative_root(workspace, name)
+        found = Datastore.objects.filter(workspace=workspace, name=name).only("kind", "options").first()
+        if found is not None and found.kind != Datastore.Kind.LOCAL:
+            return Place(None, canonical.digest([str(found.pk), found.kind, found.options]))
+    return Place(relative_root(workspace, name))
+
+
+def presigned(workspace: Workspace, name: str, key: str, seconds: int) -> str:
+    """An address of the store itself at which this one file is read for so long; empty where there is none to be had."""
+    found = Datastore.objects.filter(workspace=workspace, name=name).first()
+    if found is None or not KINDS[found.kind].can_presign:
+        return ""
+    root = root_of(found)
+    assert isinstance(root, ObjectRoot)
+    return cast(Presigning, root.objects).presigned(safe(key), seconds)
 
 
 def relative_root(workspace: Workspace, name: str) -> str:

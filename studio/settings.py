@@ -300,6 +300,9 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django.server": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        # Each request to a datastore, with its headers.
+        "azure": {"level": "WARNING"},
+        "paramiko": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
     },

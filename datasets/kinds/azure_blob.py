@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from django.utils.translation import gettext_lazy as _
@@ -28,6 +29,7 @@ class Blobs:
         from azure.storage.blob import BlobServiceClient
 
         self.store, self.container = place.name, place["container"]
+        self.account, self.account_key = place["account"], place.secret("account_key")
         self.service = BlobServiceClient(
             azure.account_url(place, "blob"), credential=azure.credential(place), max_block_size=BLOCK,
             max_single_put_size=BLOCK, min_large_block_upload_threshold=1,
@@ -75,6 +77,18 @@ class Blobs:
                 if overwrite:
                     raise
                 raise Conflict(azure.exists(key), code="exists") from error
+
+    def presigned(self, key: str, seconds: int) -> str:
+        from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
+        if not self.account_key:
+            return ""
+        present = datetime.now(UTC)
+        signature = generate_blob_sas(
+            self.account, self.container, key, account_key=self.account_key, permission=BlobSasPermissions(read=True),
+            start=present - timedelta(minutes=5), expiry=present + timedelta(seconds=seconds),
+        )  # fmt: skip
+        return f"{self.client.get_blob_client(key).url.partition('?')[0]}?{signature}"
 
     def remove(self, key: str) -> None:
         with self._asking(key):
@@ -133,6 +147,7 @@ KIND = Kind(
     credentials=azure.CREDENTIALS,
     files=Blobs,
     fingerprint="etag",
+    can_presign=True,
     extra="azure",
     modules=("azure.storage.blob",),
     check=azure.check,
@@ -147,6 +162,7 @@ GEN2 = Kind(
     credentials=azure.CREDENTIALS,
     files=Blobs,
     fingerprint="etag",
+    can_presign=True,
     extra="azure",
     modules=("azure.storage.blob",),
     check=azure.check,

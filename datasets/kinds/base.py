@@ -50,6 +50,13 @@ class Connection:
         return self.credentials.get(name, "")
 
 
+class Presigning(Protocol):
+    """What a kind can do whose store lets whoever has an address read the one file that it is for."""
+
+    def presigned(self, key: str, seconds: int) -> str:
+        """Such an address, made without asking the store; empty where the credentials can make none."""
+
+
 class Database(Protocol):
     """What a kind of database can do. Raises StoreError."""
 
@@ -69,7 +76,8 @@ class Kind:
 
     `azure_type`: what Azure ML calls it (`datastore_type`). `fingerprint`: what its listings tell of a file's content beside
     size and time: `etag`, or nothing. `extra`: what of `duto-studio[...]` brings `modules`. `check`: what no single field can
-    say; it raises Invalid. `address`: the host and port that its connections go to.
+    say; it raises Invalid. `address`: the host and port that its connections go to. `can_presign`: its `Objects` are
+    `Presigning`.
     """
 
     name: str
@@ -81,6 +89,7 @@ class Kind:
     database: Callable[[Connection], Database] | None = None
     is_writable: bool = True
     fingerprint: str = ""
+    can_presign: bool = False
     extra: str = ""
     modules: tuple[str, ...] = ()
     check: Callable[[Connection], None] = lambda _place: None

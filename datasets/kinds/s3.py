@@ -45,8 +45,10 @@ class Bucket:
             # Nothing of the studio's own surroundings: no profile, no metadata service of a cloud's machine.
             botocore_session=_bare_session(),
         )
-        more: dict[str, Any] = {}
-        if not place.secret("access_key_id"):
+        # By name: else an address would be signed by a way that newer regions do not take.
+        more: dict[str, Any] = {"signature_version": "s3v4"}
+        self.has_key = bool(place.secret("access_key_id"))
+        if not self.has_key:
             from botocore import UNSIGNED
 
             more["signature_version"] = UNSIGNED
@@ -153,6 +155,12 @@ class Bucket:
                     raise error.__context__ from error
                 raise refused(self.store, "network", "store_broke", host=self.host) from error
 
+    def presigned(self, key: str, seconds: int) -> str:
+        if not self.has_key:
+            return ""
+        asked = {"Bucket": self.bucket, "Key": key}
+        return str(self.client.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds))
+
     def remove(self, key: str) -> None:
         with self._asking(key):
             self.client.delete_object(Bucket=self.bucket, Key=key)
@@ -251,6 +259,7 @@ KIND = Kind(
     ),
     files=Bucket,
     fingerprint="etag",
+    can_presign=True,
     extra="s3",
     modules=("boto3",),
     check=check,

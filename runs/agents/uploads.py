@@ -5,7 +5,8 @@ Transfers, the addresses below `attempts/<id>/<epoch>/files/`:
 * GET `blob/<digest>`: a blob of the workspace (the files of a snapshot)
 * GET `ledger/<attempt>`: the ledger of an earlier attempt of this step, or of the step that it resumes
 * GET `kept/<attempt>/<path>`: a file of the output that is kept with such a ledger
-* GET `data/<datastore>/<path>`: a file of a datastore of the workspace (inputs)
+* GET `data/<datastore>/<path>`: a file of a datastore of the workspace (inputs); to who says `X-Duto-Direct` 307 with a short-lived
+  address of the store's own where its kind has such; with `If-Match` 412 where it has changed since it was listed
 * PUT `output/<name>/<path>` (a single file: `output/<name>`), PUT `artifact/<path>`: kept in the attempt's staging folder until
   a finish with the right epoch promotes them; `?digest=` lets the studio verify what arrived
 """
@@ -13,6 +14,7 @@ Transfers, the addresses below `attempts/<id>/<epoch>/files/`:
 from __future__ import annotations
 
 from typing import BinaryIO, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -35,6 +37,8 @@ from runs.services.agent_reports.rendezvous import meet
 from runs.services.agent_reports.spool import ingest, skip
 from runs.services.results import ledgers, logs, transfers, usage
 
+# Says that an agent follows an address of a datastore's own. One of this very machine is of use to nobody elsewhere.
+DIRECTLY, THIS_MACHINE = "X-Duto-Direct", ("localhost", "127.0.0.1", "::1")
 LOG_MAX = 8 * 1024 * 1024
 MEETING_MAX = 64 * 1024
 SPOOL_MAX = 8 * 1024 * 1024
@@ -124,7 +128,10 @@ def transfer(request: HttpRequest, host: Host, attempt: UUID, epoch: int, transf
     if kind in GIVEN:
         source, size, name = GIVEN[kind](mine, rest)
     else:
-        source, size, name = transfers.get(mine, kind, rest)
+        address = transfers.presigned(mine, kind, rest) if request.headers.get(DIRECTLY) else ""
+        if address and (host.store_marker or urlsplit(address).hostname not in THIS_MACHINE):
+            return HttpResponse(status=307, headers={"Location": address})
+        source, size, name = transfers.get(mine, kind, rest, request.headers.get("If-Match", "").strip('"'))
     return serve(request, source, size, name, "application/octet-stream")
 
 

@@ -12,11 +12,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -217,6 +219,87 @@ class FaultySite:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Between:
+    """What stands before a real store that speaks HTTP, and passes on all it hears, unless it is told to misbehave.
+
+    `faults` are used up one by one by the requests that `matches` takes: a status that is answered, `half` for an answer that
+    breaks off in its middle, `cut` for none. While `is_away` nothing is answered at all.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.faults: list[int | str] = []
+        self.matches: Callable[[str, str], bool] = lambda _method, _path: True
+        self.is_away = False
+        # Called with each request before it is passed on.
+        self.before: Callable[[str, str], None] = lambda _method, _path: None
+        self.asked: list[tuple[str, str]] = []
+        between = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _pass_on(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                if self.headers.get("Expect"):
+                    self.send_response_only(100)
+                    self.end_headers()
+                body = self.rfile.read(length) if length else b""
+                between.asked.append((self.command, self.path))
+                between.before(self.command, self.path)
+                fault: int | str = "cut" if between.is_away else ""
+                if not fault and between.faults and between.matches(self.command, self.path):
+                    fault = between.faults.pop(0)
+                self.close_connection = True
+                if fault == "cut":
+                    return
+                if isinstance(fault, int):
+                    self.send_response(fault)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                upstream = HTTPConnection(str(parts.hostname), int(parts.port or 80), timeout=60)
+                try:
+                    upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+                    for name, value in self.headers.items():
+                        if name.lower() not in ("connection", "expect"):
+                            upstream.putheader(name, value)
+                    upstream.endheaders(body or None)
+                    answer = upstream.getresponse()
+                    data = answer.read()
+                    self.send_response_only(answer.status, answer.reason)
+                    for name, value in answer.getheaders():
+                        if name.lower() not in ("connection", "transfer-encoding", "content-length", "keep-alive"):
+                            self.send_header(name, value)
+                    size = answer.getheader("Content-Length") if self.command == "HEAD" else str(len(data))
+                    if size is not None:
+                        self.send_header("Content-Length", size)
+                    self.send_header("Connection", "close")
+                    self.end_headers()
+                    self.wfile.write(data[: len(data) // 2] if fault == "half" else data)
+                finally:
+                    upstream.close()
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
+
+            def log_message(self, *_args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}{parts.path}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def well(self) -> None:
+        """From now on it only passes on."""
+        self.faults, self.is_away, self.asked = [], False, []
+        self.matches, self.before = lambda _method, _path: True, lambda _method, _path: None
 
     def close(self) -> None:
         self.server.shutdown()

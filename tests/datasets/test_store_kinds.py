@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from core.errors import Conflict, Invalid, NotFound, StudioError
@@ -22,7 +23,7 @@ from core.storage import Root
 from datasets.kinds import KINDS
 from datasets.models import Datastore
 from datasets.services import registration
-from datasets.stores import root_of
+from datasets.stores import presigned, root_of
 from tests.datasets import store_servers as servers
 from tests.datasets.store_servers import FaultySite, StoreServer
 from tests.workspace_scenario import WorkspaceScenario
@@ -243,6 +244,33 @@ def test_credentials_are_rotated_and_never_told(
     registration.set_credentials(scenario.context, "far", server.credentials)
     registration.rotate()
     assert root_of(Datastore.objects.get(pk=store.pk)).read("a.txt") == b"kept"
+
+
+def test_an_address_of_the_stores_own_reads_one_file_for_a_while(
+    server: StoreServer, store: Datastore, root: Root, scenario: WorkspaceScenario
+) -> None:
+    key = "a/é – #?%20.txt"
+    write(root, key, b"0123456789")
+    write(root, "b.txt", b"other")
+    address = presigned(scenario.workspace, "far", key, 60)
+    if not KINDS[server.kind].can_presign:
+        assert address == ""
+        return
+    answer = httpx.get(address)
+    assert (answer.status_code, answer.content) == (200, b"0123456789")
+    tag = answer.headers["ETag"]
+    state = root.state(key)
+    assert state is not None and tag.strip('"') == state[1]
+    part = httpx.get(address, headers={"Range": "bytes=3-", "If-Match": tag})
+    assert (part.status_code, part.content) == (206, b"3456789")
+    assert not any(secret in address for secret in server.credentials.values() if len(secret) > 3)
+    write(root, key, b"9876543210")
+    assert httpx.get(address, headers={"If-Match": tag}).status_code == 412
+    if server.kind == "azure_blob":  # moto looks at no signature
+        assert httpx.put(address, content=b"x", headers={"x-ms-blob-type": "BlockBlob"}).status_code == 403
+        assert httpx.get(address.replace(address.partition("?")[0].rsplit("/", 2)[1], "b.txt", 1)).status_code >= 400
+        past = presigned(scenario.workspace, "far", key, -10)
+        assert httpx.get(past).status_code == 403
 
 
 def test_a_web_server_is_read_by_path(site: FaultySite, scenario: WorkspaceScenario) -> None:

@@ -24,13 +24,14 @@ from duto_agent.environments.sdk_folder import sdk_folder
 from duto_agent.host.config import HostConfig, NotConfigured
 from duto_agent.host.facts import HostFacts
 from duto_agent.host.gpus import Gpus
-from duto_agent.host.launching import Identity, Isolation, Unprotected, container_options, isolate
+from duto_agent.host.launching import Identity, Isolation, Unprotected, container_options, file_cache, isolate
 from duto_agent.host.usage import Sampler
 from duto_agent.launchers.base import Launcher
 from duto_agent.launchers.process import ProcessLauncher
 from duto_agent.launchers.zygote import Zygote
 from duto_agent.studio.client import StudioClient
 from duto_agent.studio.exchange import Exchange, SendReport, discard
+from duto_agent.studio.file_cache import MOST as MOST_CACHED
 from duto_agent.studio.transfers import Store, Transfers
 from duto_agent.studio.wakeup import WakeupWorker
 from duto_agent.supervisor import Supervisor
@@ -78,7 +79,9 @@ class Agent:
             images=self.containers.images if self.containers is not None else None,
             environments=self.environments,
             r_libraries=r_libraries,
-            transfers=Transfers(store, self.home / "cache" / "blobs", self.client),
+            transfers=Transfers(
+                store, self.home / "cache" / "blobs", self.client, file_cache(config.file_cache) or MOST_CACHED
+            ),
             builders=ThreadPoolExecutor(BUILDS_AT_ONCE, thread_name_prefix="environment"),
             sdk=sdk_folder(self.home),
             send_report=self.exchange.send_report,

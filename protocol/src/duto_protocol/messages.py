@@ -458,13 +458,16 @@ class EnvironmentSpec(Message, frozen=True):
 
 
 class InputFile(Message, frozen=True):
-    """A file that a step reads."""
+    """A file that a step reads. `tag`: what is known of its content where it lies, to which the answer to `get` is held
+    (`If-Match`). `cache_key`: equal ones mean equal bytes, in whatever attempt."""
 
     path: str
     size: Bytes | None = None
     digest: str | None = None
     get: str | None = None
     direct: str | None = None
+    tag: str | Absent = UNSET
+    cache_key: str | Absent = UNSET
 
 
 class InputSpec(Message, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,6 +15,7 @@ from compute.models import Host
 from core import words
 from core.clock import now
 from core.errors import StudioError
+from core.observations import Observations, Unobserved
 from core.prepared import Prepared
 from duto_protocol.messages import Work
 from duto_protocol.reading import written
@@ -94,8 +96,18 @@ def _was_lost(attempt: Attempt | OpenAttempt) -> bool:
 
 
 def _lease(host: Host, key: UUID, root_id: UUID | None) -> Work | None:
+    """Where its data lie elsewhere, they are listed before the lease is written."""
     parse_graph(root_id)
-    with run_transaction(root_id) as root:
+    observations = Observations()
+    while True:
+        with suppress(Unobserved):
+            return _leased(host, key, root_id, observations)
+        observations.look()
+
+
+def _leased(host: Host, key: UUID, root_id: UUID | None, observations: Observations) -> Work | None:
+    """Raises Unobserved, and then has leased nothing."""
+    with run_transaction(root_id) as root, observations.deciding():
         attempt = _TO_LEASE.first(key, host.pk)
         # Another call of the same agent may have got it a moment ago: then it is not sent twice.
         if attempt is None or not (attempt.status == Attempt.Status.QUEUED or _was_lost(attempt)):

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from compute.models import ComputeTarget
 from core import sealed
 from core.clock import now
 from core.errors import Unprocessable
+from core.objects import version_of
+from core.observations import Unobserved, ask
 from core.storage import blob_key, safe
 from datasets import references, stores
 from datasets.models import DatasetVersion
 from datasets.services import files as dataset_files
 from datasets.services import versions as dataset_versions
+from duto.spec import canonical
 from duto.spec.graph import Input
 from duto_protocol.messages import (
     ArtifactSpec,
@@ -39,6 +42,9 @@ from runs.services.agent_reports.step_parts import StepParts
 from runs.services.results import kept_outputs, ledgers, output_check
 from workspaces.services.tokens import mint_run_token
 
+# How old a file is, in seconds, before its time tells its content.
+SETTLED_S = 10.0
+
 
 class SpecOf(StepParts):
     """Builds one attempt's spec. The attempt's run comes with its root, step, workspace and experiment."""
@@ -49,12 +55,13 @@ class SpecOf(StepParts):
         super().__init__(attempt.run, root, values)
         self.attempt = attempt
         self._output_check = output_check.OutputCheck()
-        self._roots: dict[str, str | None] = {}
+        self._roots: dict[str, stores.Place] = {}
         self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"
 
     def spec(self) -> LaunchSpec:
         run, step = self.run, self.step
         target = self.attempt.compute_target
+        inputs = self._inputs()
         ledgers_of_before, kept = self._of_earlier()
         return LaunchSpec(
             run=str(run.pk),
@@ -69,7 +76,7 @@ class SpecOf(StepParts):
             arguments=self.arguments(),
             snapshot=self._snapshot(),
             environment=self.environment(),
-            inputs=[self._input(each) for each in step.inputs],
+            inputs=inputs,
             outputs=[self._output(each.name) for each in step.outputs],
             artifacts=ArtifactSpec(f"{self.files}/artifact/"),
             variables=self.variables(self.attempt.number),
@@ -121,6 +128,18 @@ class SpecOf(StepParts):
             arguments=[*shm, *docker.get("arguments", [])],
             options=target.container_options if target else {},
         )
+
+    def _inputs(self) -> list[InputSpec]:
+        """Raises Unobserved once it has asked for all that lies elsewhere."""
+        found, missed = [], None
+        for each in self.step.inputs:
+            try:
+                found.append(ask(("input", each.name), partial(self._input, each)))
+            except Unobserved as error:
+                missed = error
+        if missed is not None:
+            raise missed
+        return found
 
     def _input(self, source: Input) -> InputSpec:
         base = InputSpec(name=source.name, mode=source.mode, path_on_compute=source.path_on_compute)
@@ -190,15 +209,25 @@ class SpecOf(StepParts):
         )
 
     def _file(self, each: Any) -> InputFile:
-        get, direct = f"{self.files}/data/{each.datastore}/{each.key}", self._direct(each.datastore, each.key)
-        return InputFile(path=each.path, size=each.size, digest=each.digest, get=get, direct=direct)
+        get, place = f"{self.files}/data/{each.datastore}/{each.key}", self._place_of(each.datastore)
+        found = InputFile(path=each.path, size=each.size, digest=each.digest, get=get)
+        if place.direct is not None:
+            return structs.replace(found, direct=f"{place.direct}/{each.key}")
+        tag = version_of(each.size, each.modified, each.tag)
+        # By size and time, two contents of one moment would be the same.
+        is_known = each.tag or now().timestamp() - each.modified > SETTLED_S
+        key = canonical.digest([place.identity, each.key, tag, each.size]) if is_known else UNSET
+        return structs.replace(found, tag=tag, cache_key=key)
 
     def _direct(self, store: str, key: str) -> str | None:
         """Where a host that shares the studio's disk reads it; None of a store that lies elsewhere."""
-        if store not in self._roots:
-            self._roots[store] = references.direct_root(self.workspace, store)
-        root = self._roots[store]
+        root = self._place_of(store).direct
         return None if root is None else f"{root}/{key}"
+
+    def _place_of(self, store: str) -> stores.Place:
+        if store not in self._roots:
+            self._roots[store] = references.place_of(self.workspace, store)
+        return self._roots[store]
 
     def _output(self, name: str) -> OutputSpec:
         output = self.step.output(name)

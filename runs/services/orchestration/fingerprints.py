@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from compute.models import ComputeTarget
+from core.observations import ask
 from datasets import references
 from datasets.services import files as dataset_files
 from datasets.services import versions as dataset_versions
@@ -40,7 +41,7 @@ def identity_of(run_state: RunState, source: Input) -> Any:
         return found["digest"] if found else None
     key = key_of(source)
     if key not in run_state.identities:  # one look, however many steps read the same
-        run_state.identities[key] = _outside(run_state, source)
+        run_state.identities[key] = ask(("data", *key), lambda: _outside(run_state, source))
     return run_state.identities[key]
 
 

@@ -12,6 +12,7 @@ from compute.models import ComputeTarget
 from core import slices, words
 from core.clock import now
 from core.errors import StudioError
+from core.observations import Observations, Unobserved
 from core.prepared import Prepared
 from core.sentences import Kept
 from core.work import later
@@ -37,18 +38,26 @@ ROOT_WARNINGS = 20
 def advance(root_id: UUID) -> None:
     """Decide and carry out what comes next for a run, slice by slice. Called twice, the second call finds nothing to do."""
     parse_graph(root_id)
+    observations = Observations()
     while True:
         with run_transaction(root_id) as root:
-            if not _carry(root):
-                return
+            more = _carry(root, observations)
+        if not observations.look() and not more:
+            return
         slices.pause()
 
 
 def advance_some(root_id: UUID) -> None:
     """The same for those who must not take long: what is beyond one slice is left to a worker."""
     parse_graph(root_id)
+    observations = Observations()
     with run_transaction(root_id) as root:
-        carry_forward(root)
+        more = _carry(root, observations)
+    if observations.look():
+        with run_transaction(root_id) as root:
+            more = _carry(root, observations) or observations.are_missed
+    if more:
+        later("runs.advance", root_id=str(root_id))
 
 
 def advance_submitted(root_id: UUID) -> None:
@@ -82,14 +91,21 @@ def advance_together(root_ids: Sequence[UUID]) -> None:
 
 
 def carry_forward(root: Run) -> None:
-    """The body of advance_some(), for those who hold the root's lock already."""
-    if _carry(root):
+    """The same for those who hold the root's lock already: what lies elsewhere is looked at by a worker."""
+    observations = Observations()
+    if _carry(root, observations) or observations.are_missed:
         later("runs.advance", root_id=str(root.pk))
 
 
 @words.stored()
-def _carry(root: Run) -> bool:
-    """Carry out at most a slice of decisions, since others wait for the lock; whether there are more."""
+def _carry(root: Run, observations: Observations) -> bool:
+    """Carry out at most a slice of decisions, since others wait for the lock; whether there are more. What has to be looked at
+    before is noted."""
+    with observations.deciding():
+        return _carry_on(root)
+
+
+def _carry_on(root: Run) -> bool:
     if root.is_final or root.is_hidden or root.kind == Run.Kind.INTERACTIVE:
         return False
     run_state = RunState(root)
@@ -246,15 +262,20 @@ def _start(run_state: RunState, places: Places, node: str) -> None:
         return
     run.warnings = environment_versions.warnings_of(environment, run_state.spec(node).environment)
     places.warn(run.warnings)
-    step = run_state.touch(node)
-    step.waiting = []
     try:
         document = fingerprints.document_of(run_state, node, environment=environment, compute=compute)
+        digest = fingerprint.digest(document)
+        answer = adoption.look_up(run_state, node, document, digest)
+    except Unobserved:  # it comes again once that was done
+        places.waiting.add(node)
+        return
     except StudioError as error:  # data that were there at submit are gone
+        run_state.touch(node).waiting = []
         run_state.set(node, Run.Status.FAILED, error=failures.refused("data_missing", error))
         return
-    step.fingerprint_document, step.fingerprint = document, fingerprint.digest(document)
-    answer = adoption.look_up(run_state, node, document, step.fingerprint)
+    step = run_state.touch(node)
+    step.waiting = []
+    step.fingerprint_document, step.fingerprint = document, digest
     step.reuse_explanation = answer.explanation
     if answer.source is not None:
         reuse.take(run_state, node, answer)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from core.objects import StoreError
+from core.observations import ask
 from core.storage import Root
 from runs import stored_messages
 from runs.models import Output
 
-# A look happens under a run's lock, so it reads no more than this. What would need more is taken for changed.
+# A look at the studio's own disk happens under a run's lock, so it reads no more than this. What would need more is taken for
+# changed. Far stores are asked before (`core.observations`).
 MOST_BYTES = 256 << 20
 
 
@@ -40,7 +42,7 @@ class OutputCheck:
     def change_of(self, output: Output, root: Root | None) -> Change | None:
         """How the output differs from what was written; None where it is the same. A store that is away does not tell."""
         try:
-            return self._change_of(output, root)
+            return ask(("output", output.pk), lambda: self._change_of(output, root))
         except StoreError:
             return Change("unknown")
 

@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 from typing import BinaryIO
 
-from core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound, StudioError
+from core.objects import ObjectRoot, version_of
 from core.storage import Root, artifact_store, blob_key, data_dir, safe
 from datasets import stores
 from duto.spec import trees
@@ -16,6 +17,15 @@ from duto_protocol.messages import Finished
 from runs.models import Attempt
 
 log = logging.getLogger(__name__)
+# How long an address of a datastore's own may be used, in seconds: to begin with a file, and to go on where it broke off.
+PRESIGNED_S = 900
+
+
+class Changed(StudioError):
+    """What lies there is not what was listed."""
+
+    status = 412
+    default_code = "store_changed"
 
 
 def staging(attempt: Attempt) -> Path:
@@ -37,12 +47,26 @@ def put(attempt: Attempt, kind: str, rest: str, source: BinaryIO, digest: str | 
     return Root(str(staging(attempt))).write(key, source, digest=digest).size
 
 
-def get(attempt: Attempt, kind: str, rest: str) -> tuple[BinaryIO, int, str]:
-    """(reader, size, name) of a file that the attempt may read. Raises NotFound."""
+def get(attempt: Attempt, kind: str, rest: str, tag: str = "") -> tuple[BinaryIO, int, str]:
+    """(reader, size, name) of a file that the attempt may read, of the content that `tag` names.
+
+    Raises NotFound, StoreError, Changed.
+    """
     root, key = _place(attempt, kind, rest)
+    if isinstance(root, ObjectRoot):  # each question goes over a network
+        found = root.stored(key)
+        if tag and version_of(found.size, found.modified, found.tag) != tag:
+            raise Changed(f"The file '{kind}/{rest}' is another one by now.")
+        return root.open_stored(found), found.size, key.rsplit("/", 1)[-1]
     if not key or not root.is_file(key):
         raise NotFound(f"There is no file '{kind}/{rest}'.")
     return root.open(key), root.size(key), key.rsplit("/", 1)[-1]
+
+
+def presigned(attempt: Attempt, kind: str, rest: str) -> str:
+    """An address of the datastore's own at which the agent reads this file; empty where it comes through the studio."""
+    name, _, path = rest.partition("/")
+    return stores.presigned(attempt.run.workspace, name, path, PRESIGNED_S) if kind == "data" and path else ""
 
 
 def _place(attempt: Attempt, kind: str, rest: str) -> tuple[Root, str]:

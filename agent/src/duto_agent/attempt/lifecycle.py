@@ -38,7 +38,7 @@ from duto_agent.shim.log import Log
 from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, StudioFull
 from duto_agent.studio.exchange import final_report
 from duto_agent.studio.shipments import Stale
-from duto_agent.studio.transfers import DataMissing
+from duto_agent.studio.transfers import DataMissing, StoreAway
 from duto_protocol.messages import AttemptReport, EnvironmentSpec, Finished, LaunchSpec, Meetings, RSpec
 from duto_protocol.reading import builtins_of, of_document
 from duto_protocol.values import Moment
@@ -152,7 +152,8 @@ class Attempt:
         self.context.send_report(self._event("preparing", detail="environment"))
         try:
             studio = self._tell_studio()
-            bound = staging.stage(self.directory, self.spec, self.context.transfers)
+            check = self._check_flags_before_start
+            bound = staging.stage(self.directory, self.spec, self.context.transfers, check)
             self.warnings += bound.warnings
             python, image = self._resolve_runtime()
             library = self._r_library(self.spec.environment.r)
@@ -164,6 +165,8 @@ class Attempt:
             raise Ended(Cause("environment", error.message)) from error
         except DataMissing as error:
             raise Ended(Cause("data_missing", error.message)) from error
+        except StoreAway as error:
+            raise Ended(Cause("store_away", error.message)) from error
         except (BadPath, Unbound) as error:
             raise Ended(Cause("user_error", error.message)) from error
         except Away as error:

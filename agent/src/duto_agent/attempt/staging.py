@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from duto_agent.launchers.base import AttemptKey, Bind, Launch, Reservation
 from duto_agent.launchers.shim_state import ranks_folder
 from duto_agent.paths import BadPath, inside, plain_name
 from duto_agent.shim import ranks
-from duto_agent.studio.transfers import DataMissing, Transfers, copy
+from duto_agent.studio.transfers import DataMissing, Transfers, at_once, copy, nothing
 from duto_protocol.messages import (
     ContainerSpec,
     DistributionSpec,
@@ -38,6 +40,8 @@ from duto_protocol.messages import (
 )
 
 FOLDERS = ("work", "inputs", "outputs", "tmp", "tmp/home")
+# What is mounted of stores that lie elsewhere: links to what this host has of them. No script may write in this folder.
+HELD = "held"
 STAGED = "staged.json"
 # Of a command: bash where the step has one, since most command lines are written for it.
 SHELL = (
@@ -48,20 +52,20 @@ SHELL = (
 )
 
 
-def stage(directory: Path, spec: LaunchSpec, transfers: Transfers) -> Bound:
-    """Everything but the environment. May be repeated after a crash: it then starts afresh.
+def stage(directory: Path, spec: LaunchSpec, transfers: Transfers, check: Callable[[], None] = nothing) -> Bound:
+    """Everything but the environment. May be repeated after a crash: it then starts afresh. `check` may raise between pieces.
 
-    Raises DiskFull, DataMissing, BadPath, Away, OSError.
+    Raises DiskFull, DataMissing, StoreAway, BadPath, Away, OSError.
     """
     known = read_json(directory / STAGED, own=True)
     if known is not None:
         return Bound(**known)
     with require_space(said("step_files"), directory):
-        return _stage(directory, spec, transfers)
+        return _stage(directory, spec, transfers, check)
 
 
-def _stage(directory: Path, spec: LaunchSpec, transfers: Transfers) -> Bound:
-    for name in FOLDERS:
+def _stage(directory: Path, spec: LaunchSpec, transfers: Transfers, check: Callable[[], None]) -> Bound:
+    for name in (*FOLDERS, HELD):
         if "/" not in name:
             remove_tree(directory / name)
         (directory / name).mkdir(parents=True)
@@ -71,7 +75,7 @@ def _stage(directory: Path, spec: LaunchSpec, transfers: Transfers) -> Bound:
     for name in ("outputs", "logs"):
         (work / name).mkdir(exist_ok=True)
     for source in spec.inputs:
-        _input(directory, source, transfers, bound)
+        _input(directory, source, transfers, bound, check)
     for output in spec.outputs:
         _output(directory, output, bound)
     (directory / "spool.jsonl").touch()
@@ -101,7 +105,7 @@ def _place(directory: Path, given: InputSpec | OutputSpec, kind: str, bound: Bou
     return inside(directory / "work", wanted)
 
 
-def _input(directory: Path, given: InputSpec, transfers: Transfers, bound: Bound) -> None:
+def _input(directory: Path, given: InputSpec, transfers: Transfers, bound: Bound, check: Callable[[], None]) -> None:
     name, mode, files = given.name, given.mode, given.files
     bound.modes[name] = mode
     if mode == "direct":
@@ -121,7 +125,8 @@ def _input(directory: Path, given: InputSpec, transfers: Transfers, bound: Bound
     if mode == "mount" and root is not None:
         _mount(place, root, files, given.is_file, transfers, bound)
     else:
-        _download(place, root, files, given.is_file, transfers)
+        held = directory / HELD if mode == "mount" else None
+        _download(place, root, files, given.is_file, transfers, held, check)
         if mode == "mount":
             _close(place)
             if files and not given.direct and not any(each.direct for each in files):
@@ -168,18 +173,45 @@ def _close(place: Path) -> None:
         (place / folder).chmod(0o555)
 
 
-def _download(place: Path, root: Path | None, files: list[InputFile], is_file: bool, transfers: Transfers) -> None:
+def _download(
+    place: Path,
+    root: Path | None,
+    files: list[InputFile],
+    is_file: bool,
+    transfers: Transfers,
+    held: Path | None,
+    check: Callable[[], None],
+) -> None:
+    """A copy, or where it stands for a mount and comes over a network, links to what this host keeps in `held`."""
     if root is not None and not files:
         _copy_all(root, place)
         return
-    if is_file and len(files) == 1:
-        transfers.bring(files[0], place, local=_local(files[0], root))
-        return
+    targets = [(files[0], place)] if is_file and len(files) == 1 else _laid_out(place, files)
+    far: list[Callable[[], None]] = []
+    first = len(list(held.iterdir())) if held is not None else 0
+    for file, target in targets:
+        local = _local(file, root)
+        if transfers.own(file, local) is not None:
+            transfers.bring(file, target, local=local, check=check)
+        elif held is None:
+            far.append(partial(transfers.bring, file, target, check=check))
+        else:
+            far.append(partial(_hold, file, held / f"{first + len(far)}", target, transfers, check))
+    at_once(far)
+
+
+def _laid_out(place: Path, files: list[InputFile]) -> list[tuple[InputFile, Path]]:
+    """Each file with its place, whose folder is there."""
     place.mkdir()
-    for file in files:
-        target = inside(place, file.path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        transfers.bring(file, target, local=_local(file, root))
+    found = [(file, inside(place, file.path)) for file in files]
+    for folder in dict.fromkeys(target.parent for _file, target in found):
+        folder.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def _hold(file: InputFile, own: Path, target: Path, transfers: Transfers, check: Callable[[], None]) -> None:
+    transfers.hold(file, own, check)
+    target.symlink_to(own)
 
 
 def _copy_all(root: Path, place: Path) -> None:

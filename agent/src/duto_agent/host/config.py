@@ -34,6 +34,7 @@ class HostConfig:
     registry: str | None = None
     conda_image: str | None = None
     build_cache: str | None = None
+    file_cache: str | None = None
     installation: str | None = None
 
     def identity(self) -> Identity:

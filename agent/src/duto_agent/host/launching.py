@@ -158,7 +158,12 @@ def choice_of(name: str, given: str | None) -> str:
     return choice
 
 
-def _size(given: str | None) -> int | None:
+def file_cache(given: str | None) -> int | None:
+    """The most that this host keeps of files it has fetched, in bytes. Raises Unprotected."""
+    return _size(os.environ.get("DUTO_FILE_CACHE") or given, "DUTO_FILE_CACHE")
+
+
+def _size(given: str | None, variable: str = "DUTO_BUILD_CACHE") -> int | None:
     from duto_agent.launchers.container import size_of
 
     if not given:
@@ -166,4 +171,4 @@ def _size(given: str | None) -> int | None:
     try:
         return size_of(given)
     except ValueError as error:
-        raise Unprotected(f"DUTO_BUILD_CACHE cannot be {given!r}: {error}.") from error
+        raise Unprotected(f"{variable} cannot be {given!r}: {error}.") from error

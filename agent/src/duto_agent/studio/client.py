@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -17,7 +17,7 @@ import httpx
 from duto.spec.sentences import Said, parts, said
 from duto_agent import __version__
 from duto_agent.loops import backoff
-from duto_agent.studio.transfers import DataMissing
+from duto_agent.studio.transfers import BrokenOff, Changed, DataMissing, StoreAway
 from duto_protocol.messages import VERSION, Answer, BatchAsk, BatchShare, Exchange, Meeting, Meetings
 from duto_protocol.reading import NotUnderstood, read, written
 
@@ -26,8 +26,11 @@ PATIENCE_S = 600.0
 PIECE = 1 << 20
 # Beyond what it waits for work: a verdict on many files takes the studio a while. Seconds, and bytes in each further one.
 EXCHANGE_S, EXCHANGE_RATE = 15.0, 50_000
-FAULT, FULL = 500, 507
-T = TypeVar("T")
+FAULT, FULL, CHANGED, ELSEWHERE = 500, 507, 412, 307
+# Says that this agent follows an address of a store's own, and for how long one that it cannot reach is not tried again.
+DIRECTLY, UNREACHABLE_S = "X-Duto-Direct", 600.0
+# A store that is away longer costs the attempt; the next one begins a minute later.
+STORE_PATIENCE_S = 20.0
 
 
 class Away(Exception):
@@ -42,6 +45,10 @@ class StudioFaulty(Away):
     """It could not do this very thing: a fault that the next try may meet again."""
 
 
+class StoreIsAway(Away):
+    """It could not read what lies on a datastore, which may be back in a moment."""
+
+
 class KeyRefused(Away):
     """The host's key is not known (any more). Steps go on; a person may mend it."""
 
@@ -54,7 +61,7 @@ class Refused(Exception):
         self.status, self.body = status, body if isinstance(body, dict) else {}
         self.code = str(error.get("code")) if isinstance(error, dict) else ""
         self.facts = error.get("facts") or {} if isinstance(error, dict) else {}
-        message = error.get("message") if isinstance(error, dict) else ""
+        message = self.said = str(error.get("message") or "") if isinstance(error, dict) else ""
         super().__init__(f"{status} {self.code} {message}".strip())
 
     @property
@@ -81,7 +88,8 @@ class StudioClient:
         )
         self._ignored: tuple[str, ...] = ()
         # Presigned addresses of a cloud store must not see the host's key.
-        self._foreign = httpx.Client(timeout=httpx.Timeout(60, connect=10), follow_redirects=True)
+        self._foreign = httpx.Client(timeout=httpx.Timeout(60, connect=5), follow_redirects=True)
+        self._unreachable: dict[str, float] = {}
 
     def exchange(self, message: Exchange) -> Answer:
         """Raises Away, Refused."""
@@ -158,28 +166,80 @@ class StudioClient:
             self._send("PUT", url, content=pieces(), headers=headers, timeout=300)
 
     @contextlib.contextmanager
-    def download(self, url: str) -> Iterator[Iterator[bytes]]:
-        """The bytes behind a URL; what is not there is missing data."""
+    def download(self, url: str, start: int = 0, tag: str | None = None) -> Iterator[Iterator[bytes]]:
+        """The bytes behind a URL, from `start` on; what is not there is missing data. Of a datastore they come from the store
+        itself where the studio gives its address for them (docs/security.md)."""
         if not url.startswith(("http://", "https://")):
             url = quote(url)  # the spec names files as they are
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        if tag:
+            headers["If-Match"] = f'"{tag}"'
         with contextlib.ExitStack() as stack:
-
-            def open_it() -> httpx.Response:
-                client, address = self._address(url)
-                try:
-                    answer = stack.enter_context(client.stream("GET", address, timeout=120))
-                except httpx.HTTPError as error:
-                    raise Away(str(error)) from error
-                return self._checked(answer)
-
+            answer = self._opened(stack, url, headers, tag)
+            pieces = answer.iter_raw(PIECE)
             try:
-                answer = retry_while_away(open_it)
-            except Refused as error:
-                raise DataMissing(said("data_refused", error=str(error))) from error
-            try:
-                yield answer.iter_bytes(PIECE)
+                yield pieces if answer.status_code == 206 else _without(start, pieces)
             except httpx.HTTPError as error:
-                raise DataMissing(said("broken_off", error=str(error))) from error
+                raise BrokenOff(said("broken_off", error=str(error) or type(error).__name__)) from error
+
+    def _opened(
+        self, stack: contextlib.ExitStack, url: str, headers: dict[str, str], tag: str | None
+    ) -> httpx.Response:
+        """Waits for a studio that is away, less for a store that is. Raises Away, DataMissing, StoreAway, Changed."""
+        began = time.monotonic()
+        for pause in backoff():
+            waited = time.monotonic() - began + pause
+            try:
+                return self._checked(self._stream(stack, url, headers, tag))
+            except StoreIsAway as away:
+                if waited > STORE_PATIENCE_S:
+                    raise StoreAway(said("store_is_away", error=str(away))) from away
+            except httpx.HTTPError as error:
+                if waited > PATIENCE_S:
+                    raise Away(str(error)) from error
+            except Away:
+                if waited > PATIENCE_S:
+                    raise
+            except Refused as refused:
+                if refused.status == CHANGED:
+                    raise Changed from refused
+                raise DataMissing(said("data_refused", error=str(refused))) from refused
+            time.sleep(pause)
+        raise AssertionError("pauses never end")
+
+    def _stream(
+        self, stack: contextlib.ExitStack, url: str, headers: dict[str, str], tag: str | None
+    ) -> httpx.Response:
+        client, address = self._address(url)
+        if client is self._foreign:
+            return stack.enter_context(client.stream("GET", address, headers=headers, timeout=120))
+        asked = client.stream("GET", address, headers={**headers, DIRECTLY: "yes"}, timeout=120)
+        answer = stack.enter_context(asked)
+        if answer.status_code != ELSEWHERE:
+            return answer
+        found = self._direct(stack, answer.headers.get("Location", ""), headers, tag)
+        # What a store says to us is not put into words here: the studio asks it once more, and tells.
+        return found or stack.enter_context(client.stream("GET", address, headers=headers, timeout=120))
+
+    def _direct(
+        self, stack: contextlib.ExitStack, address: str, headers: dict[str, str], tag: str | None
+    ) -> httpx.Response | None:
+        """From the store itself; None where that gives nothing, or is not to be reached from here. Raises Changed."""
+        place = urlsplit(address).netloc
+        if time.monotonic() - self._unreachable.get(place, -UNREACHABLE_S) < UNREACHABLE_S:
+            return None
+        try:
+            answer = stack.enter_context(self._foreign.stream("GET", address, headers=headers))
+        except httpx.HTTPError as error:
+            log.info("%s is not reached from here (%s): its files come through the studio", place, type(error).__name__)
+            self._unreachable[place] = time.monotonic()
+            return None
+        found = answer.headers.get("ETag", "").removeprefix("W/").strip('"')
+        if answer.status_code == CHANGED or (answer.is_success and tag and found != tag):
+            raise Changed
+        return answer if answer.is_success else None
 
     def close(self) -> None:
         self._http.close()
@@ -216,6 +276,8 @@ class StudioClient:
             raise StudioFull(str(refused))
         if answer.status_code == FAULT:
             raise StudioFaulty(f"The studio answered {FAULT}.")
+        if refused.code == "store_away":
+            raise StoreIsAway(str(refused.said))
         if answer.status_code >= 500 or answer.status_code == 429:
             raise Away(f"The studio answered {answer.status_code}.")
         if answer.status_code in (401, 403):
@@ -223,14 +285,8 @@ class StudioClient:
         raise refused
 
 
-def retry_while_away(action: Callable[[], T], patience: float = PATIENCE_S) -> T:
-    """Repeat while the studio is away, for some minutes."""
-    deadline = time.monotonic() + patience
-    for pause in backoff():
-        try:
-            return action()
-        except Away:
-            if time.monotonic() + pause > deadline:
-                raise
-            time.sleep(pause)
-    raise AssertionError("pauses never end")
+def _without(start: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """What comes after so many bytes, of an answer that gives all although a part was asked for."""
+    for piece in pieces:
+        yield piece[start:]
+        start = max(0, start - len(piece))

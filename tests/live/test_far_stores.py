@@ -1,0 +1,383 @@
+"""Steps whose data lie on Azure Blob, S3 and SFTP: real servers, a real studio, and what goes wrong between them."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.objects import ObjectRoot
+from datasets.kinds import KINDS
+from datasets.kinds.base import Connection
+from studio.bootstrap import ROOT
+from tests.datasets import store_servers as servers
+from tests.datasets.store_servers import Between, StoreServer
+from tests.live.studio import LiveRun, Studio
+
+pytestmark = [pytest.mark.slow]
+PROGRAM = ROOT / "tests/live/programs/far_stores"
+KINDS_HERE = ("azure_blob", "s3", "sftp")
+AGAIN = {"retries": 2, "retry_delay_seconds": 1}
+# Fewer than a person may have, as many as the suite bears.
+MANY = 2000
+
+
+@pytest.fixture(autouse=True)
+def near(settings: Any) -> None:
+    """The tests themselves look into stores on this very machine."""
+    settings.DUTO = replace(settings.DUTO, fetch_private=True)
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    made = Studio(tmp_path_factory.mktemp("far"), DUTO_FETCH_PRIVATE="true")
+    try:
+        made.start()
+        made.ensure_cluster()
+        yield made
+    finally:
+        made.stop()
+
+
+@dataclass
+class Far:
+    """A datastore of the studio, what stands before it, and its files as nobody in the way sees them."""
+
+    studio: Studio
+    name: str
+    server: StoreServer
+    options: dict[str, Any]
+    between: Between | None
+
+    @property
+    def root(self) -> ObjectRoot:
+        files = KINDS[self.server.kind].files
+        assert files is not None
+        options = {**self.options, **({"endpoint": self.server.options["endpoint"]} if self.between else {})}
+        return ObjectRoot(
+            files(Connection(self.name, {key: str(value) for key, value in options.items()}, self.server.credentials))
+        )
+
+    def put(self, key: str, data: bytes) -> None:
+        self.root.write(key, io.BytesIO(data))
+
+    def keys(self, folder: str = "") -> set[str]:
+        return {each.path for each in self.root.walk(folder)}
+
+    def credentials(self, credentials: dict[str, str]) -> None:
+        path = f"datastores/{self.name}/credentials/"
+        answer = self.studio.rest("PUT", path, role="owner", json={"credentials": credentials, "check": False})
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture(scope="module")
+def stores(studio: Studio) -> Iterator[dict[str, Far]]:
+    with ExitStack() as stack:
+        found: dict[str, Far] = {}
+        for start in (servers.azurite, servers.moto, servers.sshd):
+            server = stack.enter_context(start())
+            between = None
+            options = dict(server.options)
+            if "endpoint" in options:
+                between = Between(options["endpoint"])
+                stack.callback(between.close)
+                options["endpoint"] = between.url
+            if server.kind == "sftp":
+                options["path"] = f"{options['path']}/far"
+            else:
+                options["container" if server.kind == "azure_blob" else "bucket"] = "far"
+            name = f"far_{server.kind}"
+            body = {"name": name, "kind": server.kind, "options": {k: str(v) for k, v in options.items()}}
+            answer = studio.rest(
+                "POST", "datastores/", json={**body, "credentials": server.credentials, "create_if_missing": True}
+            )
+            assert answer.status_code == 201, answer.text
+            found[server.kind] = Far(studio, name, server, options, between)
+        yield found
+
+
+@pytest.fixture
+def blob(stores: dict[str, Far]) -> Iterator[Far]:
+    yield stores["azure_blob"]
+    between = stores["azure_blob"].between
+    assert between is not None
+    between.well()
+
+
+def path(far: Far, key: str, name: str = "data", mode: str = "download") -> dict[str, Any]:
+    return {"name": name, "mode": mode, "from": {"datastore": far.name, "path": key}}
+
+
+def step(studio: Studio, script: str, **more: Any) -> dict[str, Any]:
+    """A graph of one step whose arguments are its inputs, then its outputs."""
+    inputs, outputs = more.get("inputs", ()), more.get("outputs", ())
+    arguments = [{"input": each["name"]} for each in inputs] + [{"output": each["name"]} for each in outputs]
+    return studio.graph({"step": script}, arguments=arguments, **more)
+
+
+def attempts_of(run: LiveRun) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = run.step("step")["step"]["attempts"]
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS_HERE)
+def test_a_program_reads_and_writes_in_every_way(
+    studio: Studio, stores: dict[str, Far], tmp_path: Path, kind: str
+) -> None:
+    studio.live.take_over()
+    folder = shutil.copytree(PROGRAM, tmp_path / "program")
+    shutil.copy(ROOT / "examples/hello/config.json", folder)
+    done = studio.program(folder, "program.py", stores[kind].name)
+    assert done.returncode == 0 and "ok: far stores" in done.stdout, done.stdout[-6000:] + done.stderr[-6000:]
+
+
+@pytest.mark.parametrize("kind", KINDS_HERE)
+def test_reuse_follows_the_far_file(studio: Studio, stores: dict[str, Far], kind: str) -> None:
+    far = stores[kind]
+    far.put("reuse/a.txt", b"one")
+    graph = step(studio, READ, inputs=[path(far, "reuse")], allow_reuse=True)
+
+    def again() -> tuple[bool, bytes]:
+        run = studio.submit_graph(graph).wait()
+        return bool(run.step("step")["is_reused"]), run.log("step")
+
+    is_reused, log = again()
+    assert not is_reused and b"a.txt one" in log
+    assert again()[0]
+    far.put("reuse/a.txt", b"two")
+    is_reused, log = again()
+    assert not is_reused and b"a.txt two" in log, "the host gave what it had kept of before"
+    far.put("reuse/b.txt", b"")
+    assert not again()[0]
+    far.root.remove("reuse/b.txt")
+    assert again()[0], "it is as it was"
+
+
+READ = """
+import pathlib, sys
+place = pathlib.Path(sys.argv[1])
+for file in sorted(place.rglob("*") if place.is_dir() else [place]):
+    if file.is_file():
+        print(file.name, file.read_text()[:100])
+"""
+COUNT = """
+import hashlib, pathlib, sys
+files = sorted(path for path in pathlib.Path(sys.argv[1]).rglob("*") if path.is_file())
+print("found", len(files), hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest())
+"""
+WRITE = """
+import pathlib, sys
+out = pathlib.Path(sys.argv[1])
+for number in range(20):
+    (out / f"{number:02}.txt").write_text("x" * 1000)
+print("written", flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS_HERE)
+def test_many_small_files(studio: Studio, stores: dict[str, Far], kind: str) -> None:
+    far = stores[kind]
+    with ThreadPoolExecutor(8) as threads:
+        root = far.root
+        list(threads.map(lambda n: root.write(f"many/{n:05}", io.BytesIO(b"%d" % n)), range(MANY)))
+    run = studio.submit_graph(step(studio, COUNT, inputs=[path(far, "many")])).wait()
+    assert f"found {MANY}".encode() in run.log("step")
+
+
+@pytest.mark.parametrize("fault", [500, 429, 503, "half", "cut"])
+def test_a_store_that_stumbles_costs_no_attempt(studio: Studio, blob: Far, fault: int | str) -> None:
+    blob.put("stumbling/a.bin", b"0123456789" * 300_000)
+    assert blob.between is not None
+    blob.between.matches = lambda method, where: method == "GET" and "stumbling" in where
+    blob.between.faults = [fault]
+    run = studio.submit_graph(step(studio, COUNT, inputs=[path(blob, "stumbling")])).wait()
+    assert len(attempts_of(run)) == 1 and blob.between.faults == []
+    assert b"found 1 " in run.log("step")
+
+
+@pytest.mark.parametrize("moment", ["listing", "reading"])
+def test_a_store_that_is_away_before_the_script_begins_is_tried_again(studio: Studio, blob: Far, moment: str) -> None:
+    blob.put(f"away/{moment}/a.txt", b"there")
+    between = blob.between
+    assert between is not None
+    graph = step(studio, READ, inputs=[path(blob, f"away/{moment}")], **AGAIN)
+    seen: list[str] = []
+
+    def cut(method: str, where: str) -> None:
+        # A submit looks at the data, the start for reuse, the claim lists: then it goes away.
+        if method == "GET" and (("comp=list" in where) == (moment == "listing")) and moment in where:
+            seen.append(where)
+            between.is_away = moment == "reading" or len(seen) > 2
+
+    between.before = cut
+    run = studio.submit_graph(graph)
+    first = None
+    for _ in range(600):
+        attempts = attempts_of(run)
+        if attempts and attempts[0]["status"] in ("failed", "lost"):
+            first = attempts[0]
+            break
+        time.sleep(0.3)
+        assert run.status not in ("Failed", "Completed"), run.why()
+    assert first is not None and first["cause"] == "store_away", f"{first} {run.why()}"
+    between.well()
+    run.wait()
+    assert b"a.txt there" in run.log("step")
+
+
+@pytest.mark.parametrize("kind", ["azure_blob", "s3"])
+def test_a_store_that_is_away_at_the_end_gets_nothing_half(studio: Studio, stores: dict[str, Far], kind: str) -> None:
+    far = stores[kind]
+    between = far.between
+    assert between is not None
+    place = f"ends/{kind}/result"
+    output = {"name": "made", "kind": "file_dataset", "datastore": far.name, "destination": place}
+
+    def cut(method: str, where: str) -> None:
+        if method == "PUT" and "07.txt" in where:
+            between.is_away = True
+
+    between.before = cut
+    run = studio.submit_graph(step(studio, WRITE, outputs=[output], **AGAIN))
+    run.until("step", b"written")
+    for _ in range(600):
+        if (first := attempts_of(run)[0])["status"] in ("failed", "completed", "lost"):
+            break
+        time.sleep(0.3)
+    assert first["cause"] == "store_away", run.why()
+    between.well()
+    left = far.keys("ends")
+    run.wait()
+    assert far.keys(place) == {f"{place}/{number:02}.txt" for number in range(20)}
+    assert {far.root.size(key) for key in far.keys(place)} == {1000}
+    assert left == set() or all(far.root.size(key) == 1000 for key in left), "half a file was to be seen"
+
+
+def test_wrong_credentials_are_told_and_not_tried_again(studio: Studio, blob: Far) -> None:
+    blob.put("rights/a.txt", b"mine")
+    blob.credentials(blob.server.wrong)
+    try:
+        answer = studio.rest(
+            "POST", "runs/", json={"experiment": "Lab", "kind": "pipeline", "graph": step(studio, READ, inputs=[path(blob, "rights")], **AGAIN)}
+        )  # fmt: skip
+        if answer.status_code == 201:
+            run = LiveRun(studio, answer.json()["id"]).wait("Failed")
+            assert "credentials" in run.why(), run.why()
+        else:
+            assert answer.status_code == 422 and "credentials" in answer.text, answer.text
+    finally:
+        blob.credentials(blob.server.credentials)
+    run = studio.submit_graph(step(studio, READ, inputs=[path(blob, "rights")])).wait()
+    assert b"a.txt mine" in run.log("step")
+
+
+def test_credentials_may_be_rotated_while_a_step_runs(studio: Studio, stores: dict[str, Far], tmp_path: Path) -> None:
+    """What it writes goes to the store with those of then."""
+    far = stores["azure_blob"]
+    far.put("rotated/a.txt", b"in")
+    output = {"name": "made", "kind": "file_dataset", "datastore": far.name, "destination": "rotated/out"}
+    script = "import time, sys, pathlib\nprint('running', flush=True)\ntime.sleep(6)\npathlib.Path(sys.argv[2], 'x').write_text('out')"
+    far.credentials(far.server.credentials)
+    run = studio.submit_graph(step(studio, script, inputs=[path(far, "rotated/a.txt")], outputs=[output], **AGAIN))
+    run.until("step", b"running")
+    far.credentials(far.server.wrong)
+    far.credentials(far.server.credentials)
+    run.wait()
+    assert far.root.read("rotated/out/x") == b"out"
+
+
+def test_a_file_that_changes_while_it_is_brought_is_brought_anew(studio: Studio, blob: Far) -> None:
+    blob.put("changing/a.bin", b"1" * 9_000_000)
+    between = blob.between
+    assert between is not None
+
+    def change(method: str, where: str) -> None:
+        if method == "GET" and "comp=list" not in where and "changing/a.bin" in where:
+            between.before = lambda _method, _path: None
+            blob.put("changing/a.bin", b"2" * 9_000_000)
+
+    between.before = change
+    script = (
+        "import sys, pathlib\ndata = (pathlib.Path(sys.argv[1]) / 'a.bin').read_bytes()\nprint(len(data), set(data))"
+    )
+    run = studio.submit_graph(step(studio, script, inputs=[path(blob, "changing")], **AGAIN)).wait()
+    assert b"9000000 {50}" in run.log("step"), run.log("step")
+    assert attempts_of(run)[0]["cause"] == "store_away", "told, and tried again"
+
+
+@pytest.mark.parametrize("mode", ["mount", "download"])
+def test_bytes_come_from_the_store_itself_and_once_for_a_host(studio: Studio, blob: Far, mode: str) -> None:
+    """By signed addresses: no request for a file has a key of the account. The second step asks for none."""
+    for number in range(10):
+        blob.put(f"once/{mode}/{number}.txt", b"x" * 1000)
+    between = blob.between
+    assert between is not None
+    graph = step(studio, COUNT, inputs=[path(blob, f"once/{mode}", mode=mode)])
+    for expected in (10, 0):
+        between.asked.clear()
+        assert b"found 10 " in studio.submit_graph(graph).wait().log("step")
+        read = [
+            where for method, where in between.asked if method == "GET" and f"once/{mode}/" in where.partition("?")[0]
+        ]
+        assert len(read) == expected and all("sig=" in where for where in read), read
+
+
+def test_a_store_that_keeps_silent_holds_up_nobody_else(studio: Studio, blob: Far) -> None:
+    """It is asked outside of the locks under which it decides: others submit, and the same run is canceled, meanwhile."""
+    blob.put("silent/a.txt", b"late")
+    between = blob.between
+    assert between is not None
+    graph = step(studio, READ, inputs=[path(blob, "silent")], allow_reuse=True)
+    studio.submit_graph(graph).wait()
+    asked: list[float] = []
+
+    def wait(method: str, where: str) -> None:
+        if "comp=list" in where and "silent" in where:
+            asked.append(time.monotonic())
+            if len(asked) > 1:  # the first is that of the submit, which whoever submits waits for
+                time.sleep(6)
+
+    between.before = wait
+    with ThreadPoolExecutor(1) as thread:
+        silent = thread.submit(studio.submit_graph, graph)
+        while len(asked) < 2:
+            time.sleep(0.05)
+        began = time.monotonic()
+        other = studio.submit({"quick": "print('done')"})
+        took = time.monotonic() - began
+        assert took < 5, f"a submit beside it took {took:.1f} s"
+        other.wait()
+        assert silent.result().wait().step("step")["is_reused"]
+
+
+@pytest.mark.parametrize("example", ["dataset-parameters", "batch-scoring", "data-references"])
+def test_an_example_runs_on_a_far_default_datastore(
+    studio: Studio, stores: dict[str, Far], tmp_path: Path, example: str
+) -> None:
+    """Nothing of the program differs from what it would be on Azure: the account's endpoint is the datastore's."""
+    studio.live.take_over()
+    far = stores["azure_blob"]
+    assert studio.rest("PATCH", f"datastores/{far.name}/", role="owner", json={"is_default": True}).status_code == 200
+    try:
+        folder = shutil.copytree(ROOT / "examples" / example, tmp_path / example)
+        words = ["pipeline.py"]
+        if example == "data-references":
+            words += ["--datastore", far.name, "--upload", "data", "--publish", "pipeline-id.txt"]
+        done = studio.program(folder, *words)
+        assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+        if example == "data-references":
+            report = [file.read_text() for file in (folder / "downloaded").rglob("report.txt")]
+            assert report == ["Mean error 11.31 minutes over 852 flights\n"]
+            done = studio.program(folder, "trigger.py", "pipeline-id.txt")
+            assert done.returncode == 0 and "register Finished" in done.stdout, done.stdout[-5000:]
+        assert far.keys(example), "its data lie on the far store"
+    finally:
+        studio.rest("PATCH", "datastores/workspaceblobstore/", role="owner", json={"is_default": True})

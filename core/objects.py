@@ -12,8 +12,10 @@ import io
 import itertools
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -27,11 +29,25 @@ from duto.spec.filenames import spelled
 
 # How often reading one file goes on after a break, and the seconds before it does.
 RESUMES, PAUSE = 4, 0.5
+# How many files are sent at a time.
+AT_ONCE = 8
 
 
 def version_of(size: int, modified: float, tag: str) -> str:
     """What tells the content of a file on a far store from what lies there at another time, as well as that store can."""
     return tag or f"{size}-{modified:.3f}"
+
+
+def at_once(jobs: Sequence[Callable[[], None]]) -> None:
+    """Do them all, several at a time: most of a small file's way is waiting. Raises the first error; the rest is left."""
+    with ThreadPoolExecutor(AT_ONCE, "stores") as threads:
+        doing = [threads.submit(each) for each in jobs]
+        try:
+            for each in doing:
+                each.result()
+        finally:
+            for each in doing:
+                each.cancel()
 
 
 class StoreError(Unprocessable):
@@ -187,8 +203,8 @@ class ObjectRoot(Root):
             self._send(source, safe(key))
             source.unlink()
             return
-        for name, file in trees.files(source):
-            self._send(Path(file), safe(f"{key}/{spelled(name)}"))
+        files = [(Path(file), safe(f"{key}/{spelled(name)}")) for name, file in trees.files(source)]
+        at_once([partial(self._send, file, place) for file, place in files])
         trees.remove(source)
 
     def _send(self, source: Path, key: str) -> None:

@@ -70,7 +70,7 @@ def local_root(workspace: Workspace, name: str) -> Root:
 
 
 @dataclass(frozen=True)
-class Place:
+class StoreLocation:
     """Where the files of a datastore lie for a host: below the studio's data directory (`direct`), or elsewhere, in a place
     that is another one (`identity`) once the datastore was registered anew."""
 
@@ -78,13 +78,13 @@ class Place:
     identity: str = ""
 
 
-def place_of(workspace: Workspace, name: str) -> Place:
+def place_of(workspace: Workspace, name: str) -> StoreLocation:
     """The place of a datastore of any kind."""
     if name not in (WEB, STAGED, *STANDARD):
         found = Datastore.objects.filter(workspace=workspace, name=name).only("kind", "options").first()
         if found is not None and found.kind != Datastore.Kind.LOCAL:
-            return Place(None, canonical.digest([str(found.pk), found.kind, found.options]))
-    return Place(relative_root(workspace, name))
+            return StoreLocation(None, canonical.digest([str(found.pk), found.kind, found.options]))
+    return StoreLocation(relative_root(workspace, name))
 
 
 def presigned(workspace: Workspace, name: str, key: str, seconds: int) -> str:

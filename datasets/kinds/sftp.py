@@ -92,9 +92,17 @@ class Folder:
             with file:
                 size = int(file.stat().st_size or 0)
                 # Many requests are on their way at once, and no more than a window of them: memory stays small.
+                left = size - start
                 for window in range(start, size, WINDOW):
                     places = range(window, min(window + WINDOW, size), PIECE)
-                    yield from file.readv([(place, min(PIECE, size - place)) for place in places])
+                    for piece in file.readv([(place, min(PIECE, size - place)) for place in places]):
+                        left -= len(piece)
+                        try:
+                            yield piece
+                        except GeneratorExit:
+                            if left > 0:
+                                raise
+                            return  # whoever has all of it asks for no more, and the connection serves the next
 
     def write(self, key: str, source: BinaryIO, size: int, *, overwrite: bool) -> None:
         target = self._full(key)
@@ -213,6 +221,9 @@ class Folder:
                 else:
                     transport.auth_password(user, self.place.secret("password"))
             except paramiko.AuthenticationException as error:
+                # So paramiko calls it as well when the server hung up, or took too long: nothing was refused.
+                if not transport.is_active() or "timeout" in str(error):
+                    raise refused(self.store, "network", "store_network", host=host, why=str(error)) from error
                 raise refused(self.store, "sign_in", "store_sign_in", why=user) from error
             client = paramiko.SFTPClient.from_transport(transport)
             assert client is not None

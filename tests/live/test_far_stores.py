@@ -261,6 +261,32 @@ def test_a_store_that_is_away_at_the_end_gets_nothing_half(studio: Studio, store
     assert left == set() or all(far.root.size(key) == 1000 for key in left), "half a file was to be seen"
 
 
+def test_outputs_that_take_longer_than_an_agent_waits_are_sent_once(studio: Studio, blob: Far) -> None:
+    """What else its host has to tell does not wait for them."""
+    between = blob.between
+    assert between is not None
+    output = {"name": "made", "kind": "file_dataset", "datastore": blob.name, "destination": "slow/{run-id}"}
+    sent: list[str] = []
+
+    def wait(method: str, where: str) -> None:
+        if method == "PUT" and "slow/" in where:
+            sent.append(where)
+            time.sleep(9)  # in three rounds of eight: 27 seconds
+
+    between.before = wait
+    run = studio.submit_graph(step(studio, WRITE, outputs=[output]))
+    run.until("step", b"written")
+    while not sent:
+        time.sleep(0.05)
+    began = time.monotonic()
+    studio.submit({"quick": "print('done')"}).wait()
+    assert time.monotonic() - began < 15 and run.status != "Completed"
+    run.wait()
+    assert len(attempts_of(run)) == 1 and len(sent) == len(set(sent)) == 20
+    (place,) = {key.rpartition("/")[0] for key in blob.keys("slow")}
+    assert blob.keys("slow") == {f"{place}/{number:02}.txt" for number in range(20)}
+
+
 def test_wrong_credentials_are_told_and_not_tried_again(studio: Studio, blob: Far) -> None:
     blob.put("rights/a.txt", b"mine")
     blob.credentials(blob.server.wrong)

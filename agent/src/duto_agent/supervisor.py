@@ -39,6 +39,7 @@ log = logging.getLogger("duto.agent")
 AT_ONCE, FAULT_MOST = 64, 1900
 # How soon an end is told again that waits for those of other members.
 OPEN_S = 0.5
+STILL_OPEN = ("members_open", "outputs_open")
 
 
 class Supervisor:
@@ -199,7 +200,9 @@ class Supervisor:
                 attempt.abandon()
             self._forget(key)
             return
-        if item.code == "members_open":  # the others have not ended: what it leaves is kept, and told of again
+        if (
+            item.code in STILL_OPEN
+        ):  # others have not ended, or its outputs are on their way: it is kept, and told of again
             timer = threading.Timer(OPEN_S, succeeds, (f"the end of {key.folder}", partial(self._tell_again, key)))
             timer.daemon = True
             timer.start()

@@ -55,7 +55,7 @@ class SpecOf(StepParts):
         super().__init__(attempt.run, root, values)
         self.attempt = attempt
         self._output_check = output_check.OutputCheck()
-        self._roots: dict[str, stores.Place] = {}
+        self._roots: dict[str, stores.StoreLocation] = {}
         self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"
 
     def spec(self) -> LaunchSpec:
@@ -224,7 +224,7 @@ class SpecOf(StepParts):
         root = self._place_of(store).direct
         return None if root is None else f"{root}/{key}"
 
-    def _place_of(self, store: str) -> stores.Place:
+    def _place_of(self, store: str) -> stores.StoreLocation:
         if store not in self._roots:
             self._roots[store] = references.place_of(self.workspace, store)
         return self._roots[store]

@@ -15,7 +15,7 @@ from duto_protocol.reading import builtins_of
 from runs import causes, stored_messages
 from runs.models import Attempt, RankLog, Run
 from runs.queries.graphs import parse_graph, parsed
-from runs.services.orchestration import cluster_removal, failures, members, open_children
+from runs.services.orchestration import cluster_removal, failures, far_ends, members, open_children
 from runs.services.orchestration.progress import carry_forward
 from runs.services.orchestration.run_transaction import place_after, run_transaction
 from runs.services.results import artifacts, kept_outputs, ledgers, logs, outputs, usage
@@ -38,6 +38,14 @@ def finish(attempt: Attempt, report: Finished) -> None:
         kept_outputs.keep(attempt, report)
         lose(attempt, cause="host_lost", **failures.sentence("no_result"))
         return
+    step = parsed(attempt.run.graph_id).steps[attempt.run.step.node_id]
+    if step.outputs and _succeeded(report) and far_ends.are_outputs_far(attempt, step):
+        far_ends.take(attempt, lambda: _take_end(attempt, report))
+    else:
+        _take_end(attempt, report)
+
+
+def _take_end(attempt: Attempt, report: Finished) -> None:
     digests, refusal = _take_outputs(attempt, report)
     if not digests:
         kept_outputs.keep(attempt, report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from django.db.models import F
 
 from core import words
 from core.errors import Conflict, Unprocessable
+from core.objects import at_once
 from core.storage import Root, safe
 from datasets import references, stores
 from datasets.models import DatasetVersion, Datastore
@@ -152,6 +154,12 @@ def _move(run: Run, output: Mapping[str, Any], source: Path, root: Root, store: 
         _allow_overwrite(output, taken[0])
         output_conflicts.keep_off_again(run, str(output["name"]), store, root, path, taken)
     output_conflicts.claim(run, store, files)
+    if root.local is None:
+        for key in taken:
+            if not root.is_file(key):  # a folder; a file is replaced as a whole
+                root.remove(key)
+        at_once([partial(root.adopt, file, key) for key, file in files.items()])
+        return
     for key, file in files.items():
         if root.exists(key):
             root.remove(key)
@@ -168,8 +176,8 @@ def _verify(root: Root, path: str, files: list[dict[str, Any]], is_directory: bo
     if not root.exists(path):
         raise Unprocessable(stored_messages.say("not_arrived", name=name), code="output_changed", name=name)
     for each in files:
-        key = f"{path}/{each['path']}" if is_directory else path
-        if not root.is_file(key) or root.size(key) != each["size"]:
+        found = root.state(f"{path}/{each['path']}" if is_directory else path)
+        if found is None or found[0] != each["size"]:
             facts = {"name": name, "path": each["path"]}
             raise Unprocessable(stored_messages.say("not_reported", **facts), code="output_changed", **facts)
 

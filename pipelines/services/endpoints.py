@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from core import once, outbox
+from core import held, once, outbox
 from core.errors import Conflict, Invalid, NotFound
 from pipelines import hooks
 from pipelines.models import PipelineEndpoint, PipelineEndpointVersion, PublishedPipeline
@@ -115,6 +115,7 @@ def _choose(context: WorkspaceContext, endpoint: PipelineEndpoint, version: int)
         )
     if endpoint.default_version == version:
         return
+    held.refresh(found.pipeline, "status")
     hooks.default_chosen(endpoint, found.pipeline)
     PipelineEndpoint.objects.filter(pk=endpoint.pk).update(default_version=version)
     endpoint.default_version = version
@@ -123,7 +124,8 @@ def _choose(context: WorkspaceContext, endpoint: PipelineEndpoint, version: int)
 
 
 def _locked(endpoint: PipelineEndpoint) -> PipelineEndpoint:
-    rows = PipelineEndpoint.objects.select_for_update(no_key=True, of=("self",))
+    """Its row, also against those who hold it while they write what needs it (core.held)."""
+    rows = PipelineEndpoint.objects.select_for_update(of=("self",))
     return rows.select_related("workspace", "created_by").get(pk=endpoint.pk)
 
 

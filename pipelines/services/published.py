@@ -39,6 +39,8 @@ def set_status(context: WorkspaceContext, pipeline: PublishedPipeline, wanted: s
             _("The status of a published pipeline is Active or Disabled, not %(wanted)r.") % {"wanted": wanted}
         )
     if wanted == PublishedPipeline.Status.DISABLED:
+        # Waits for schedules that are being made, which hold the row (core.held): they are seen then.
+        PublishedPipeline.objects.select_for_update().values_list("pk").get(pk=pipeline.pk)
         hooks.pipeline_leaves(pipeline)
     PublishedPipeline.objects.filter(pk=pipeline.pk).update(status=wanted)
     pipeline.refresh_from_db(fields=["status"])

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core import once, sealed
+from core import held, once, sealed
 from core.clock import now
 from core.errors import Conflict, Invalid
 from core.spec import refusing
@@ -158,14 +158,16 @@ def require_runnable(schedule: Schedule) -> list[Parameter]:
 
 
 def _graph(schedule: Schedule) -> Mapping[str, Any]:
-    """The graph that runs by now. Raises Conflict where it cannot be run."""
+    """The graph that runs by now, and until the transaction ends. Raises Conflict where it cannot be run."""
     pipeline = schedule.pipeline
     if schedule.endpoint is not None:
+        held.refresh(schedule.endpoint, "status", "default_version")
         if schedule.endpoint.status != PipelineEndpoint.Status.ACTIVE:
             text = _("The endpoint '%(name)s' is not active. Enable it first.")
             raise Conflict(text % {"name": schedule.endpoint.name}, code="disabled")
         pipeline = pipelines.endpoint_version(schedule.endpoint).pipeline
     assert pipeline is not None
+    held.refresh(pipeline, "status")
     if pipeline.status != PublishedPipeline.Status.ACTIVE:
         text = _("The pipeline '%(name)s' is disabled. Enable it first.")
         raise Conflict(text % {"name": pipeline.name}, code="disabled")

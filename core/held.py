@@ -13,7 +13,7 @@ def refresh(row: Model, *fields: str) -> None:
     """
     if connection.vendor == "postgresql":
         # Django knows the locks for update alone.
-        quote = connection.ops.quote_name
+        sql, keys = type(row)._base_manager.filter(pk=row.pk).values("pk").query.sql_with_params()
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT 1 FROM {quote(row._meta.db_table)} WHERE id = %s FOR KEY SHARE", [row.pk])
+            cursor.execute(sql + " FOR KEY SHARE", keys)
     row.refresh_from_db(fields=fields)

@@ -204,6 +204,8 @@ class AuditEntry(Row):
     action = models.CharField(max_length=64)
     target = models.CharField(max_length=200, blank=True)
     facts = models.JSONField(default=dict)
+    # The entity tags of what a change has left, with blanks between them (workspaces.services.edits).
+    left = models.CharField(max_length=160, blank=True)
 
     class Meta:
         indexes = [

@@ -139,7 +139,7 @@ def update_target(
     """
     context.require(Role.CONTRIBUTOR).require_person()
     target = _locked(context.workspace, name)
-    edits.require_unchanged(seen, state(target), context.workspace, "compute.changed", target.name)
+    edits.require_unchanged(seen, state(target), context.workspace, target.name)
     before = (target.min_nodes, target.max_nodes)
     _scale(target, min_nodes, max_nodes, idle_seconds)
     changed = cluster_options.apply(context, target, asked)
@@ -154,7 +154,8 @@ def update_target(
         target.hosts.set(cluster_options.hosts_named(context.workspace, hosts))
         changed.append("hosts")
     scale = {"min_nodes": target.min_nodes, "max_nodes": target.max_nodes}
-    audit.note(context, "compute.changed", target.name, **scale, **({"changed": changed} if changed else {}))
+    more = {"changed": changed} if changed else {}
+    edits.note(context, "compute.changed", target.name, state(target), **scale, **more)
     _tell(context.workspace)
     return target
 

@@ -122,13 +122,14 @@ def annotate(
     DatasetVersion.objects.select_for_update(no_key=True).filter(pk=as_key(version_id)).first()
     version = get_version(context.workspace, version_id)
     context.require_own("dataset version", version.pk)
-    edits.require_unchanged(seen, said_of(version), context.workspace, "dataset.changed", version.pk)
+    edits.require_unchanged(seen, said_of(version), context.workspace, version.pk)
     if description is not None:
         version.description = description
     if tags is not None:
         version.tags = dict(tags)
     version.save(update_fields=["description", "tags"])
-    audit.note(context, "dataset.changed", str(version.pk), name=version.dataset.name if version.dataset else "")
+    name = version.dataset.name if version.dataset else ""
+    edits.note(context, "dataset.changed", str(version.pk), said_of(version), name=name)
     if description is not None and version.dataset is not None:
         newest = Dataset.objects.filter(pk=version.dataset.pk, latest_version=version.version)
         newest.update(description=description)

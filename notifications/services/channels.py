@@ -67,9 +67,7 @@ def change(
     Raises as `create`, and PreconditionFailed where it is not as it was `seen`.
     """
     found = _locked(context, channel)
-    edits.require_unchanged(
-        seen, state(found), context.workspace, "notification.channel_changed", found.name, id=str(found.pk)
-    )
+    edits.require_unchanged(seen, state(found), context.workspace, id=str(found.pk))
     if asked.get("name") is not None:
         _set_name(found, asked["name"])
     if found.kind == Kind.EMAIL:
@@ -81,7 +79,8 @@ def change(
         if asked.get("url"):
             _seal(found, _url(asked["url"]), unsealed(found)[1])
     found.save()
-    audit.note(context, "notification.channel_changed", found.name, host=found.host, id=str(found.pk))
+    facts = {"host": found.host, "id": str(found.pk)}
+    edits.note(context, "notification.channel_changed", found.name, state(found), **facts)
     _notify_pages(context)
     return found
 
@@ -101,7 +100,7 @@ def new_key(context: WorkspaceContext, channel: Channel) -> str:
     key = signing.new_key()
     _seal(found, unsealed(found)[0], key)
     found.save(update_fields=["sealed"])
-    audit.note(context, "notification.channel_changed", found.name, key="new", id=str(found.pk))
+    edits.note(context, "notification.channel_changed", found.name, state(found), key="new", id=str(found.pk))
     return key
 
 

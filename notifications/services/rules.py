@@ -63,14 +63,13 @@ def change(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any], *, s
     found = (
         Rule.objects.select_for_update(of=("self",)).select_related("workspace", "owner", "created_by").get(pk=rule.pk)
     )
-    edits.require_unchanged(
-        seen, state(found), context.workspace, "notification.rule_changed", found.name, id=str(found.pk)
-    )
+    edits.require_unchanged(seen, state(found), context.workspace, id=str(found.pk))
     channels = _apply(context, found, asked)
     found.save()
     if channels is not None:
         found.channels.set(channels)
-    audit.note(context, "notification.rule_changed", found.name, own=found.owner_id is not None, id=str(found.pk))
+    facts = {"own": found.owner_id is not None, "id": str(found.pk)}
+    edits.note(context, "notification.rule_changed", found.name, state(found), **facts)
     _notify_pages(context)
     return found
 

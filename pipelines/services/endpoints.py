@@ -79,7 +79,7 @@ def change(
     """
     context.require(Role.CONTRIBUTOR).require_own("endpoint", endpoint.pk)
     locked = _locked(endpoint)
-    edits.require_unchanged(seen, state(locked), context.workspace, "endpoint.changed", locked.pk)
+    edits.require_unchanged(seen, state(locked), context.workspace, locked.pk)
     if (version := asked.get("default_version")) is not None:
         _choose(context, locked, version)
     if asked.get("status") is not None and asked["status"] not in Status.values:
@@ -95,7 +95,7 @@ def change(
         setattr(locked, key, value)
     if changed:
         _save(locked)
-        audit.note(context, "endpoint.changed", str(locked.pk), **{"name": locked.name, **changed})
+        edits.note(context, "endpoint.changed", str(locked.pk), state(locked), **{"name": locked.name, **changed})
         _tell(context.workspace)
     return locked
 
@@ -119,7 +119,8 @@ def _choose(context: WorkspaceContext, endpoint: PipelineEndpoint, version: int)
     hooks.default_chosen(endpoint, found.pipeline)
     PipelineEndpoint.objects.filter(pk=endpoint.pk).update(default_version=version)
     endpoint.default_version = version
-    audit.note(context, "endpoint.default_chosen", str(endpoint.pk), name=endpoint.name, version=version)
+    facts = {"name": endpoint.name, "version": version}
+    edits.note(context, "endpoint.default_chosen", str(endpoint.pk), state(endpoint), **facts)
     _tell(context.workspace)
 
 

@@ -70,7 +70,8 @@ def publish(
     context.made("module", made.pk)
     if is_default:
         Module.objects.filter(pk=locked.pk).update(default_version=name)
-    audit.note(context, "module.published", str(locked.pk), name=locked.name, version=name)
+        locked.default_version = name
+    edits.note(context, "module.published", str(locked.pk), state(locked), name=locked.name, version=name)
     _tell(context.workspace)
     return made
 
@@ -123,7 +124,7 @@ def change(context: WorkspaceContext, module: Module, asked: Mapping[str, Any], 
     """
     context.require(Role.CONTRIBUTOR).require_own("module", module.pk)
     locked = Module.objects.select_for_update(no_key=True).get(pk=module.pk)
-    edits.require_unchanged(seen, state(locked), context.workspace, "module.changed", locked.pk)
+    edits.require_unchanged(seen, state(locked), context.workspace, locked.pk)
     if asked.get("name") is not None:
         locked.name = _name(asked["name"])
     if asked.get("description") is not None:
@@ -139,7 +140,7 @@ def change(context: WorkspaceContext, module: Module, asked: Mapping[str, Any], 
         locked.default_version = wanted
     _save(locked, _("There is a module '%(name)s' already.") % {"name": locked.name})
     changed = {name: value for name, value in asked.items() if value is not None}
-    audit.note(context, "module.changed", str(locked.pk), **changed)
+    edits.note(context, "module.changed", str(locked.pk), state(locked), **changed)
     _tell(context.workspace)
     return queries.module(context.workspace, locked.pk)
 
@@ -165,11 +166,12 @@ def change_version(
     context.require(Role.CONTRIBUTOR).require_own("module", version.pk)
     locked = ModuleVersion.objects.select_for_update(no_key=True).get(pk=version.pk)
     of, number = version.module_id, version.version
-    edits.require_unchanged(seen, version_state(locked), context.workspace, "module.changed", of, version=number)
+    edits.require_unchanged(seen, version_state(locked), context.workspace, of, version=number)
     changed = {name: asked[name] for name in ("status", "description") if asked.get(name) is not None}
     if changed:
         ModuleVersion.objects.filter(pk=version.pk).update(**changed)
-    audit.note(context, "module.changed", str(version.module_id), version=version.version, **changed)
+    left = {**version_state(locked), **changed}
+    edits.note(context, "module.changed", str(of), left, version=number, **changed)
     _tell(context.workspace)
     return queries.module_version(context.workspace, version.pk)
 

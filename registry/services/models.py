@@ -118,7 +118,7 @@ def annotate(
     version = ModelVersion.objects.select_for_update(no_key=True, of=("self",)).select_related(
         "model", "created_by"
     ).get(pk=version.pk)  # fmt: skip
-    edits.require_unchanged(seen, said_of(version), context.workspace, "model.changed", version.pk)
+    edits.require_unchanged(seen, said_of(version), context.workspace, version.pk)
     given = changes.get("properties")
     if given is not None:
         taken = sorted(key for key, value in given.items() if version.properties.get(key, value) != value)
@@ -130,7 +130,8 @@ def annotate(
         if changes.get(name) is not None:
             setattr(version, name, changes[name])
     version.save(update_fields=SAID)
-    audit.note(context, "model.changed", str(version.pk), name=version.model.name, version=version.version)
+    facts = {"name": version.model.name, "version": version.version}
+    edits.note(context, "model.changed", str(version.pk), said_of(version), **facts)
     outbox.hint(f"list:{context.workspace.name}:models")
     return version
 

@@ -81,7 +81,7 @@ def change(
     locked = Schedule.objects.select_for_update(no_key=True, of=("self",)).select_related(
         "workspace", "pipeline", "endpoint", "created_by"
     ).get(pk=schedule.pk)  # fmt: skip
-    edits.require_unchanged(seen, state(locked), locked.workspace, "schedule.changed", locked.pk)
+    edits.require_unchanged(seen, state(locked), locked.workspace, locked.pk)
     before = locked.status
     locked.created_by = context.user or locked.created_by
     moment = now()
@@ -93,7 +93,7 @@ def change(
         locked.pause_reason = str(asked.get("pause_reason") or "")
     locked.save()
     facts = {"status": locked.status} if locked.status != before else {}
-    audit.note(context, "schedule.changed", str(locked.pk), name=locked.name, **facts)
+    edits.note(context, "schedule.changed", str(locked.pk), state(locked), name=locked.name, **facts)
     notify_pages(locked)
     return locked
 

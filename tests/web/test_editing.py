@@ -260,9 +260,48 @@ def test_rest_changes_only_the_state_that_if_match_names(full: Site) -> None:
         assert done["ETag"] == f'"{found["facts"]["etag"]}"'
         assert _rest(full, place, "patch", body, **{"If-Match": "*"}).status_code == 200
         assert _rest(full, place, "patch", body).status_code == 200, "the header is optional"
-        weak = f'"0", W/{_rest(full, place, "get")["ETag"]}'
+        weak = f'"0", "a,b",, W/{_rest(full, place, "get")["ETag"]}'
         assert _rest(full, place, "patch", body, **{"If-Match": weak}).status_code == 200
+        assert _rest(full, place, "patch", body, **{"If-Match": '"*"'}).status_code == 412, "the tag of that text"
         assert _rest(full, place, "patch", body, **{"If-Match": "naked"}).json()["error"]["code"] == "bad_if_match"
+
+
+def _who(site: Site, place: str, tag: str = '"0"') -> Any:
+    refused = _rest(site, place, "patch", {"description": "Mine"}, **{"If-Match": tag})
+    assert refused.status_code == 412
+    return refused.json()["error"]["facts"].get("changed_by")
+
+
+def test_who_left_the_present_state_is_named_and_nobody_else(full: Site) -> None:
+    endpoint, bob = PipelineEndpoint.objects.get(), full.people["contributor"]
+    place = f"endpoints/{endpoint.pk}/"
+    _rest(full, place, "patch", {"description": "Theirs"})
+    assert _who(full, place) == "ana"
+    # By another action than the last change: a default is chosen.
+    chosen = bob.patch(f"/api/v1/workspaces/lab/{place}", {"default_version": 1}, content_type="application/json")
+    assert chosen.status_code == 200, chosen.content
+    assert _who(full, place) == AuditEntry.objects.latest("id").actor != "ana"
+    # One that stands in no audit.
+    PipelineEndpoint.objects.update(description="By nobody")
+    assert _who(full, place) is None
+    # Of a workspace one thing and the other.
+    _rest(full, "", "patch", {"description": "Theirs"})
+    _rest(full, "", "patch", {"limits": {"members": 70}})
+    assert AuditEntry.objects.latest("id").action == "workspace.limits" and _who(full, "") == "ana"
+    Workspace.objects.filter(name="lab").update(description="By nobody")
+    assert _who(full, "") is None
+
+
+def test_two_modules_in_the_same_state_are_told_apart(full: Site) -> None:
+    """Their states are alike, and so are their entity tags."""
+    first = ModuleVersion.objects.get()
+    second = ModuleVersion.objects.create(
+        module=first.module, version="9", definition=first.definition, snapshot_digest=first.snapshot_digest
+    )
+    _rest(full, f"module-versions/{first.pk}/", "patch", {"description": "Same"})
+    ModuleVersion.objects.filter(pk=second.pk).update(description="Same")
+    assert _who(full, f"module-versions/{first.pk}/") == "ana"
+    assert _who(full, f"module-versions/{second.pk}/") is None
 
 
 def test_where_nothing_is_compared_if_match_is_refused(full: Site) -> None:

@@ -84,7 +84,7 @@ class WorkspaceDetailView(WorkspaceView):
         asked = self.asked(s.WorkspaceChange)
         with transaction.atomic():
             held = hold(self.context).workspace
-            edits.require_unchanged(self.seen, workspaces.state(held), held, "workspace.changed", held.name)
+            edits.require_unchanged(self.seen, workspaces.state(held), held)
             self._settings(asked)
             workspace = workspaces.change(self.context, **asked) if asked else self.context.workspace
         return self._shown(workspace)

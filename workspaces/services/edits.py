@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils.http import parse_etags
 from django.utils.translation import gettext as _
 
 from core.clock import iso
 from core.errors import Invalid, PreconditionFailed
+from workspaces.access import WorkspaceContext
 from workspaces.models import AuditEntry, Workspace
+from workspaces.services import audit
 
 # The entity tags that a caller takes for the present state; None asks nothing.
 Seen = frozenset[str] | None
@@ -34,18 +37,25 @@ def read_if_match(header: str | None) -> Seen:
     """The entity tags of an `If-Match`; those that a proxy has made weak when it compressed the answer count as well. Raises Invalid."""
     if header is None:
         return None
-    tags = [each.strip().removeprefix("W/") for each in header.split(",")]
-    if any(each != ANY and (len(each) < 3 or each[0] != '"' or each[-1] != '"') for each in tags):
+    tags = parse_etags(header)
+    if not tags:
         raise Invalid(_("'If-Match' is an entity tag in quotes, as 'ETag' has it, or *."), code="bad_if_match")
-    return frozenset(each.strip('"') for each in tags)
+    # One of another's in quotes, "*", is not any.
+    return frozenset(tags if tags == [ANY] else {each.removeprefix("W/").strip('"') for each in tags} - {ANY})
+
+
+def note(context: WorkspaceContext, action: str, target: str, *left: Mapping[str, Any], **facts: Any) -> None:
+    """Write a change down in the audit with the states that it has left, by which `require_unchanged` knows whose it was."""
+    audit.note(context, action, target, left=map(etag, left), **facts)
 
 
 def require_unchanged(
-    seen: Seen, state: Mapping[str, Any], workspace: Workspace | None, action: str, target: object = None, **facts: Any
+    seen: Seen, state: Mapping[str, Any], workspace: Workspace | None, target: object = None, **facts: Any
 ) -> None:
     """Refuse a change that was made to another state than the present one, of a row that is locked.
 
-    `action`, `target` and `facts` find the last change in the audit, to say whose that was. Raises PreconditionFailed.
+    The audit says who left the present state, of this `target` and with these `facts`; of a change that stands in none nobody
+    is named. Raises PreconditionFailed.
     """
     present = etag(state)
     if seen is None or seen & {present, ANY}:
@@ -53,7 +63,7 @@ def require_unchanged(
     named: dict[str, Any] = {f"facts__{name}": value for name, value in facts.items()}
     if target is not None:
         named["target"] = str(target)[:200]
-    last = AuditEntry.objects.filter(workspace=workspace, action=action, **named).order_by("-id").first()
+    last = AuditEntry.objects.filter(workspace=workspace, left__contains=present, **named).order_by("-id").first()
     text = _("This was changed meanwhile. Nothing was saved. Load it anew and change that.")
     if last is not None:
         text = _(

@@ -81,12 +81,12 @@ def say(
         raise Invalid(_("A message is one of: %(names)s.") % {"names": ", ".join(Banner.Level.values)})
     if until is not None and until <= now():
         raise Invalid(_("The end of the message is over already."), code="past")
-    edits.require_unchanged(seen, state(is_locked=True), None, "studio.message")
+    edits.require_unchanged(seen, state(is_locked=True), None)
     if text:
         Banner.objects.update_or_create(pk=ONE, defaults={"text": text, "level": level, "until": until})
     else:
         Banner.objects.all().delete()
-    _noted(by)("studio.message", text)
+    audit.write(by.get_username(), "studio.message", text, left=[edits.etag(state())])
     return said()
 
 

@@ -91,7 +91,7 @@ def change(
     `seen`. `default_compute` may be empty.
     """
     workspace = hold(context).require(Role.OWNER).require_person().workspace
-    edits.require_unchanged(seen, about(workspace), workspace, "workspace.changed", workspace.name)
+    edits.require_unchanged(seen, about(workspace), workspace)
     wanted: dict[str, Any] = {"default_datastore": default_datastore, "default_compute": default_compute}
     values: dict[str, Any] = {
         name: _default(workspace, name, value) for name, value in wanted.items() if value is not None
@@ -103,9 +103,11 @@ def change(
     changed = {name: value for name, value in values.items() if value != getattr(workspace, name)}
     if changed:
         Workspace.objects.filter(pk=workspace.pk).update(**changed)
-        audit.note(context, "workspace.changed", workspace.name, **changed)
     for name, value in values.items():
+        setattr(workspace, name, value)
         setattr(context.workspace, name, value)
+    if changed:
+        edits.note(context, "workspace.changed", workspace.name, about(workspace), state(workspace), **changed)
     return context.workspace
 
 
@@ -123,10 +125,11 @@ def set_limits(context: WorkspaceContext, document: Mapping[str, Any], *, seen: 
     """
     workspace = hold(context).require(Role.OWNER).require_person().workspace
     was = limits.of_settings(workspace.settings)
-    edits.require_unchanged(seen, was.as_document(), workspace, "workspace.limits", workspace.name)
+    edits.require_unchanged(seen, was.as_document(), workspace)
     wanted = limits.read(document, was)
     _keep(context, workspace, {limits.SETTING: wanted.as_document()})
-    audit.note(context, "workspace.limits", workspace.name, **wanted.as_document())
+    left = wanted.as_document(), state(workspace)
+    edits.note(context, "workspace.limits", workspace.name, *left, **wanted.as_document())
     return wanted
 
 
@@ -147,7 +150,7 @@ def set_audit_days(context: WorkspaceContext, days: int | None) -> int | None:
     was = limits.audit_days_in(workspace.settings)
     kept = limits.read_audit_days(days)
     _keep(context, workspace, {limits.AUDIT_DAYS: kept})
-    audit.note(context, "workspace.audit_days", workspace.name, days=kept, was=was)
+    edits.note(context, "workspace.audit_days", workspace.name, state(workspace), days=kept, was=was)
     return kept
 
 
@@ -202,7 +205,7 @@ def _default(workspace: Workspace, name: str, value: str) -> str:
 
 def _keep(context: WorkspaceContext, workspace: Workspace, values: dict[str, Any]) -> None:
     """Write into the settings of a workspace whose row is locked and read anew: other settings stand there, too."""
-    context.workspace.settings = {**workspace.settings, **values}
+    context.workspace.settings = workspace.settings = {**workspace.settings, **values}
     Workspace.objects.filter(pk=workspace.pk).update(settings=context.workspace.settings)
 
 
@@ -219,7 +222,7 @@ def set_run_token_scope(context: WorkspaceContext, wanted: str) -> Workspace:
     workspace = hold(context).require(Role.OWNER).workspace
     was = scope_in(workspace.settings)
     _keep(context, workspace, {SETTING: wanted})
-    audit.note(context, "workspace.run_token_scope", wanted, was=was.value)
+    edits.note(context, "workspace.run_token_scope", wanted, state(workspace), was=was.value)
     return context.workspace
 
 

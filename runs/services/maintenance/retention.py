@@ -50,11 +50,11 @@ def set_policy(context: WorkspaceContext, document: Mapping[str, Any], *, seen: 
     """
     policy = retention.read(document)
     workspace = hold(context).require(Role.OWNER).require_person().workspace
-    edits.require_unchanged(seen, policy_of(workspace).as_document(), workspace, "retention.changed", workspace.name)
+    edits.require_unchanged(seen, policy_of(workspace).as_document(), workspace)
     workspace.settings = {**workspace.settings, retention.KEY: policy.as_document()}
     workspace.save(update_fields=["settings"])
     context.workspace.settings = workspace.settings
-    audit.note(context, "retention.changed", context.workspace.name, **policy.as_document())
+    edits.note(context, "retention.changed", context.workspace.name, policy.as_document(), **policy.as_document())
     return policy
 
 

@@ -18,7 +18,7 @@ from runs.services.submission.run_metadata import merged
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
 from workspaces.scopes import Act
-from workspaces.services import audit, edits
+from workspaces.services import edits
 
 CHANGED = ("name", "description", "tags", "archived_at")
 
@@ -86,7 +86,7 @@ def change(
     """
     context.require(Role.CONTRIBUTOR).require_own("experiment", experiment.pk)
     experiment = Experiment.objects.select_for_update(no_key=True).get(pk=experiment.pk)
-    edits.require_unchanged(seen, said_of(experiment), context.workspace, "experiment.changed", experiment.pk)
+    edits.require_unchanged(seen, said_of(experiment), context.workspace, experiment.pk)
     if name is not None and name != experiment.name:
         with refusing():
             check_name("experiment", name)
@@ -100,7 +100,7 @@ def change(
     if archived is not None:
         experiment.archived_at = (experiment.archived_at or now()) if archived else None
     experiment.save(update_fields=CHANGED)
-    audit.note(context, "experiment.changed", str(experiment.pk), name=experiment.name)
+    edits.note(context, "experiment.changed", str(experiment.pk), said_of(experiment), name=experiment.name)
     return experiment
 
 

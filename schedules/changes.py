@@ -16,8 +16,11 @@ from core.storage import safe
 OUTPUTS = "azureml/"
 # Clocks of machines that write files differ by less.
 SKEW = 86_400
-# Of a file: its size in bytes and its time of change.
-Seen = dict[str, list[float]]
+# Many stores tell times in whole seconds: what is written so often within one looks the same, unless they tell a tag too.
+COARSE = 2.0
+# Of a file: its size in bytes, its time of change, and what its store says of its content (`core.storage.Stored.tag`), if it does.
+Facts = list[float | str]
+Seen = dict[str, Facts]
 
 
 class File(Protocol):
@@ -29,6 +32,8 @@ class File(Protocol):
     def size(self) -> int: ...
     @property
     def modified(self) -> float: ...
+    @property
+    def tag(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def listing(watch: Watch, files: Iterable[File]) -> Listing:
     """The files that count, in one pass over files that come sorted by path."""
     below = watch.path + "/"
     found = {
-        each.path: [each.size, each.modified]
+        each.path: [each.size, each.modified, *filter(None, [each.tag])]
         for each in files
         if not each.path.startswith(OUTPUTS) or below.startswith(OUTPUTS)
     }
@@ -93,8 +98,8 @@ def listing(watch: Watch, files: Iterable[File]) -> Listing:
 def digest_of(files: Seen) -> str:
     """Of files sorted by path."""
     digest = blake2b(digest_size=16)
-    for path, (size, modified) in files.items():
-        digest.update(f"{path}\0{size!r}\0{modified!r}\n".encode("utf-8", "surrogatepass"))
+    for path, facts in files.items():
+        digest.update(f"{path}\0{facts!r}\n".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
@@ -106,8 +111,8 @@ def compare(watch: Watch, before: Seen, found: Listing, moment: float) -> list[s
     changed: list[str] = []
     settling: list[str] = []
     for path, facts in found.files.items():
-        if before.get(path) != facts:
-            (changed if _is_settled(facts[1], moment, watch.settle) else settling).append(path)
+        if not _is_same(before.get(path), facts):
+            (changed if _is_settled(facts, moment, watch.settle) else settling).append(path)
     for path in settling:
         if path in before:
             found.files[path] = before[path]
@@ -118,6 +123,15 @@ def compare(watch: Watch, before: Seen, found: Listing, moment: float) -> list[s
     return changed
 
 
-def _is_settled(modified: float, moment: float, settle: int) -> bool:
-    """Whether a file has stayed as it is for so long. One with a time in the future settles at once, or it never would."""
-    return not settle or modified <= moment - settle or modified > moment + SKEW
+def _is_same(before: Facts | None, now: Facts) -> bool:
+    """Whether nothing has changed of what is known both times: an earlier release kept no tags."""
+    return before is not None and all(one == other for one, other in zip(before, now, strict=False))
+
+
+def _is_settled(facts: Facts, moment: float, settle: int) -> bool:
+    """Whether a file has stayed as it is for so long, and no other content can look like this one. One with a time in the future
+    settles at once, or it never would."""
+    modified = float(facts[1])
+    is_coarse = len(facts) == 2 and modified.is_integer()
+    wait = max(settle, COARSE if is_coarse else 0.0)
+    return not wait or modified <= moment - wait or modified > moment + SKEW

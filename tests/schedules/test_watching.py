@@ -15,12 +15,13 @@ from django.utils import translation
 
 from core.clock import now
 from core.errors import NotFound
-from core.storage import Root
+from core.storage import Root, Stored
 from datasets.models import Datastore
 from datasets.services.datastores import put_file
 from datasets.stores import root_by_name
 from runs.models import Run
 from runs.services.submission import publish
+from schedules import changes
 from schedules.models import Schedule, Tick
 from schedules.services import firing, watching
 from schedules.services.schedules import change
@@ -68,6 +69,18 @@ def test_files_that_come_or_change_start_one_run_for_each_state(scenario: RunSce
     assert folder.look() == []
     folder.put("in/a.csv", "22")
     assert folder.look() == ["in/a.csv"], "it has come again"
+
+
+def test_what_a_store_tells_in_whole_seconds_is_taken_when_its_second_is_over() -> None:
+    """Another content of the same size may come within it. One that tells more is taken at once."""
+    watch, moment = changes.Watch("far"), 1_000_000.5
+
+    def seen(modified: float, tag: str = "", at: float = moment) -> list[str]:
+        found = changes.listing(watch, [Stored("a", 1, modified, tag)])
+        return changes.compare(watch, {}, found, at)
+
+    assert seen(1_000_000.0) == [] and seen(1_000_000.0, at=moment + 2) == ["a"]
+    assert seen(1_000_000.25) == ["a"] and seen(1_000_000.0, "etag") == ["a"]
 
 
 def test_all_that_a_look_finds_is_one_run_where_not_each_file_is_asked_for(

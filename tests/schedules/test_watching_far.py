@@ -39,5 +39,14 @@ def test_changes_of_a_bucket_start_runs_and_its_absence_costs_none(
     assert folder.look() == []
     assert "far" in Schedule.objects.get(pk=folder.schedule.pk).watch_error
     Datastore.objects.filter(name="far").update(options=here)
+    # The bucket tells times in whole seconds.
+    for text in "2345":
+        folder.put("in/2026/a b.csv", text)
+        assert folder.look() == ["in/2026/a b.csv"] and folder.look() == []
+    # What a release has kept that knew no tags has not changed.
+    row = Schedule.objects.get(pk=folder.schedule.pk)
+    row.seen, row.seen_digest = {path: facts[:2] for path, facts in row.seen.items()}, "of before"
+    row.save()
+    assert folder.look() == [] and len(Schedule.objects.get(pk=row.pk).seen["in/2026/a b.csv"]) == 3
     folder.put("in/d.csv")
     assert folder.look() == ["in/d.csv"] and Schedule.objects.get(pk=folder.schedule.pk).watch_error == ""

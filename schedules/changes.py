@@ -87,8 +87,8 @@ class Listing:
 def listing(watch: Watch, files: Iterable[File]) -> Listing:
     """The files that count, in one pass over files that come sorted by path."""
     below = watch.path + "/"
-    found = {
-        each.path: [each.size, each.modified, *filter(None, [each.tag])]
+    found: Seen = {
+        each.path: [each.size, each.modified, each.tag] if each.tag else [each.size, each.modified]
         for each in files
         if not each.path.startswith(OUTPUTS) or below.startswith(OUTPUTS)
     }

@@ -66,7 +66,7 @@ def preview(context: WorkspaceContext, policy: Policy | None = None) -> Plan:
 def apply(context: WorkspaceContext) -> dict[str, int]:
     """Carry out the policy in force; how many of each kind went."""
     context.require(Role.OWNER).require_person()
-    removed = carry_out(context.workspace)
+    removed: dict[str, Any] = {**carry_out(context.workspace)}
     audit.note(context, "retention.applied", context.workspace.name, **removed)
     return removed
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from runs.critical_path import Span
 
+ONE_EACH: Mapping[str, int] = {}
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -45,12 +47,13 @@ def timeline(
     places: Mapping[str, Hashable],
     room: Mapping[Any, int],
     ready: Mapping[str, float],
+    widths: Mapping[str, int] = ONE_EACH,
 ) -> dict[str, Span]:
     """When each step would begin and end, counted from now.
 
     `needs` maps steps, in the order in which they are served, to those they wait for; `takes` to how long they run. A step is
     at one of `places`, which has `room` for so many at once, at least for one; a step without a place waits for none.
-    `ready`: not before that.
+    `ready`: not before that. `widths`: of so many of these at once a step takes the room, as far as there is any.
     """
     turn = {step: number for number, step in enumerate(needs)}
     open_ = {step: set(parents) & turn.keys() for step, parents in needs.items()}
@@ -65,11 +68,12 @@ def timeline(
     spans: dict[str, Span] = {}
     while waiting:
         may, _, step = heapq.heappop(waiting)
-        line = free.get(places.get(step)) if takes[step] > 0 else None
-        begins = max(may, line[0]) if line else may
+        line = free.get(places.get(step), []) if takes[step] > 0 else []
+        room_again = [heapq.heappop(line) for _ in range(min(widths.get(step, 1), len(line)))]
+        begins = max([may, *room_again])
         ends = begins + takes[step]
-        if line:
-            heapq.heapreplace(line, ends)
+        for _ in room_again:
+            heapq.heappush(line, ends)
         spans[step] = Span(begins, ends)
         for other in followers[step]:
             open_[other].discard(step)

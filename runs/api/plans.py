@@ -85,7 +85,8 @@ class PlannedStepOut(serializers.Serializer):  # type: ignore[type-arg]
     start = serializers.ChoiceField(
         STARTS, allow_null=True, help_text="When it gets its place; null where nothing starts."
     )
-    host = serializers.CharField(allow_null=True)
+    host = serializers.CharField(allow_null=True, help_text="That of its first node.")
+    nodes = serializers.IntegerField(help_text="How many it asks for; a parallel step begins with one.")
     waits_for = serializers.ListField(child=serializers.CharField(), help_text="Codes of the reasons of its cluster.")
     seconds = EstimateOut(allow_null=True)
     begins = serializers.FloatField(help_text="By the medians, in seconds from now.")

@@ -177,7 +177,8 @@ def _row(context: WorkspaceContext, step: PlannedStep) -> PlannedRow:
     takes = where = ""
     if step.start is not None:
         takes = ranged(step.seconds) if step.seconds is not None else ""
-        where = " · ".join([step.compute, str(STARTS.get(step.start, step.host or ""))])
+        cluster = f"{step.compute} × {step.nodes}" if step.nodes > 1 else step.compute
+        where = " · ".join([cluster, str(STARTS.get(step.start, step.host or ""))])
     return PlannedRow(step, _badge(step.outcome), takes, where, url)
 
 

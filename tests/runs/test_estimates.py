@@ -33,18 +33,25 @@ def graphs(draw: Any) -> dict[str, set[str]]:
     return {step: draw(st.sets(st.sampled_from(STEPS[:place]))) if place else set() for place, step in enumerate(STEPS)}
 
 
-@given(graphs(), st.lists(st.integers(0, 50), min_size=8, max_size=8), st.integers(1, 3), st.integers(0, 20))
+@given(
+    graphs(),
+    st.lists(st.integers(0, 50), min_size=8, max_size=8),
+    st.integers(1, 3),
+    st.integers(0, 20),
+    st.lists(st.integers(1, 4), min_size=8, max_size=8),
+)
 def test_no_step_begins_early_and_no_cluster_runs_more_than_it_has(
-    needs: dict[str, set[str]], seconds: list[int], nodes: int, built: int
+    needs: dict[str, set[str]], seconds: list[int], nodes: int, built: int, wide: list[int]
 ) -> None:
-    takes = dict(zip(STEPS, map(float, seconds), strict=True))
-    spans = timeline(needs, takes, dict.fromkeys(STEPS, "cpu"), {"cpu": nodes}, {"s0": float(built)})
+    takes, widths = dict(zip(STEPS, map(float, seconds), strict=True)), dict(zip(STEPS, wide, strict=True))
+    spans = timeline(needs, takes, dict.fromkeys(STEPS, "cpu"), {"cpu": nodes}, {"s0": float(built)}, widths)
     assert spans.keys() == set(STEPS) and spans["s0"].start >= built
     for step, parents in needs.items():
         assert spans[step].until == spans[step].start + takes[step]
         assert all(spans[parent].until <= spans[step].start for parent in parents)
         at = spans[step].start
-        assert sum(takes[each] > 0 and span.start <= at < span.until for each, span in spans.items()) <= nodes
+        running = [each for each, span in spans.items() if takes[each] > 0 and span.start <= at < span.until]
+        assert sum(min(widths[each], nodes) for each in running) <= nodes
     path = critical_path(needs, spans)
     assert spans[path[-1]].until == max(span.until for span in spans.values())
     # Nobody idles: with one node the whole takes as long as the steps, and what it waits for at the beginning.

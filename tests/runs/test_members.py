@@ -16,9 +16,10 @@ from core.models import Beat
 from runs.models import Attempt, Run
 from runs.services.maintenance import host_removal, lease_expiry
 from runs.services.orchestration import cancel
+from runs.services.planning.plan_run import plan_run
 from runs.services.scheduling import placing
 from runs.services.scheduling.waiting import reasons
-from tests.runs.exchange import Agent, cluster, context, states, submit_chain
+from tests.runs.exchange import Agent, cluster, context, graph_of, states, submit_chain
 from workspaces.access import WorkspaceContext
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,6 +106,39 @@ def meet(agent: Agent, work: dict[str, Any], address: str) -> dict[str, Any]:
     answer = Client().put(path, body, content_type="application/json", headers={"Authorization": f"Bearer {agent.key}"})
     assert answer.status_code == 200, answer.content
     return dict(answer.json())
+
+
+def plan_of(context: WorkspaceContext, chart: str, step: dict[str, Any]) -> list[dict[str, Any]]:
+    plan = plan_run(context, experiment="exp", graph=graph_of(context, chart, **step))
+    steps: list[dict[str, Any]] = plan.as_document()["steps"]
+    return steps
+
+
+def test_a_plan_places_all_nodes_of_a_step_or_none(
+    context: WorkspaceContext,
+    cluster: ComputeTarget,
+    hosts: tuple[Player, Player],
+) -> None:
+    """As the placement of its run does, on the hosts that can do it."""
+    (step,) = plan_of(context, "train", TORCH)
+    assert (step["start"], step["host"], step["nodes"]) == ("now", "alpha", 2)
+    run = submit_chain(context, "train", step=TORCH)
+    placing.place()
+    assert [str(each.host) for each in members(run)] == [str(each.host) for each in hosts]
+    # Now the nodes are held, and another one is told what its run is.
+    other = submit_chain(context, "other", step=TORCH)
+    (step,) = plan_of(context, "train", TORCH)
+    assert (step["start"], step["host"]) == ("waits", None)
+    assert step["waits_for"] == [each.code for each in reasons(members(other)[0])]
+    cancel.cancel_tree(run.pk, "ana")
+    cancel.cancel_tree(other.pk, "ana")
+    Attempt.objects.all().delete()
+    Node.objects.all().delete()
+    # Of hosts that cannot meet two are too few; a parallel step begins with what there is.
+    Host.objects.update(facts={"abilities": ["members"]})
+    (step,) = plan_of(context, "train", TORCH)
+    assert (step["start"], step["nodes"]) == ("waits", 2) and "no_rendezvous" in step["waits_for"]
+    assert plan_of(context, "score", parallel(2))[0]["start"] == "now"
 
 
 def test_all_nodes_are_given_at_once_or_none(

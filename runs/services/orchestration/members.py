@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compute.models import Host
+from compute.placement_types import Abilities
 from core.clock import now
 from core.sentences import Kept, once
 from duto.spec import distribution, parallel
@@ -27,12 +28,13 @@ OF_THE_SCRIPT = frozenset({"user_error", "timeout", "data_missing", "canceled"})
 def asked_for(step: Step, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an attempt that say how many nodes its step asks for, and what it needs of their hosts."""
     count, least = nodes_of(step, parameters)
-    of_several = abilities.RENDEZVOUS if least > 1 else abilities.MEMBERS
-    return {
-        "node_count": count,
-        "min_nodes": least,
-        "needs": abilities.of_step(step) or (of_several if count > 1 else ""),
-    }
+    needs = abilities.of_step(step) or next(iter(needs_of(count, least)), "")
+    return {"node_count": count, "min_nodes": least, "needs": needs}
+
+
+def needs_of(count: int, least: int) -> Abilities:
+    """What a step on several nodes needs of their hosts; empty for one on a single node."""
+    return frozenset({abilities.RENDEZVOUS if least > 1 else abilities.MEMBERS} if count > 1 else ())
 
 
 def nodes_of(step: Step, parameters: Mapping[str, Any]) -> tuple[int, int]:

@@ -21,7 +21,7 @@ NOW, WAITS, ENVIRONMENT, LATER = "now", "waits", "environment", "later"
 @dataclass(frozen=True)
 class PlannedStep:
     """One step. `seconds`: how long it would run, None where it never did; `begins` and `ends` by the medians, in seconds from
-    now. `start` and `host` are None where nothing starts, `host` also where none has room."""
+    now. `start` and `host` are None where nothing starts, `host` also where none has room. `nodes`: so many it asks for."""
 
     node: str
     name: str
@@ -35,6 +35,7 @@ class PlannedStep:
     environment: str | None
     start: str | None
     host: str | None
+    nodes: int
     waits_for: list[str]
     seconds: Estimate | None
     begins: float

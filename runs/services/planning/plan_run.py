@@ -20,6 +20,7 @@ from runs import differences, stored_messages
 from runs.critical_path import Span, critical_path
 from runs.estimates import Estimate, timeline
 from runs.models import Run
+from runs.services.orchestration import members
 from runs.services.planning import data, predicted_placement
 from runs.services.planning.dry_run import FAILS, RUNS, UNKNOWN, DryRun, Verdict, is_built
 from runs.services.planning.history import BuildHistory, History
@@ -173,10 +174,10 @@ class _Planner:
 
     def _step_to_place(self, step: Step) -> StepToPlace:
         version = self.versions[step.id]
-        needs = abilities.needs_of(step, version.definition if version else {})
-        return StepToPlace(
-            step.id, self.checked.targets[(step.compute or "").lower()], needs, version.pk if version else None
-        )
+        count, least = members.nodes_of(step, self.checked.parameters)
+        needs = abilities.needs_of(step, version.definition if version else {}) | members.needs_of(count, least)
+        target = self.checked.targets[(step.compute or "").lower()]
+        return StepToPlace(step.id, target, needs, version.pk if version else None, least)
 
     def _predict(self, active: Sequence[Step], starts: Mapping[str, str]) -> Predictions:
         asked = [self._step_to_place(step) for step in active]
@@ -201,9 +202,9 @@ class _Planner:
             seconds = waits[str(version.pk)][1] if version is not None else None
             ready[node] = getattr(seconds, which) if seconds is not None else 0.0
         targets = {node: self._target(node) for node in estimates}
-        return timeline(
-            {node: self.dry_run.parsed.needs[node] for node in order}, takes, targets, found.most_at_once, ready
-        )
+        widths = {node: self._step_to_place(self.dry_run.spec(node)).nodes for node in estimates}
+        needs = {node: self.dry_run.parsed.needs[node] for node in order}
+        return timeline(needs, takes, targets, found.most_at_once, ready, widths)
 
     def _path(self, estimates: Estimates, spans: Mapping[str, Span]) -> list[str]:
         path = critical_path(self.dry_run.parsed.needs, spans) if estimates else []
@@ -231,7 +232,7 @@ class _Planner:
             nodes=target.max_nodes,
             starts=sum(place.host is not None for place in starting),
             waits=sum(place.host is None for place in starting),
-            hosts=sorted({place.host for place in placed if place.host is not None}),
+            hosts=sorted({host for place in placed for host in place.hosts}),
             reasons=[{"code": each.code, "text": each.text, "facts": {**each.facts}} for each in reasons.values()],
         )
 
@@ -247,7 +248,7 @@ class _Planner:
     ) -> PlannedStep:  # fmt: skip
         version, span = self.versions[step.id], spans[step.id]
         start = starts.get(step.id)
-        place = self._place(step, starts, found) if start is not None else PredictedPlacement(None)
+        place = self._place(step, starts, found) if start is not None else PredictedPlacement()
         return PlannedStep(
             node=step.id,
             name=step.name,
@@ -261,6 +262,7 @@ class _Planner:
             environment=version.label if version else None,
             start=WAITS if start == NOW and place.host is None else start,
             host=place.host,
+            nodes=members.nodes_of(step, self.checked.parameters)[0],
             waits_for=[each.code for each in place.reasons],
             seconds=estimates.get(step.id),
             begins=round(span.start, 3),

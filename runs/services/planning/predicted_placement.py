@@ -13,7 +13,7 @@ from compute.blockers import fair_share, queued
 from compute.capacity import FreeCapacity
 from compute.fair_queue import User, in_order
 from compute.models import ComputeTarget
-from compute.placement_types import Abilities, Cluster, PlacementRequest, Reason, Size, capacity
+from compute.placement_types import Abilities, Cluster, Placement, PlacementRequest, Reason, Size, capacity
 from core.clock import now
 from core.ids import uuid7
 from runs.queries.clusters import waiting
@@ -23,29 +23,36 @@ from runs.services.scheduling.placing import heads, held_by, needs_of
 from runs.services.scheduling.waiting import visible_to_workspace, whole_queue
 from workspaces.access import WorkspaceContext
 
-Kind = tuple[UUID, Abilities]
+Kind = tuple[UUID, Abilities, int]
 
 
 @dataclass(frozen=True)
 class StepToPlace:
-    """A step of a plan that would be placed: its cluster, what only some hosts can do, and its environment."""
+    """A step of a plan that would be placed: its cluster, what only some hosts can do, its environment, and with how many nodes
+    it begins at the least."""
 
     node: str
     target: ComputeTarget
     needs: Abilities
     environment: UUID | None
+    nodes: int = 1
 
     @property
     def kind(self) -> Kind:
-        return self.target.pk, self.needs
+        return self.target.pk, self.needs, self.nodes
 
 
 @dataclass(frozen=True)
 class PredictedPlacement:
-    """The host on which a step would be placed now, or why it would wait."""
+    """The hosts of the nodes that a step would be given now, or why it would wait."""
 
-    host: str | None
+    hosts: tuple[str, ...] = ()
     reasons: tuple[Reason, ...] = ()
+
+    @property
+    def host(self) -> str | None:
+        """That of its first node."""
+        return self.hosts[0] if self.hosts else None
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ def predict(
     needs = [*queue, *mine.values()]
     held = held_by(needs, found)
     answer = placement.place(needs, found.clusters, found.slots, found.host_states, held, moment)
-    hosts = {given.need: found.hosts[given.node.host].name for given in answer.given}
+    hosts = _hosts_of(answer, found)
     lines = {
         key: _position_in_queue(key, mine.values(), found)
         for key in {n.cluster for n in mine.values() if n.id not in hosts}
@@ -87,7 +94,7 @@ def predict(
     placed = {
         node: PredictedPlacement(hosts[need.id])
         if need.id in hosts
-        else PredictedPlacement(None, (*answer.reasons(need.id), *lines[need.cluster]))
+        else PredictedPlacement((), (*answer.reasons(need.id), *lines[need.cluster]))
         for node, need in mine.items()
     }
     later = {each.kind: _predict_alone(each, priority, user, found) for each in others}
@@ -99,7 +106,18 @@ def _request(
     asked: StepToPlace, priority: int, user: UUID | None, who: str, ready: Mapping[UUID, frozenset[UUID]]
 ) -> PlacementRequest:
     preferred = ready.get(asked.environment, frozenset()) if asked.environment else frozenset()
-    return PlacementRequest(uuid7(), asked.target.pk, priority, user, who, ready=preferred, needs=asked.needs)
+    target, needs, nodes = asked.target.pk, asked.needs, asked.nodes
+    return PlacementRequest(
+        uuid7(), target, priority, user, who, ready=preferred, needs=needs, nodes=nodes, since=now()
+    )
+
+
+def _hosts_of(answer: Placement, found: ClusterState) -> dict[UUID, tuple[str, ...]]:
+    """Of each request that is given its nodes their hosts, each once, in the order of the nodes."""
+    hosts: dict[UUID, dict[str, None]] = {}
+    for given in answer.given:
+        hosts.setdefault(given.need, {})[found.hosts[given.node.host].name] = None
+    return {need: tuple(names) for need, names in hosts.items()}
 
 
 def _position_in_queue(target: UUID, mine: Iterable[PlacementRequest], found: ClusterState) -> tuple[Reason, ...]:
@@ -117,11 +135,8 @@ def _predict_alone(asked: StepToPlace, priority: int, user: UUID | None, found: 
     """Where it would be placed if no other step waited."""
     need = replace(_request(asked, priority, user, "", {}))
     answer = placement.place([need], found.clusters, found.slots, found.host_states)
-    return (
-        PredictedPlacement(found.hosts[answer.given[0].node.host].name)
-        if answer.given
-        else PredictedPlacement(None, answer.reasons(need.id))
-    )
+    hosts = _hosts_of(answer, found).get(need.id, ())
+    return PredictedPlacement(hosts, () if hosts else answer.reasons(need.id))
 
 
 def _most_at_once(cluster: Cluster, free: FreeCapacity) -> int:

@@ -30,7 +30,9 @@ class PlannedStep:
         reused_run_id: id of the step run whose result would be taken; None where none is.
         differences: what differs from the last run of the step, each a sentence.
         compute_target: name of the cluster.
-        host: name of the host on which it would be placed now; None where none has room, or nothing starts.
+        host: name of the host on which it would be placed now, of several nodes that of the first; None where none has room, or
+            nothing starts.
+        node_count: how many nodes it asks for; a parallel step begins with one.
         start: `now`, `waits`, `environment` (when that is built), `later` (after steps before it); None where nothing starts.
         seconds: the median of how long it has run; None where it never did.
     """
@@ -52,6 +54,7 @@ class PlannedStep:
         self.differences: List[str] = [str(each["text"]) for each in document["differences"]]
         self.compute_target = str(document["compute"])
         self.host: Optional[str] = document["host"]
+        self.node_count = int(document.get("nodes") or 1)
         self.start: Optional[str] = document["start"]
         self.seconds: Optional[float] = document["seconds"] and document["seconds"]["median"]
 
@@ -60,7 +63,9 @@ class PlannedStep:
 
     def _row(self) -> List[str]:
         takes = "" if self.start is None else "?" if self.seconds is None else duration_text(self.seconds)
-        where = " ".join(each for each in (self.compute_target, _STARTS.get(self.start or "", self.host or "")) if each)
+        nodes = f"x{self.node_count}" if self.node_count > 1 else ""
+        place = _STARTS.get(self.start or "", self.host or "")
+        where = " ".join(each for each in (self.compute_target, nodes, place) if each)
         return [self.name, self.outcome, takes, where if self.start else "", self.reason]
 
 

@@ -22,6 +22,14 @@ def stored() -> Iterator[None]:
         yield
 
 
+def other_languages() -> Iterator[str]:
+    """The languages of readers but that of the code, one after the other; while one is looked at texts are in it."""
+    for language, _name in settings.LANGUAGES:
+        if language != settings.LANGUAGE_CODE:
+            with translation.override(language):
+                yield language
+
+
 def decimal(written: str) -> str:
     """A number that is written already, with the mark that the reader's language puts before its decimals."""
     return written.replace(".", str(get_format("DECIMAL_SEPARATOR")))

@@ -207,7 +207,8 @@ def _unregistrable(output: Output) -> list[tuple[str, str]]:
             wanted.get("kind") or "file", {**definition, **{key: wanted[key] for key in PARTS if wanted.get(key)}}
         )  # fmt: skip
     except (StudioError, SpecError) as error:
-        return [("bad_definition", f"The output '{output.name}' cannot be registered as a dataset. {error}")]
+        text = _("The output '%(name)s' cannot be registered as a dataset. %(why)s")
+        return [("bad_definition", text % {"name": output.name, "why": error})]
     return []
 
 

@@ -6,11 +6,13 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import translation
 from django.utils.translation import gettext_noop as _
 
 from core import sentences
 from core.errors import StudioError
 from core.sentences import Kept
+from datasets import stored_messages as of_datasets
 from duto.spec.sentences import Said
 from runs import stored_messages as of_runs
 
@@ -70,18 +72,22 @@ def of_refusal(error: StudioError) -> dict[str, Any]:
 
 
 def _lines(error: StudioError) -> list[Kept]:
-    """The problems of a graph, each as it can be said anew; none where the refusal says something else."""
+    """The problems of a graph, each as it can be said anew; none where one cannot, or the refusal says something else."""
     messages = [each["message"] for each in error.facts.get("problems") or ()]
-    if "\n".join(messages) != error.message or not any(isinstance(each, Said) for each in messages):
+    if "\n".join(messages) != error.message or not all(isinstance(each, Said) for each in messages):
         return []
-    return [sentences.keep(each) if isinstance(each, Said) else each for each in messages]
+    return [sentences.keep(each) for each in messages]
 
 
 def localized(kept: Mapping[str, Any]) -> str:
     """The sentence in the reader's language; what is none of ours, as it was told."""
     if not kept:
         return ""
+    if (asked := kept.get("texts", {}).get(translation.get_language())) is not None:
+        return str(asked)
     if "lines" in kept:
         return "\n".join(sentences.localized(each) for each in kept["lines"])
-    is_own = "code" not in kept or kept["code"] in SENTENCES
-    return sentences.localized(kept, SENTENCES) if is_own else of_runs.localized(kept)
+    code = kept.get("code")
+    if code is None or code in SENTENCES:
+        return sentences.localized(kept, SENTENCES)
+    return of_datasets.localized(kept) if code in of_datasets.SENTENCES else of_runs.localized(kept)

@@ -25,12 +25,14 @@ from core.clock import now
 from core.errors import Conflict, StudioError
 from core.prepared import Probe
 from core.work import send
+from environments.services.versions import look
 from pipelines.models import PipelineEndpoint
 from runs.models import Run
 from runs.queries.runs import get_run
 from runs.services.orchestration.cancel import cancel_tree
 from runs.services.orchestration.progress import advance_together, advancing_later
 from runs.services.submission import publish
+from runs.services.submission.checks import environments
 from runs.services.submission.submit import Ready, submit_all
 from schedules import stored_messages, timetable
 from schedules.models import Backfill, Schedule, Tick
@@ -254,7 +256,7 @@ def _fire_or_postpone(tick: Tick) -> bool:
         rests = refusal.code == "archived" and "endpoint" not in refusal.facts
         if refusal.status >= 500 or refusal.status == 429 or rests:
             return _postpone(tick, PAUSE, tick.tries - 1)
-        settle(tick, Status.FAILED, stored_messages.of_refusal(refusal))
+        settle(tick, Status.FAILED, _reason_of(tick, refusal))
     except (OperationalError, InterfaceError):  # the database is away, or others hold it: no fault of this tick
         log.exception("tick %s could not be fired", tick.pk)
         return _postpone(tick, PAUSE, tick.tries - 1)
@@ -262,6 +264,27 @@ def _fire_or_postpone(tick: Tick) -> bool:
         log.exception("tick %s could not be fired", tick.pk)
         return _retry_or_fail(tick, error)
     return True
+
+
+def _reason_of(tick: Tick, refusal: StudioError) -> dict[str, Any]:
+    """Why it was refused, to be kept. What cannot be said anew is asked again in that language: the checks start nothing."""
+    kept, texts = stored_messages.of_refusal(refusal), dict[str, str]()
+    for language in words.other_languages():
+        if stored_messages.localized(kept) == kept["text"]:
+            again = _refused_again(tick)
+            if again is not None and again.code == refusal.code:
+                texts[language] = again.message
+    return {**kept, "texts": texts} if texts else kept
+
+
+def _refused_again(tick: Tick) -> StudioError | None:
+    try:
+        context = _context(tick.schedule, (tick.backfill or tick.schedule).created_by)
+        if context is not None:
+            environments(context, _ready_run(context, tick, {}).checked, look)
+    except StudioError as again:
+        return again
+    return None
 
 
 def _retry_or_fail(tick: Tick, error: Exception) -> bool:

@@ -15,7 +15,9 @@ from django.db import connections
 from core import sentences, slices
 from core.clock import iso, now
 from core.errors import StudioError
+from core.sentences import Kept
 from datasets.services.datastores import datastore
+from datasets.stored_messages import of_refusal
 from datasets.stores import root_of
 from schedules import changes, stored_messages, timetable
 from schedules.models import Schedule, Tick
@@ -99,7 +101,7 @@ def scan_schedule(key: UUID) -> None:
         if schedule is None or (schedule.next_at, schedule.watch) != (asked.next_at, asked.watch):
             return  # another worker was faster, or the schedule was changed meanwhile
         fields = ["next_at", "watch_error", "watch_error_parts"]
-        schedule.watch_error, schedule.watch_error_parts = why, None
+        schedule.watch_error, schedule.watch_error_parts = sentences.text_of(why), sentences.parts_of(why)
         # What was seen last stays where the store is away.
         if found is not None and found.digest != schedule.seen_digest:
             Tick.objects.bulk_create(_changes(schedule, found, started))
@@ -129,11 +131,13 @@ def _changes(schedule: Schedule, found: changes.Listing, moment: datetime) -> li
     ]
 
 
-def _files(schedule: Schedule) -> tuple[changes.Listing | None, str]:
+def _files(schedule: Schedule) -> tuple[changes.Listing | None, Kept]:
     """The files, or why they cannot be seen."""
     try:
         return files_of(schedule.workspace, changes.read(schedule.watch or {})), ""
-    except (OSError, StudioError) as error:
+    except StudioError as error:
+        return None, of_refusal(error)
+    except OSError as error:
         return None, str(error)
 
 

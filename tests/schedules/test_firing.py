@@ -14,10 +14,12 @@ from django.db import OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
+from compute.models import Host
 from core import duties, slices
 from core.clock import now
 from core.errors import StudioBusy
 from core.models import Event
+from datasets.models import DatasetVersion, Datastore
 from pipelines.services import endpoints
 from runs.models import Attempt, Run
 from runs.services.maintenance import lease_expiry
@@ -28,6 +30,7 @@ from schedules.models import Schedule, Tick
 from schedules.services import backfills, firing, ticks
 from schedules.services.schedules import change, create
 from tests.runs.conftest import RunScenario
+from tests.runs.test_conda import ENVIRONMENT
 from workspaces.models import Member, Role, Workspace
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -662,3 +665,38 @@ def test_why_one_was_refused_is_said_in_the_language_of_whoever_reads(scenario: 
         == stored_messages.localized({"text": "of another release"})
         == "of another release"
     )
+
+
+def test_what_no_code_tells_is_kept_as_it_is_said_in_each_language(scenario: RunScenario) -> None:
+    """Refusals of the checks before a run: of hosts, of what data are read, of where outputs go."""
+    source = {"name": "given", "from": {"datastore": "workspaceblobstore", "path": "raw"}, "mode": "mount"}
+    kept = {"name": "kept", "datastore": "workspaceblobstore", "destination": "kept", "mode": "upload"}
+    graphs = {
+        "Only conda has gdal": {"environment": ENVIRONMENT},
+        "is only read": {"outputs": [kept]},
+        "still being fetched": {"inputs": [source]},
+    }
+    version = DatasetVersion.objects.create(
+        workspace=scenario.workspace, kind="file", definition={"sources": []}, digest="d", status="ready"
+    )
+    said: dict[str, str] = {}
+    for english, step in graphs.items():
+        if "inputs" in step:
+            step = {"inputs": [{**source, "from": {"dataset": str(version.pk)}}]}
+        pipeline = publish.publish_graph(scenario.context, scenario.graph("train", **step), name=english)
+        Host.objects.update(facts={"conda": "m"}, launcher="docker")
+        made = scheduled(scenario, pipeline)
+        Host.objects.update(facts={}, launcher="process")
+        if english == "is only read":
+            Datastore.objects.filter(name="workspaceblobstore").update(kind="http", options={"url": "https://a.test/"})
+        DatasetVersion.objects.update(status="fetching")
+        put_back(made, seconds=1)
+        look(made)
+        reason = Tick.objects.get(schedule=made).reason
+        assert english in stored_messages.localized(reason), reason
+        with translation.override("pt-pt"):
+            said[english] = stored_messages.localized(reason)
+        assert said[english] != reason["text"], reason
+        Datastore.objects.filter(name="workspaceblobstore").update(kind="local", options={})
+    assert said["Only conda has gdal"].startswith("Passo 'train': Só o conda"), said
+    assert Run.objects.count() == 0, "it was asked, and nothing was started"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from datasets.models import Datastore
 from datasets.services import registration
@@ -37,7 +38,10 @@ def test_changes_of_a_bucket_start_runs_and_its_absence_costs_none(
     assert folder.look() == ["in/2026/a b.csv"] and folder.look() == []
     Datastore.objects.filter(name="far").update(options={**here, "endpoint": "http://127.0.0.1:9"})
     assert folder.look() == []
-    assert "far" in Schedule.objects.get(pk=folder.schedule.pk).watch_error
+    row = Schedule.objects.get(pk=folder.schedule.pk)
+    assert "'far' cannot be reached" in row.watch_error == row.localized_watch_error
+    with translation.override("pt-pt"):
+        assert "não responde" in row.localized_watch_error, row.localized_watch_error
     Datastore.objects.filter(name="far").update(options=here)
     # The bucket tells times in whole seconds.
     for text in "2345":

@@ -11,9 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget, Host
 from compute.placement_types import NOTHING, Abilities
+from core import sentences
 from core.errors import Unprocessable
 from duto.spec import conda, r, spark
 from duto.spec.graph import Step
@@ -52,7 +54,7 @@ def require_hosts(
         return
     attached: dict[UUID, set[UUID]] = {}
     here = Q(workspace=workspace) | Q(workspace__isnull=True)
-    wanted = frozenset[str]().union(*(needs for _, _, needs in asked))
+    wanted = frozenset[str]().union(*(needs for *_step, needs in asked))
     able = {name: {host.pk for host in hosts_with(name, here)} for name in wanted}
     refused = [
         (step, f"{name.partition(':')[0]}_only", _refusal(name, definition))
@@ -62,16 +64,17 @@ def require_hosts(
     ]
     if refused:
         problems = [
-            {"code": code, "message": f"Step '{step.name}': {why}", "step": step.id} for step, code, why in refused
+            {"code": code, "message": _("Step '%(step)s': %(why)s") % {"step": step.name, "why": why}, "step": step.id}
+            for step, code, why in refused
         ]
-        text = _refusal_text((step, why) for step, _, why in refused)
+        text = _refusal_text((step, why) for step, _code, why in refused)
         raise Unprocessable(text, code=refused[0][1], problems=problems)
 
 
 def _refusal(name: str, definition: Mapping[str, Any]) -> str:
     if name == "conda":
-        return str(conda.refusal(conda.only_there(definition["python"]["conda"])))
-    return str(r.refusal() if name == "r" else spark.refusal(name.split(":")[1]))
+        return sentences.here(conda.refusal(conda.only_there(definition["python"]["conda"])))
+    return sentences.here(r.refusal() if name == "r" else spark.refusal(name.split(":")[1]))
 
 
 def of_step(step: Step) -> str:
@@ -94,16 +97,17 @@ def _refusal_text(refused: Iterable[tuple[Step, str]]) -> str:
     names: dict[str, list[str]] = {}
     for step, why in refused:
         names.setdefault(why, []).append(f"'{step.name}'")
-    return "\n".join(f"{_steps(each)}: {why}" for why, each in names.items())
+    return "\n".join(_line(each, why) for why, each in names.items())
 
 
-def _steps(names: Sequence[str]) -> str:
+def _line(names: Sequence[str], why: str) -> str:
     if len(names) == 1:
-        return f"Step {names[0]}"
+        return _("Step %(name)s: %(why)s") % {"name": names[0], "why": why}
     hidden = len(names) - NAMED
     if hidden > 1:
-        return f"Steps {', '.join(names[:NAMED])} and {hidden} more"
-    return f"Steps {', '.join(names[:-1])} and {names[-1]}"
+        facts = {"names": ", ".join(names[:NAMED]), "count": hidden, "why": why}
+        return _("Steps %(names)s and %(count)s more: %(why)s") % facts
+    return _("Steps %(names)s and %(last)s: %(why)s") % {"names": ", ".join(names[:-1]), "last": names[-1], "why": why}
 
 
 def needed_by(queue: Sequence[Attempt]) -> dict[UUID, Abilities]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget
 from core import sealed, sentences
@@ -21,7 +22,6 @@ from duto.spec.errors import SpecError
 from duto.spec.graph import Graph, Step
 from duto.spec.kinds import KINDS
 from duto.spec.sentences import said
-from duto.spec.units import counted
 from environments.models import EnvironmentVersion
 from environments.services import versions as environment_versions
 from runs.models import Run, Snapshot
@@ -124,8 +124,11 @@ def _read(
     most = settings.DUTO.run_max_steps
     if isinstance(steps, list) and len(steps) > most:
         raise Unprocessable(
-            f"The graph has {counted(len(steps), 'step')}, and this studio takes runs of at most {most} (DUTO_RUN_MAX_STEPS). "
-            "Let a step do more, or submit several runs.",
+            _(
+                "The graph has %(count)s steps, and this studio takes runs of at most %(most)s (%(setting)s). "
+                "Let a step do more, or submit several runs."
+            )
+            % {"count": f"{len(steps):,}", "most": most, "setting": "DUTO_RUN_MAX_STEPS"},
             code="too_many_steps",
             most=most,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from core.errors import Unprocessable
 from core.ids import as_uuid
 from duto.spec.graph import Graph, Step
@@ -27,7 +29,11 @@ def check(context: WorkspaceContext, kind: str, graph: Graph) -> None:
             "A run of automated machine learning is a graph of one step of the kind 'automl'.", code="no_automl"
         )
     problems = [
-        {"code": "bad_sweep", "message": f"Step '{step.name}': {text}", "step": step.id}
+        {
+            "code": "bad_sweep",
+            "message": _("Step '%(step)s': %(why)s") % {"step": step.name, "why": text},
+            "step": step.id,
+        }
         for step in sweeps
         for text in _earlier(context, step)
     ]
@@ -44,15 +50,23 @@ def _earlier(context: WorkspaceContext, step: Step) -> Iterator[str]:
         key = as_uuid(name)
         run = runs.filter(pk=key, sweep__isnull=False).first() if key else None
         if run is None:
-            yield f"it resumes from '{name}', and there is no sweep of this id in workspace '{context.workspace.name}'."
+            text = _("it resumes from '%(name)s', and there is no sweep of this id in workspace '%(workspace)s'.")
+            yield text % {"name": name, "workspace": context.workspace.name}
         elif not run.is_final:
-            yield f"it resumes from the sweep '{name}', which is not over yet. Wait for it, or cancel it."
+            yield _("it resumes from the sweep '%(name)s', which is not over yet. Wait for it, or cancel it.") % {
+                "name": name
+            }
         else:
             earlier = settings_of(run)
             if earlier is None or earlier.space != settings.space:
-                yield f"it resumes from the sweep '{name}', which has other hyperparameters: give it the same ones."
+                text = _(
+                    "it resumes from the sweep '%(name)s', which has other hyperparameters: give it the same ones."
+                )
+                yield text % {"name": name}
     if settings.resume_trials:
-        yield "resume_child_runs is not part of Duto yet: give the earlier sweep as resume_from."
+        yield _("%(name)s is not part of Duto yet: give the earlier sweep as %(other)s.") % {
+            "name": "resume_child_runs", "other": "resume_from",
+        }  # fmt: skip
 
 
 def alone(trial: Run) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from workspaces.access import authorize
 
 # What anybody may send to any address: forms, short documents. It is held in memory, never on the disk.
 FREE = 64 * 1024
+# In the scope of a request whose body was refused: why, which is shown as a page.
+REFUSED = "duto.refused"
 
 
 class Refused(Exception):
@@ -110,7 +112,9 @@ def _of_rest(request: ASGIRequest, func: Any, names: dict[str, Any]) -> int:
 
 
 def _of_page(request: ASGIRequest, view: Any, names: dict[str, Any]) -> int:
-    """Pages of a workspace say whom they are for; what is outside of one is a short form."""
+    """Pages of a workspace say whom they are for; what is outside of one is a short form, or says by its address how long."""
+    if (most_for := getattr(view, "most_for", None)) is not None:
+        return int(most_for(**names))
     needs = getattr(view, "needs", None)
     if needs is None or "workspace" not in names or request.method not in view.methods:
         raise too_large(FREE)

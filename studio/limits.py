@@ -12,7 +12,8 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 
 from core.errors import TooSlow
 from core.fullness import as_full
-from studio.admission import FREE, Refused, limit_for, refusal, too_large
+from studio.admission import FREE, REFUSED, Refused, limit_for, refusal, too_large
+from studio.middleware import APIS
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -46,7 +47,9 @@ class Guard:
             await body.expect(declared(scope))
             await self.app(scope, body.receive, watched)
         except Refused as refused:
-            if not started:
+            if not started and is_for_people(scope):
+                await self.app(without_body(scope, refused), no_body(), send)
+            elif not started:
                 await tell(send, refused)
         except OSError as error:
             full = as_full(error)
@@ -90,6 +93,32 @@ class Body:
     def _patience(self) -> float:
         left = self._began + GRACE + self._seen / SLOWEST - time.monotonic()
         return max(0.0, min(IDLE, left))
+
+
+def is_for_people(scope: Scope) -> bool:
+    """Whether a browser shows what is answered as a page."""
+    accepted: bytes = dict(scope["headers"]).get(b"accept", b"")
+    return not scope["path"].startswith(APIS) and b"text/html" in accepted
+
+
+def without_body(scope: Scope, refused: Refused) -> Scope:
+    """The same request, whose body was refused (studio.middleware.Refusals)."""
+    headers = [pair for pair in scope["headers"] if pair[0] not in (b"content-length", b"transfer-encoding")]
+    return {**scope, "headers": headers, REFUSED: refused}
+
+
+def no_body() -> Receive:
+    """What such a request sends: nothing, and then nobody hangs up."""
+    sent = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal sent
+        if sent:
+            await asyncio.Event().wait()
+        sent = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return receive
 
 
 def declared(scope: Scope) -> int:

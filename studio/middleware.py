@@ -19,6 +19,8 @@ from django.utils.translation import gettext as _
 from core.answers import document_of
 from core.errors import Invalid
 from core.text import clean
+from core.words import size_text
+from workspaces.web import responses
 
 HEADER = "Content-Security-Policy"
 APIS = ("/api/", "/agent/")
@@ -143,6 +145,21 @@ class ErrorDocuments(EitherWay):
                 document.headers[name] = value
         document._resource_closers += response._resource_closers  # type: ignore[attr-defined]
         return document
+
+
+class Refusals(EitherWay):
+    """Shows a person as a page that the body was refused before it was read (studio.limits): too large, or not from them."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        refused = getattr(request, "scope", {}).get("duto.refused")
+        if refused is None:
+            return self.get_response(request)
+        told = refused.document["error"]
+        text = told["message"]
+        if "limit" in told.get("facts", {}):
+            size = size_text(told["facts"]["limit"])
+            text = _("This is larger than %(size)s, the most that may be sent here. Send less.") % {"size": size}
+        return responses.refusal_page(request, refused.status, text)
 
 
 class NoNulls(EitherWay):

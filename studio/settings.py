@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "studio.middleware.CleanForms",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "studio.middleware.Language",
+    "studio.middleware.Refusals",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -38,6 +38,8 @@ from workspaces.services import tokens
 from workspaces.web import responses
 
 View = Callable[..., HttpResponse]
+# Of a form that is sent: a parameter of JSON has up to 64 KiB, of which an address of the web makes three times as many.
+MOST_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,15 @@ def form(request: HttpRequest, context: WorkspaceContext, endpoint: PipelineEndp
     for name, value in headers.items():
         answer.headers[name] = value
     return answer
+
+
+@sensitive_variables("secret")
+def _most_for(secret: str) -> int:
+    """How many bytes may be sent there: no more than anybody may send anywhere, where the link leads nowhere."""
+    return MOST_BYTES if tokens.form_of(secret) is not None else 0
+
+
+form.most_for = _most_for  # type: ignore[attr-defined]
 
 
 @_opened("GET", "HEAD")

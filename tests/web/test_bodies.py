@@ -14,6 +14,8 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from core.clock import now
+from pipelines.models import PublishedPipeline
+from pipelines.services import endpoint_access, endpoints
 from studio import limits
 from studio.admission import FREE
 from tests.asgi import Answer, Visit, pieces
@@ -185,6 +187,37 @@ async def test_a_file_has_a_limit_too(callers: Callers, monkeypatch: pytest.Monk
         assert taken <= PIECE * 4
     lie = Visit("PUT", FILE, {**BYTES, **callers.headers["contributor"], "content-length": "7"}, pieces(LARGE, PIECE))
     assert code_of(await lie.run()) == (413, "too_large") and lie.taken <= PIECE * 4
+
+
+async def test_a_form_by_link_takes_what_its_parameters_may_hold(callers: Callers) -> None:
+    """An object of JSON may have 64 KiB; in a form each of its marks is three bytes."""
+    link = await sync_to_async(_link)(callers.site)
+    browser = {"content-type": "application/x-www-form-urlencoded", "accept": "text/html,*/*;q=0.8"}
+    for url, size, status in ((link, 300_000, 403), (link, 600_000, 413), ("/forms/wrong/", 300_000, 413)):
+        answer, taken = await send("POST", url, browser, size)
+        assert answer.status == status, (url, size, answer.head)
+        assert (taken > 0) == (status == 403), "the form itself asks for its CSRF token"
+        page = answer.head.decode()
+        assert answer.headers["content-type"].startswith("text/html") and "<h1" in page
+        assert answer.headers["content-security-policy"] and "noindex" in answer.headers["x-robots-tag"]
+        if status == 413:
+            assert f"larger than {512 if url == link else 64} KiB" in page, page
+    answer, _taken = await send("POST", link, {**browser, "accept-language": "pt-PT"}, 600_000)
+    assert "Demasiado grande" in answer.head.decode(), answer.head
+    answer, _taken = await send("POST", link, {**browser, "accept": "*/*"}, 600_000)
+    assert code_of(answer) == (413, "too_large"), "a program gets a document"
+
+
+def _link(site: Site) -> str:
+    endpoint = endpoints.create(site.context, "by link", PublishedPipeline.objects.first() or _published(site))
+    return f"/forms/{endpoint_access.open_form(site.context, endpoint).text}/"
+
+
+def _published(site: Site) -> PublishedPipeline:
+    site.everything()
+    found = PublishedPipeline.objects.first()
+    assert found is not None
+    return found
 
 
 class Slow(Visit):

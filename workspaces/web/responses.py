@@ -95,10 +95,13 @@ TITLES = {
 
 
 def error_page(request: HttpRequest, error: StudioError) -> HttpResponse:
-    title = TITLES.get(error.status, lambda: _("That did not work"))()
-    facts = {"code": error.status, "title": title, "text": error.message}
+    return refusal_page(request, error.status, error.message)
+
+
+def refusal_page(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    facts = {"code": status, "title": TITLES.get(status, lambda: _("That did not work"))(), "text": text}
     if request.headers.get("HX-Request"):
-        return render(request, "workspaces/refusal.html#part", {"refusal": facts}, status=error.status)
+        return render(request, "workspaces/refusal.html#part", {"refusal": facts}, status=status)
     inside = getattr(request, "context", None) is not None
     template = "workspaces/refusal.html" if inside else "refusal.html"
-    return render(request, template, {"refusal": facts}, status=error.status)
+    return render(request, template, {"refusal": facts}, status=status)

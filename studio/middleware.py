@@ -154,10 +154,10 @@ class Refusals(EitherWay):
         refused = getattr(request, "scope", {}).get("duto.refused")
         if refused is None:
             return self.get_response(request)
-        told = refused.document["error"]
-        text = told["message"]
-        if "limit" in told.get("facts", {}):
-            size = size_text(told["facts"]["limit"])
+        found = refused.document["error"]
+        text = found["message"]
+        if "limit" in found.get("facts", {}):
+            size = size_text(found["facts"]["limit"])
             text = _("This is larger than %(size)s, the most that may be sent here. Send less.") % {"size": size}
         return responses.refusal_page(request, refused.status, text)
 

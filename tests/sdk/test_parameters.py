@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -123,6 +126,21 @@ def test_a_list_and_an_object_have_a_longest() -> None:
         with pytest.raises(SpecError, match="takes at most 65,536 bytes of JSON, but the value has") as caught:
             parameters.coerce("p", kind, value)
         assert caught.value.problems[0].code == "too_long"
+
+
+def test_a_text_is_no_longer_than_what_a_script_can_be_given() -> None:
+    """One of the longest starts a program, as its argument and as its variable; another byte is refused."""
+    longest = "é" * (parameters.LONGEST_TEXT // 2)
+    name = "AML_PARAMETER_" + "p" * 40
+    program = [sys.executable, "-c", f"import os, sys; print(len(sys.argv[1]), len(os.environ['{name}']))", longest]
+    done = subprocess.run(program, env={**os.environ, name: longest}, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(len(longest))] * 2
+    for values, default in (({"p": longest}, ""), ({}, longest)):
+        assert parameters.bind([declared("p", "string", default)], values) == {"p": longest}
+    for values, default in (({"p": longest + "xx"}, ""), ({}, longest + "xx")):
+        with pytest.raises(SpecError, match="takes a text of at most 131,000 bytes") as caught:
+            parameters.bind([declared("p", "string", default)], values)
+        assert [each.code for each in caught.value.problems] == ["too_long"]
 
 
 RATE = declared("rate", "float", 0.5, minimum=0, maximum=1)

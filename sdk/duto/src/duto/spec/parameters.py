@@ -29,6 +29,8 @@ elements of one of `ELEMENTS`; `json` is an object; `datetime` is ISO 8601, in U
 ELEMENTS: Tuple[str, ...] = ("string", "int", "float", "bool")
 LONGEST = 64 * 1024
 """How many bytes of JSON a list or an object may have: an argument of a program holds 128 KiB on Linux."""
+LONGEST_TEXT = 131_000
+"""How many bytes a text may have: a variable holds its name as well."""
 
 # Floats hold all digits of whole numbers up to here.
 _EXACT = 2**53
@@ -120,8 +122,8 @@ def texts(kinds: Mapping[str, str], values: Mapping[str, Any]) -> Dict[str, Any]
 def bind(declared: Iterable[Parameter], given: Mapping[str, Any], *, is_whole: bool = False) -> Dict[str, Any]:
     """All declared parameters with their values: those given, as `check` takes them, else the defaults.
 
-    Raises `SpecError` naming every undeclared parameter (`undeclared_parameter`) and every value that `check` refuses; with
-    `is_whole`, as of what is to run, also every secret that has no value (`secret_missing`).
+    Raises `SpecError` naming every undeclared parameter (`undeclared_parameter`) and every value that `check` refuses or that is
+    too long for a script (`too_long`); with `is_whole`, as of what is to run, also every secret that has no value (`secret_missing`).
     """
     declared = list(declared)
     known = {parameter.name: parameter for parameter in declared}
@@ -135,11 +137,20 @@ def bind(declared: Iterable[Parameter], given: Mapping[str, Any], *, is_whole: b
             values[name] = check(known[name], value)
         except SpecError as error:
             problems.extend(error.problems)
+    problems += [found for name, value in values.items() if (found := _long_text(name, value)) is not None]
     if is_whole:
         problems += secrets.missing((each for each in declared if each.name not in given), values)
     if problems:
         raise SpecError(problems)
     return values
+
+
+def _long_text(name: str, value: Any) -> Optional[Problem]:
+    """What is wrong with a text that no script could be given, also where a default of an earlier release is one."""
+    size = len(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else 0
+    if size <= LONGEST_TEXT:
+        return None
+    return Problem("too_long", said("parameter_long_text", name=name, most=f"{LONGEST_TEXT:,}", size=f"{size:,}"))
 
 
 def shown(value: Any) -> str:

@@ -138,6 +138,9 @@ SENTENCES: Dict[str, str] = {
         "of one that large. Give it as a whole number, or as text."
     ),
     "parameter_too_long": _("Parameter '%(name)s' takes at most %(most)s bytes of JSON, but the value has %(size)s."),
+    "parameter_long_text": _(
+        "Parameter '%(name)s' takes a text of at most %(most)s bytes, since no script can be given more, but the value has %(size)s. Give a longer one as a file."
+    ),
     "parameter_choice": _("Parameter '%(name)s' is one of %(choices)s, but the value is %(value)s."),
     "parameter_choice_each": _(
         "Each element of parameter '%(name)s' is one of %(choices)s, but the list has %(value)s."

@@ -14,7 +14,7 @@ from workspaces import actions
 from workspaces.models import AuditEntry
 
 ROOT = Path(__file__).resolve().parents[2]
-WRITERS = frozenset({"audit.note", "audit.note_outside", "audit.write", "by or _by_studio", "_noted(by)"})
+WRITERS = frozenset({"audit.note", "audit.note_outside", "audit.write", "edits.note", "by or _by_studio", "_noted(by)"})
 CODE = re.compile(r"[a-z]+\.[a-z_]+")
 
 
@@ -37,7 +37,7 @@ def test_every_action_that_the_audit_names_has_words():
         code
         for app in APPS
         for path in (ROOT / app).rglob("*.py")
-        if "audit." in (source := path.read_text())
+        if re.search(r"\b(audit|edits)\.", source := path.read_text())
         for code in codes_of(source)
     }
     assert named == actions.WORDS.keys()

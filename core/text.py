@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from typing import Any
 
 from duto.spec.text import DEEPEST, clean, cleaned, is_deep
 
-__all__ = ["DEEPEST", "clean", "cleaned", "document_of", "has_bad", "is_deep"]
+__all__ = ["DEEPEST", "clean", "cleaned", "document_of", "has_bad", "is_deep", "isolated"]
 
 _ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
@@ -16,6 +17,13 @@ _ESCAPES = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 def has_bad(text: str) -> bool:
     """Whether JSON, as text without surrogates of its own, spells a character that is none."""
     return _ESCAPES.search(text) is not None
+
+
+def isolated(text: str) -> str:
+    """The text as it may stand in a line of another direction, for places that take no `<bdi>`: what is read from right to left would draw a
+    number that follows it to its other side. Source: Unicode Standard Annex #9, isolates."""
+    is_mixed = any(unicodedata.bidirectional(each) in ("R", "AL") for each in text)
+    return f"\u2068{text}\u2069" if is_mixed else text
 
 
 def document_of(body: bytes) -> Any:

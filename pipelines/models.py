@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from core.lifecycle import Row
+from core.text import isolated
 from workspaces.models import User, Workspace
 
 
@@ -36,6 +37,11 @@ class PublishedPipeline(Row):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def title(self) -> str:
+        """Name and version, as a line of text has them."""
+        return f"{isolated(self.name)} {self.version}".strip()
 
 
 class PipelineEndpoint(Row):

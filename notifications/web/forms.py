@@ -7,10 +7,10 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from core.clock import now
-from core.forms import TextArea
+from core.forms import TextArea, Unmarked
 from notifications.models import Channel, Rule
 
 # For how long things are muted, by hours.
@@ -37,11 +37,11 @@ class RuleForm(forms.Form):
     )  # fmt: skip
     wait_minutes = forms.IntegerField(
         label=gettext_lazy("Waits too long after"), min_value=1, max_value=100_000, initial=15,
-        help_text=gettext_lazy("minutes before a cluster"),
+        help_text=gettext_lazy("minutes in the queue of a cluster"),
     )  # fmt: skip
     digest_minutes = forms.IntegerField(
-        label=gettext_lazy("One message in"), min_value=0, max_value=100_000, initial=5,
-        help_text=gettext_lazy("minutes at most: what happens meanwhile is told together"),
+        label=gettext_lazy("At most one message in"), min_value=0, max_value=100_000, initial=5,
+        help_text=gettext_lazy("minutes; what happens meanwhile is told together"),
     )  # fmt: skip
     channels = forms.MultipleChoiceField(
         label=gettext_lazy("Channels"), choices=[], widget=forms.CheckboxSelectMultiple,
@@ -88,9 +88,7 @@ class ChannelForm(forms.Form):
 
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=Channel.Kind.choices)
     name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
-    recipients = TextArea(
-        label=gettext_lazy("Addresses"), required=False, help_text=gettext_lazy("of an e-mail channel, one a line")
-    )
+    recipients = TextArea(label=gettext_lazy("Addresses"), required=False, help_text=gettext_lazy("one a line"))
     url = forms.CharField(
         label=gettext_lazy("Address of the webhook"), required=False, max_length=2000,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": "https://"}),
@@ -99,6 +97,9 @@ class ChannelForm(forms.Form):
 
     def __init__(self, channel: Channel | None, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        # Each is shown where the kind asks for it.
+        for name in ("recipients", "url") if channel is None else ("recipients",):
+            self.fields[name].bound_field_class = Unmarked
         if channel is not None:
             del self.fields["kind"]
             del self.fields["url" if channel.kind == Channel.Kind.EMAIL else "recipients"]
@@ -118,7 +119,7 @@ class ChannelForm(forms.Form):
 class MuteForm(forms.Form):
     """For how long."""
 
-    hours = forms.ChoiceField(label=gettext_lazy("For"), choices=MUTES)
+    hours = forms.ChoiceField(label=pgettext_lazy("duration", "For"), choices=MUTES)
 
     def until(self) -> Any:
         return now() + timedelta(hours=int(self.cleaned_data["hours"]))

@@ -102,7 +102,7 @@ def _row(rule: Rule) -> RuleRow:
 def about(rule: Rule) -> str:
     """What a rule is about, by name."""
     if rule.pipeline is not None:
-        return f"{rule.pipeline.name} {rule.pipeline.version}".strip()
+        return rule.pipeline.title
     if rule.endpoint is not None:
         return _("endpoint “%(name)s”") % {"name": rule.endpoint.name}
     return str(Rule.Scope(rule.scope).label)
@@ -191,7 +191,7 @@ def _subject_name(context: WorkspaceContext, asked: str) -> str:
 
 def _pipelines(context: WorkspaceContext) -> list[tuple[str, str]]:
     published = pipelines.published_in(context.workspace).defer("graph").order_by("-id")[:OFFERED]
-    return [(str(each.pk), f"{each.name} {each.version}".strip()) for each in published]
+    return [(str(each.pk), each.title) for each in published]
 
 
 def _channels(context: WorkspaceContext) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from compute.models import ComputeTarget
+from core.text import isolated
 from datasets.models import Dataset, Datastore
 from environments.models import Environment
 from pipelines.models import PipelineDraft, PublishedPipeline
@@ -42,7 +43,12 @@ def _runs(workspace: Workspace, text: str) -> list[dict[str, Any]]:
     rows = find(workspace, RunFilter(q=text)).order_by("-id")[:OF_EACH]
     return [
         _item(
-            "run", f"{run.display_name or run.experiment.name} #{run.number}", run.status, "runs:run", workspace, run.pk
+            "run",
+            f"{isolated(run.display_name or run.experiment.name)} #{run.number}",
+            run.status,
+            "runs:run",
+            workspace,
+            run.pk,
         )
         for run in rows
     ]

@@ -140,7 +140,7 @@ def offer(form: forms.Form, workspace: Workspace) -> None:
     field.queryset = active.filter(pk__in=list(active.order_by("-id").values_list("pk", flat=True)[:OFFERED])).order_by(
         "-id"
     )
-    field.label_from_instance = lambda each: f"{each.name} {each.version}".strip() + f" ({each.created_at:%Y-%m-%d})"
+    field.label_from_instance = lambda each: f"{each.title} ({each.created_at:%Y-%m-%d})"
 
 
 @workspace_page()

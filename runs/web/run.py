@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.addresses import studio_address
+from core.text import isolated
 from duto.spec.secrets import hidden
 from runs.models import Run
 from runs.queries.folding import FOLD_ABOVE
@@ -188,7 +189,7 @@ def name_of(run: Run) -> str:
 
 
 def titled(run: Run) -> str:
-    return f"{name_of(run)} #{run.number}" if run.is_root else name_of(run)
+    return f"{isolated(name_of(run))} #{run.number}" if run.is_root else name_of(run)
 
 
 def above(context: WorkspaceContext, run: Run) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.forms import TextArea
+from core.forms import TextArea, Unmarked
 from runs.web.parameters import PREFIX, ParameterForm
 from schedules.models import Schedule
 from schedules.timetable import FREQUENCIES, WEEK_DAYS
@@ -63,7 +63,9 @@ class TimetableForm(forms.Form):
     frequency = forms.ChoiceField(label=gettext_lazy("Unit"), choices=[])
     interval = forms.IntegerField(label=gettext_lazy("Every"), min_value=1, initial=1, required=False)
     cron = forms.CharField(
-        label=gettext_lazy("Cron expression"), required=False, help_text=gettext_lazy("such as 30 2 * * 1-5")
+        label=gettext_lazy("Cron expression"),
+        required=False,
+        help_text=gettext_lazy("such as 30 2 * * 1-5"),
     )
     hours = forms.CharField(
         label=gettext_lazy("Hours"), required=False, help_text=gettext_lazy("of the day, such as 2, 14")
@@ -89,6 +91,9 @@ class TimetableForm(forms.Form):
         frequency: Any = self.fields["frequency"]
         frequency.choices = [(each, FREQUENCY_WORDS[each]) for each in (*FREQUENCIES, CRON, CHANGE, AFTER)]
         frequency.initial = "Day"
+        # Each is shown where the unit asks for it.
+        for name in ("interval", "cron"):
+            self.fields[name].bound_field_class = Unmarked
         days: Any = self.fields["week_days"]
         days.choices = list(zip(WEEK_DAYS, DAY_WORDS, strict=True))
 

@@ -70,7 +70,10 @@ class TickRow:
     """One tick of the table."""
 
     tick: Tick
+    # When, in the zone of the timetable.
+    due: str
     reason: str
+    # Of what a backfill runs after the fact nothing is late.
     late: float | None
     run: RunRow | None
     # What has started it, where that is not the time, and its page.
@@ -90,7 +93,8 @@ class SchedulePage:
     values: list[tuple[str, str]]
     # The others, as they may be shown.
     parameters: dict[str, Any]
-    upcoming: list[datetime]
+    # Each also in words, in the zone of the timetable.
+    upcoming: list[tuple[datetime, str]]
     ticks: list[TickRow]
     next: str | None
     is_first: bool
@@ -165,8 +169,13 @@ def _bar(tick: Tick) -> dict[str, Any]:
 
 def what_of(schedule: Schedule) -> str:
     """What it runs, by name."""
-    thing: Any = schedule.endpoint or schedule.pipeline
-    return f"{thing.name} {getattr(thing, 'version', '')}".strip()
+    return (
+        schedule.endpoint.name
+        if schedule.endpoint is not None
+        else schedule.pipeline.title
+        if schedule.pipeline is not None
+        else ""
+    )
 
 
 def _address_of(context: WorkspaceContext, schedule: Schedule) -> str:
@@ -184,6 +193,7 @@ def detail(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -
     )
     runs = {row.run.pk: row for row in lines([each.run for each in page.items if each.run is not None])}
     causes = _started_by(context, [each.cause for each in page.items if each.cause])
+    coming = queries.upcoming(schedule)
     facts = SchedulePage(
         schedule=schedule,
         what=what_of(schedule),
@@ -191,16 +201,19 @@ def detail(request: HttpRequest, context: WorkspaceContext, schedule_id: UUID) -
         when=when(schedule, queries.trigger_names([schedule]).get(schedule.trigger_key, "")),
         values=[(name, str(FACT_WORDS[fact])) for name, fact in schedule.values.items()],
         parameters=hidden(schedule.parameters),
-        upcoming=queries.upcoming(schedule),
+        upcoming=list(zip(coming, _in_zone(coming, schedule.timetable), strict=True)),
         ticks=[
             TickRow(
                 each,
+                due,
                 stored_messages.localized(each.reason),
-                queries.late_by(each),
+                queries.late_by(each) if each.backfill_id is None else None,
                 runs.get(each.run_id),  # type: ignore[arg-type]
                 *causes.get(each.cause, ("", "")),
             )
-            for each in page.items
+            for each, due in zip(
+                page.items, _in_zone([each.due_at for each in page.items], schedule.timetable), strict=True
+            )
         ],
         next=page.next,
         is_first="after" not in request.GET,
@@ -335,10 +348,7 @@ def _choices(context: WorkspaceContext) -> list[tuple[str, str]]:
     published = pipelines.published_in(context.workspace, PublishedPipeline.Status.ACTIVE).defer("graph")
     return [
         *((f"endpoint:{each.pk}", _("endpoint “%(name)s”") % {"name": each.name}) for each in endpoints),
-        *(
-            (f"pipeline:{each.pk}", f"{each.name} {each.version}".strip())
-            for each in published.order_by("-id")[:OFFERED]
-        ),
+        *((f"pipeline:{each.pk}", each.title) for each in published.order_by("-id")[:OFFERED]),
     ]
 
 

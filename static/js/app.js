@@ -29,6 +29,7 @@ const ELEMENTS = {
   "file-drop": () => import("./file-drop.js"),
   ".code-view": () => import("./code-line.js"),
   "#dataset-form": () => import("./dataset-form.js"),
+  "fieldset[data-if]": () => import("./form-parts.js"),
 };
 
 function load(root) {

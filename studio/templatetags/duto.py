@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from core.addresses import studio_address as address_of
 from core.ids import uuid7
 from core.once import FIELD
+from core.text import isolated
 from core.words import duration_text, number_text, seconds_between, size_text
 from workspaces.services import distributions
 
@@ -69,6 +70,9 @@ def state_of(thing: Any) -> State:
     if status == "Completed" and reused:
         status = "Reused"
     return STATES.get(status, State("NotStarted", status))
+
+
+register.filter(isolated)
 
 
 @register.filter

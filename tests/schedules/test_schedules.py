@@ -312,7 +312,7 @@ def test_its_pages_make_change_show_and_delete_it(scenario: RunScenario, visitor
     assert (row.parameters, row.overlap, row.catch_up, row.jitter) == ({"epochs": 8}, "skip", None, 5)
     found = seen(visitor, place)
     assert "Über <night>" in found and "every week · Monday · at 02:30 (Europe/Lisbon)" in found
-    assert "2030-01-07 02:30:00 UTC" in found and "It has not been due yet" in found
+    assert "2030-01-07 02:30:00 WET" in found and "It has not been due yet" in found
     edited = seen(visitor, f"{place}edit/")
     assert 'value="2030-01-01T00:00"' in edited and "Skip the new one" in edited
     visitor.post(f"/w/lab/{place}edit/", {**FORM, "frequency": "cron", "cron": "0 4 * * *", "name": "by cron"})

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.clock import now
+from core.forms import Choice
 from pipelines.models import PipelineEndpoint
 from pipelines.services import endpoint_access
 from workspaces.access import WorkspaceContext
@@ -55,7 +56,7 @@ class Access:
 class _LimitForm(forms.Form):
     """For how long it lasts, and how often it starts a run."""
 
-    days = forms.ChoiceField(label=gettext_lazy("Expires after"), choices=LIFETIMES, required=False, initial="90")
+    days = Choice(label=gettext_lazy("Expires after"), choices=LIFETIMES, required=False, initial="90")
     runs_per_hour = forms.IntegerField(
         label=gettext_lazy("Runs an hour"), min_value=1, max_value=MAX_RUNS_PER_HOUR,
         initial=endpoint_access.RUNS_PER_HOUR,

@@ -111,7 +111,9 @@ class EndpointPage:
 class EndpointForm(forms.Form):
     """A new endpoint."""
 
-    pipeline = forms.ModelChoiceField(PublishedPipeline.objects.none(), label=gettext_lazy("Pipeline"))
+    pipeline = forms.ModelChoiceField(
+        PublishedPipeline.objects.none(), label=gettext_lazy("Pipeline"), empty_label=gettext_lazy("choose one")
+    )
     name = forms.CharField(label=gettext_lazy("Name"), max_length=255)
     description = TextArea(label=gettext_lazy("Description"), required=False)
 
@@ -123,7 +125,9 @@ class EndpointForm(forms.Form):
 class VersionForm(forms.Form):
     """One more version of an endpoint."""
 
-    pipeline = forms.ModelChoiceField(PublishedPipeline.objects.none(), label=gettext_lazy("Pipeline"))
+    pipeline = forms.ModelChoiceField(
+        PublishedPipeline.objects.none(), label=gettext_lazy("Pipeline"), empty_label=gettext_lazy("choose one")
+    )
     is_default = forms.BooleanField(
         label=gettext_lazy("Make it the default: calls that name no version run it"), required=False
     )

@@ -23,20 +23,21 @@ export function ask(title, detail = "", button = t("Continue"), keep = "") {
   );
 }
 
-const askFor = (element, question) =>
+/** What agrees says what the button says that was pressed, if nothing else is said. */
+const askFor = (element, question, pressed) =>
   ask(
     element.dataset.confirm ?? question,
     element.dataset.confirmDetail,
-    element.dataset.confirmButton,
+    element.dataset.confirmButton ?? (pressed?.textContent.trim() || undefined),
     element.dataset.confirmKeep,
   );
 const agreed = new WeakSet();
 
-async function hold(event, element, goOn) {
+async function hold(event, element, goOn, pressed = element) {
   if (agreed.delete(element)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  if (!(await askFor(element))) return;
+  if (!(await askFor(element, undefined, pressed))) return;
   agreed.add(element);
   goOn();
 }
@@ -64,7 +65,7 @@ document.addEventListener(
     const form = event.target;
     if (form.dataset.confirm && !form.matches("[hx-post], [hx-get], [hx-delete], [hx-patch], [hx-put]")) {
       const submitter = event.submitter;
-      hold(event, form, () => form.requestSubmit(submitter));
+      hold(event, form, () => form.requestSubmit(submitter), submitter);
     }
   },
   true,

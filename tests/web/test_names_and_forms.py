@@ -60,6 +60,20 @@ FOLLOWS = """(text) => {
 }"""
 
 
+# What in the page takes the keyboard; and what the key has come to, with those that do not show it. Dates and graphs draw their own.
+UNSEEN = """() => {
+  const all = document.querySelectorAll("main :is(a[href], button, input:not([type=hidden], [type=radio]), select, textarea, summary)");
+  window.toReach = new Set([...all].filter((each) => each.checkVisibility({visibilityProperty: true}) && !each.disabled && each.tabIndex >= 0));
+  window.unmarked = [];
+}"""
+FOCUSED = """() => {
+  const at = document.activeElement, look = getComputedStyle(at);
+  window.toReach.delete(at);
+  if (at.closest("main") && !at.matches(".page, [type=datetime-local], svg *") && look.outlineStyle === "none" && look.boxShadow === "none") window.unmarked.push(at.outerHTML.slice(0, 120));
+  return !window.toReach.size;
+}"""
+
+
 def rename(text: str) -> None:
     """Give everything this name; where names are unique all but the first has a number behind it."""
     for kind in NAMED:
@@ -161,3 +175,44 @@ def test_each_box_stands_beside_its_words(site: Site, page: Any, live_server: An
                     "(each) => { const l = each.labels[0], b = each.getBoundingClientRect(), r = l.getBoundingClientRect(); return l.contains(each) && b.width > 14 && b.top >= r.top && b.bottom <= r.bottom; }"
                 )
                 assert label, (name, width, box.get_attribute("name"))
+
+
+def test_a_question_names_the_act_and_gives_the_focus_back(site: Site, page: Any, live_server: Any) -> None:
+    everything = site.everything()
+    open_page(site, page, live_server)
+    page.goto(f"{live_server.url}/w/lab/{everything['schedule']}")
+    button = page.locator("main").get_by_role("button", name="Delete")
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("alertdialog")
+    expect(dialog.get_by_role("button")).to_have_text(["Cancel", "Delete"])
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_keys_reach_all_that_acts_and_show_where_they_are(site: Site, page: Any, live_server: Any) -> None:
+    everything = site.everything()
+    open_page(site, page, live_server)
+    for name in (
+        "schedule",
+        "edit schedule",
+        "calendar",
+        "notifications",
+        "rule",
+        "endpoint",
+        "draft",
+        "new store",
+        "mini-batches",
+    ):
+        page.goto(f"{live_server.url}/w/lab/{everything[name]}")
+        page.wait_for_load_state("networkidle")
+        page.evaluate(UNSEEN)
+        missed = page.evaluate("() => window.toReach.size")
+        assert missed, name
+        for _step in range(160):
+            page.keyboard.press("Tab")
+            if page.evaluate(FOCUSED):
+                break
+        assert page.evaluate("() => [...window.toReach].map((each) => each.outerHTML.slice(0, 120))") == [], name
+        assert page.evaluate("() => window.unmarked") == [], name

@@ -50,19 +50,19 @@ def test_each_form_that_submits_shows_its_plan(site: Site, crew: Planner) -> Non
         changed = site.send(at, part="plan", p_lr="0.2", **values)
         text = unescape(changed.content.decode())
         assert changed.status_code == 200 and "<html" not in text
-        assert all(each in text for each in ("1 reused", "1 runs", "1 not known yet", "cpu · alpha", "cpu · later")), (
-            text
-        )
+        assert all(
+            each in text for each in ("reused: 1", "runs: 1", "not known yet: 1", "cpu · alpha", "cpu · later")
+        ), text
         assert "?step=train" in text and "Compared with #1" in text
         forced = site.send(at, part="plan", p_lr="0.1", force="on", **values).content.decode()
-        assert "3 runs" in forced
+        assert "runs: 3" in forced
         wrong = unescape(site.send(at, part="plan", p_lr="many", **values).content.decode())
         assert "Parameter 'lr' is a number, but the value is 'many'." in wrong and "<table" not in wrong
         assert site.send(at, "reader", part="plan", p_lr="0.1", **values).status_code == 403
     opened = site.see(f"runs/{run.pk}/plan/").content.decode()
-    assert "3 reused" in opened and "<table" in opened
+    assert "reused: 3" in opened and "<table" in opened
     resumed = unescape(site.send(f"runs/{failed.pk}/resume/", part="plan", p_lr="9").content.decode())
-    assert "1 reused" in resumed and "Adopted from #2" in resumed
+    assert "reused: 1" in resumed and "Adopted from #2" in resumed
     assert kept() == before and Run.objects.filter(parent=None).count() == 2
     # In Portuguese, what differs is told beside the sentence that says that something does.
     found = site.page.post(

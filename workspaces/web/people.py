@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from core.clock import now
+from core.forms import Choice
 from core.paging import page_of
 from workspaces.access import WorkspaceContext
 from workspaces.limits import of_settings
@@ -164,7 +165,7 @@ class TokenForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": _("nightly job"), "autocomplete": "off"}),
     )  # fmt: skip
     role = forms.ChoiceField(label=_("Role"))
-    days = forms.ChoiceField(label=_("Expires after"), choices=LIFETIMES, required=False, initial="90")
+    days = Choice(label=_("Expires after"), choices=LIFETIMES, required=False, initial="90")
 
     def __init__(self, context: WorkspaceContext, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)

@@ -40,9 +40,10 @@ function reach() {
         ["tabindex", "role", "aria-label", "data-scrolls"].forEach((name) => box.removeAttribute(name));
       continue;
     }
+    // A group: a region would be a second landmark of its section's name.
     for (const [name, value] of Object.entries({
       tabindex: "0",
-      role: "region",
+      role: "group",
       "aria-label": titleOf(box),
       "data-scrolls": "yes",
     }))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from playwright.sync_api import expect
 
@@ -216,3 +217,17 @@ def test_keys_reach_all_that_acts_and_show_where_they_are(site: Site, page: Any,
                 break
         assert page.evaluate("() => [...window.toReach].map((each) => each.outerHTML.slice(0, 120))") == [], name
         assert page.evaluate("() => window.unmarked") == [], name
+
+
+def test_a_table_that_goes_on_beyond_a_small_screen_is_no_second_landmark(
+    site: Site, page: Any, live_server: Any
+) -> None:
+    everything = site.everything()
+    open_page(site, page, live_server)
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in ("backfill", "notifications", "endpoint"):
+        page.goto(f"{live_server.url}/w/lab/{everything[name]}")
+        page.wait_for_load_state("networkidle")
+        assert page.locator("[data-scrolls]").count() or name != "backfill"
+        found = Axe().run(page)
+        assert found.violations_count == 0, (name, found.generate_report())

@@ -225,16 +225,6 @@ class ScheduleForm(TimetableForm):
         """Whether a parameter gets a fact."""
         return any(field.value() for field in self.facts)
 
-    @property
-    def is_after(self) -> bool:
-        """Whether the form says, or shows, that something that happens starts runs."""
-        return bool(self["frequency"].value() == AFTER)
-
-    @property
-    def watches(self) -> bool:
-        """Whether the form says, or shows, that changes of files start runs."""
-        return bool(self["frequency"].value() == CHANGE)
-
     def asked(self) -> dict[str, Any]:
         """Of a valid form, as the service takes it."""
         values = self.cleaned_data

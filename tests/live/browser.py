@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.conftest import STEP_MS, begin_anew
@@ -31,11 +30,11 @@ addEventListener("error", ({target}) => {
 class Person:
     """One signed-in browser context on a studio."""
 
-    def __init__(self, studio: Studio, browser: Browser) -> None:
+    def __init__(self, studio: Studio, browser: Browser, state: Any = None) -> None:
         self.studio, self.browser = studio, browser
         self.complaints: list[str] = []
         self.network_changed = False
-        self.state: Any = None
+        self.state = state
         self._windows: dict[str, BrowserContext] = {}
 
     def context(self, **options: Any) -> BrowserContext:
@@ -133,45 +132,6 @@ def open_step(page: Page, name: str) -> Any:
 def has_ended(page: Page, state: str = "Completed") -> None:
     """Wait until the head of a run page shows this end."""
     expect(page.locator(f'#run-head .state[data-state="{state}"]').first).to_be_visible(timeout=SLOW_MS)
-
-
-# Of all that axe looks at, the theme changes the colours only.
-COLOURS = ("color-contrast", "link-in-text-block")
-# What depends on how much room there is, and on what stands there only where there is little.
-LAYOUT = ("scrollable-region-focusable", "target-size", "button-name", "link-name", "aria-hidden-focus")
-# Ids that stand twice, within what is shown or not: axe looks at those that names refer to only.
-DOUBLED = """() => {
-  const ids = [...document.querySelectorAll("[id]")].map((each) => each.id);
-  return [...new Set(ids.filter((id, place) => ids.indexOf(id) !== place))];
-}"""
-SETTLED = """() => Promise.allSettled(document.getAnimations().filter((each) => each instanceof CSSTransition).map((each) => each.finished))"""
-
-
-# What is wrong, and no more: the library's own call loads axe each time and brings home all that is right as well.
-AXE = """([within, options]) => axe.run(within ? document.getElementById(within) : document, {resultTypes: ["violations"], selectors: false, elementRef: false, preload: false, ...options}).then(
-  ({violations}) => violations.map((each) => `${each.id}: ${each.help}: ${JSON.stringify(each.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)))}`))"""
-
-
-def violations(page: Page, *schemes: str, colours: str = "", layout: str = "", within: str = "") -> list[str]:
-    """What axe finds on a page in each of the colour schemes, whatever it weighs; and ids that stand twice.
-
-    `colours` is a further scheme of which the colours alone are looked at, `layout` one for a size at which a page that was
-    looked at before is looked at again: its colours and what may differ by size. `within` is the id of the element that is
-    looked at alone, where the page around it was looked at before.
-    """
-    found = [f"duplicate-id: {each}" for each in page.evaluate(DOUBLED)]
-    asked: list[tuple[str, dict[str, Any]]] = [(scheme, {}) for scheme in schemes]
-    if colours:
-        asked.append((colours, {"runOnly": list(COLOURS)}))
-    if layout:
-        asked.append((layout, {"runOnly": [*COLOURS, *LAYOUT]}))
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE_SCRIPT)
-    for scheme, options in asked:
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.evaluate(SETTLED)
-        found += [f"{scheme}: {each}" for each in page.evaluate(AXE, [within, options])]
-    return found
 
 
 def download(page: Page, link: Any, target: Path) -> bytes:

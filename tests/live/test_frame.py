@@ -8,7 +8,8 @@ import re
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.live.browser import PASSWORD, Person, has_ended, is_awake, run_the_sample, violations
+from tests.live.axe import violations
+from tests.live.browser import PASSWORD, Person, has_ended, is_awake, run_the_sample
 from tests.live.studio import LiveRun, Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]

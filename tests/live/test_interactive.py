@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, WebSocketRoute, expect
 
-from tests.live.browser import SLOW_MS, has_ended, is_awake, mark, open_step, violations, was_not_reloaded
+from tests.live.axe import violations
+from tests.live.browser import SLOW_MS, has_ended, is_awake, mark, open_step, was_not_reloaded
 from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserType, Page, expect
 
+from studio.testing.plugin import find_chromium, lacking
+from tests.live.browser import Person
 from tests.live.studio import Studio
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -16,6 +19,20 @@ HEAR = """() => {
   window.shown = [];
   window.Notification = class extends Real { constructor(title, options) { super(title, options); window.shown.push([title, options.tag]); } };
 }"""
+
+
+@pytest.fixture
+def page(person: Person, browser_type: BrowserType, browser_type_launch_args: dict[str, Any]) -> Iterator[Page]:
+    """A signed-in page of a whole browser: the headless shell has no notifications."""
+    found = find_chromium(whole=True)
+    if found is None:
+        lacking("notifications need a whole Chromium (install chromium, or set DUTO_CHROMIUM)", "DUTO_REQUIRE_BROWSER")
+    browser = browser_type.launch(**{**browser_type_launch_args, "executable_path": found})
+    try:
+        with Person(person.studio, browser, person.state).page() as page:
+            yield page
+    finally:
+        browser.close()
 
 
 def test_a_failure_is_shown_by_the_browser_once_it_is_allowed(stage: Studio, page: Page) -> None:

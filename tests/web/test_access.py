@@ -13,7 +13,7 @@ from django.urls import resolve
 from pipelines.models import PipelineEndpoint
 from pipelines.services import endpoint_access, endpoints
 from runs.services.submission.publish import publish_run, trigger_endpoint
-from tests.live.browser import violations
+from tests.live.axe import violations
 from tests.live.test_walk import addresses
 from tests.web.chrome import NARROW, WIDE, fits, listen, open_page, ours
 from tests.web.conftest import Site
@@ -164,6 +164,36 @@ def pages_of(site: Site) -> dict[str, str]:
         **{f"studio {tab}": f"/studio/{tab}" for tab in ("", "workspaces/", "people/", "banner/")},
         "password": "/accounts/password/change/", "who are you": "/accounts/reauthenticate/",
     }  # fmt: skip
+
+
+def test_colours_that_passed_are_not_looked_at_again_and_no_others_are_missed(page: Any) -> None:
+    def wrong(body: str) -> list[str]:
+        page.set_content(
+            f"<html lang=en><title>It</title><body style='background: #fff'><main><h1>It</h1>{body}</main></body></html>"
+        )
+        return [each for each in violations(page, "light") if "color-contrast" in each]
+
+    def looked_at() -> int:
+        return int(page.evaluate("document.querySelectorAll('[data-unseen]').length"))
+
+    row, faint = "<p style='color: #333'>fine</p>", "color: #999; font-size: 15px"
+    assert (wrong(row * 3), looked_at()) == ([], 4)
+    assert (wrong(row * 3), looked_at()) == ([], 0)
+    for _ in range(2):
+        assert len(wrong(f"{row}<p style='{faint}'>faint</p>")) == 1 == looked_at()
+    # What axe passes over says nothing of the same look elsewhere.
+    for passed in (
+        "<button style='{}' disabled>off</button>",
+        "<p style='{}; clip-path: inset(50%)'>read aloud</p>",
+        "<p style='{}; visibility: hidden'>hidden</p>",
+    ):
+        assert wrong(passed.format(f"{faint}; background: none")) == []
+    assert len(wrong(f"<p style='{faint}; background: none'>faint</p>")) == 1
+    # The same text on another ground, faded, or placed over something.
+    assert len(wrong("<div style='background: #444'><p style='color: #333'>fine</p></div>")) == 1
+    assert len(wrong("<div style='opacity: .3'><p style='color: #333'>fine</p></div>")) == 1
+    dark = "<div style='position: relative; background: #444; height: 3em'><p style='color: #333; position: absolute'>fine</p></div>"
+    assert len(wrong(dark)) == 1
 
 
 def test_axe_and_the_console_find_nothing_on_any_page_menu_or_dialog(site: Site, look: Look, live_server: Any) -> None:

@@ -17,7 +17,7 @@ from datasets.services.files import files_of
 from datasets.services.staging import STAGED
 from datasets.stores import root_by_name
 from duto.tables import Source, read
-from tests.live.browser import violations
+from tests.live.axe import violations
 from tests.web.chrome import NARROW, WIDE, fits, open_page, ours
 from tests.web.conftest import Site
 

@@ -27,7 +27,7 @@ from tests.web.conftest import Site
 from workspaces.models import Role, User
 from workspaces.services.workspaces import create_workspace
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db]
 TAG = "duto/env:" + "a" * 32
 LOCK = hashlib.sha256(b"pandas==2").hexdigest()
 RECIPE = {"base": "sha256:" + "b" * 64, "lock": LOCK, "template": "t"}

@@ -25,7 +25,7 @@ from workspaces.models import ApiToken, AuditEntry, Member, Role, User
 from workspaces.services import accounts, invitations, keyvault, members, tokens
 from workspaces.services.workspaces import create_workspace
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db]
 PASSWORD = "a long pass phrase 7"
 # What makes something ready comes first; the action itself is what is given back, to be done in the measured time.
 Action = Callable[[], Any]

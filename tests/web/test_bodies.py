@@ -24,7 +24,7 @@ from tests.web.conftest import Site
 from workspaces.models import ApiToken, Role
 from workspaces.services import tokens
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 PIECE = 64 * 1024
 LARGE = 20 << 20

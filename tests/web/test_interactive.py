@@ -21,7 +21,7 @@ from runs.web.panel_metrics import MOST_ROWS
 from runs.web.preview import LARGEST
 from tests.web.conftest import Site
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db]
 
 
 def opened(site: Site, parent: object = None, **more: Any) -> str:

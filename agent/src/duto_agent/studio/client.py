@@ -232,9 +232,11 @@ class StudioClient:
             return None
         try:
             answer = stack.enter_context(self._foreign.stream("GET", address, headers=headers))
-        except httpx.HTTPError as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             log.info("%s is not reached from here (%s): its files come through the studio", place, type(error).__name__)
             self._unreachable[place] = time.monotonic()
+            return None
+        except httpx.HTTPError:  # it is there, and broke off: the next file is asked for there again
             return None
         found = answer.headers.get("ETag", "").removeprefix("W/").strip('"')
         if answer.status_code == CHANGED or (answer.is_success and tag and found != tag):

@@ -136,7 +136,7 @@ class ScheduleForm(TimetableForm):
         ],
     )
     jitter = forms.IntegerField(
-        label=gettext_lazy("Put off by up to"), min_value=0, max_value=86_400, initial=0, required=False,
+        label=gettext_lazy("Random delay of up to"), min_value=0, max_value=86_400, initial=0, required=False,
         help_text=gettext_lazy("seconds, another number each time"),
     )  # fmt: skip
     max_runs = forms.IntegerField(

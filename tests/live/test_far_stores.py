@@ -27,7 +27,7 @@ PROGRAM = ROOT / "tests/live/programs/far_stores"
 KINDS_HERE = ("azure_blob", "s3", "sftp")
 AGAIN = {"retries": 2, "retry_delay_seconds": 1}
 # Fewer than a person may have, as many as the suite bears.
-MANY = 2000
+MANY = 400
 
 
 @pytest.fixture(autouse=True)

@@ -83,10 +83,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling |
 
 def find_chromium(*, whole: bool = False) -> str | None:
     """DUTO_CHROMIUM, then the usual names: of the shell alone, unless the `whole` browser is needed, as for notifications."""
-    for name in (os.environ.get("DUTO_CHROMIUM", ""), *(() if whole else SHELL), *CHROMIUM):
-        if name and (found := shutil.which(name)):
-            return found
-    return None
+    usual = CHROMIUM if whole else (*SHELL, *CHROMIUM)
+    found = (shutil.which(name) for name in (os.environ.get("DUTO_CHROMIUM"), *usual) if name)
+    return next((each for each in found if each), None)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -36,6 +36,13 @@ class ProfileOut(serializers.Serializer[ProfileRun]):
     ended_at = serializers.DateTimeField()
     columns = serializers.SerializerMethodField(help_text="The statistics of each column, as docs/data.md says.")
 
+    is_stale = serializers.SerializerMethodField(
+        help_text="Whether the files are others by now; null unless `check_files` asks for it."
+    )
+
+    def get_is_stale(self, run: ProfileRun) -> bool | None:
+        return self.context.get("is_stale")
+
     def get_columns(self, run: ProfileRun) -> list[dict[str, Any]]:
         return list((run.result or {}).get("columns", []))
 
@@ -45,8 +52,11 @@ class ProfileView(WorkspaceView):
 
     @extend_schema(responses=ProfileOut)
     def get(self, request: Request, id: UUID) -> Response:
-        """The newest profile of the version. One that has none is `no_profile` (404)."""
-        return Response(ProfileOut(profiling.profile_of(versions.get_version(self.context.workspace, id))).data)
+        """The newest profile of the version. One that has none is `no_profile` (404). With `check_files` it says whether the
+        files are still those that were read, for which they are listed."""
+        found = profiling.profile_of(versions.get_version(self.context.workspace, id))
+        is_stale = profiling.is_stale(found) if self.flag("check_files") else None
+        return Response(ProfileOut(found, context={"is_stale": is_stale}).data)
 
 
 class ProfileRunsView(WorkspaceView):
@@ -74,6 +84,15 @@ class ProfileRunView(WorkspaceView):
     def get(self, request: Request, id: UUID) -> Response:
         """One computation, whether it has ended or not."""
         return Response(ProfileRunOut(profiling.get_run(self.context.workspace, id)).data)
+
+
+class FoundView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=ProfileOut)
+    def get(self, request: Request, id: UUID) -> Response:
+        """What one computation has found. One that has not completed is `no_profile` (404)."""
+        return Response(ProfileOut(profiling.found_by(profiling.get_run(self.context.workspace, id))).data)
 
 
 class ProfileRunCancelView(WorkspaceView):

@@ -98,6 +98,18 @@ def profile_of(version: DatasetVersion) -> ProfileRun:
     return found
 
 
+def found_by(run: ProfileRun) -> ProfileRun:
+    """The run itself, with what it has found. Raises NotFound (`no_profile`) for one that has not completed."""
+    if run.status != Status.COMPLETED:
+        raise NotFound(_("This profile run has not completed, so there is nothing of it to read."), code="no_profile")
+    return run
+
+
+def is_stale(run: ProfileRun) -> bool:
+    """Whether the files of the version are others than those that the run has read. Lists them."""
+    return files.fingerprint(files.files_of(run.version)) != run.content_fingerprint
+
+
 @transaction.atomic
 def cancel(context: WorkspaceContext, run: ProfileRun) -> ProfileRun:
     """End it. Raises Conflict when it has ended already."""

@@ -57,7 +57,7 @@ STATES = {key: State(key, word) for key, word in WORDS.items()}
 STYLESHEETS = (
     *(f"css/{name}.css" for name in (
         "layers", "tokens", "fonts", "base", "states", "layout", "nav", "controls", "card", "table", "overlay",
-        "code", "log", "graph", "timeline", "chart", "upload", "reference", "calendar", "pages",
+        "code", "log", "graph", "timeline", "chart", "profile", "upload", "reference", "calendar", "pages",
     )),
     "vendor/uplot.css",
 )  # fmt: skip

@@ -135,3 +135,12 @@ def test_a_step_keeps_off_a_persons_files_and_replaces_its_own(live_studio: Stud
     done = live_studio.program(folder, "program.py", token=token)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
     assert done.stdout.endswith("ok: destinations\n")
+
+
+def test_a_profile_is_what_pandas_says_of_the_frame(live_studio: Studio, tmp_path: Path) -> None:
+    folder = tmp_path / "profile"
+    shutil.copytree(PROGRAMS / "profile", folder)
+    shutil.copy(ROOT / "examples" / "penguins" / "penguins-raw.csv", folder / "penguins.csv")
+    config(folder)
+    done = live_studio.program(folder, "program.py")
+    assert done.returncode == 0 and done.stdout.endswith("all of it\n"), done.stdout + done.stderr

@@ -203,6 +203,7 @@ HARMLESS = {
     "min_workers": "executors of Spark do not come and go",
     "permit_cluster_restart": "there is no cluster to start again",
     "linked_service_config": "there is no Azure Synapse",
+    "cache_datastore_name": "of a profile nothing else is kept",
 }
 # Functions whose arguments are told by words of their own, or are kept for their signature.
 KNOWN = {
@@ -227,6 +228,7 @@ KNOWN = {
     "authentication.ArmTokenAuthentication.update_arm_access_token",
     "authentication.MsiAuthentication.__init__",
     "targets.AmlCompute.supported_vmsizes",
+    "tabular_dataset.TabularDataset.submit_profile_run",
     "types.DataType.to_stream",
     "exceptions.AzureMLException.__init__",
     "exceptions.HttpOperationError.__init__",

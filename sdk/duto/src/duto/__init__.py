@@ -121,6 +121,11 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         DataReference as DataReference,
         SqlDataReference as SqlDataReference,
     )
+    from duto.data.profile import (
+        ColumnProfile as ColumnProfile,
+        DatasetProfile as DatasetProfile,
+        DatasetProfileRun as DatasetProfileRun,
+    )
     from duto.data.tabular_dataset import TabularDataset as TabularDataset
     from duto.data.types import (
         DataType as DataType,

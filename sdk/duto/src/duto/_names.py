@@ -63,6 +63,7 @@ _BY_MODULE = {
     "duto.data.file_dataset": "FileDataset",
     "duto.data.expressions": "Expression",
     "duto.data.tabular_dataset": "TabularDataset",
+    "duto.data.profile": "DatasetProfile DatasetProfileRun ColumnProfile",
     "duto.data.factory": "FileDatasetFactory TabularDatasetFactory",
     "duto.data.types": "DataType PromoteHeadersBehavior FileEncoding Scenario",
     "duto.data.consumption": "DatasetConsumptionConfig",

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NoReturn, Optional, Tuple, Union
 
 import duto
 from duto.client.http import digest_of, path_of, segment
@@ -14,10 +14,11 @@ from duto.client.local_files import each_of, place_of
 from duto.data.dataset import AbstractDataset
 from duto.data.expressions import Expression, condition_of
 from duto.data.file_dataset import MountContext
+from duto.data.profile import profile_of
 from duto.data.references import target_of
 from duto.data.spark_frames import spark_frame
 from duto.exceptions import DatasetTimestampMissingError, NotFoundException, UserErrorException
-from duto.not_built import not_built, refusing
+from duto.not_built import not_built
 from duto.spec.selection import timestamps
 
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 _STREAM = "AmlDatastore://"
 
 
-@refusing(
-    "get_profile_runs submit_profile_run",
-    "Use to_pandas_dataframe().describe().",
-)
 class TabularDataset(AbstractDataset):
     """Rows read from files; operations are kept in the definition and done when the rows are read."""
 
@@ -264,16 +261,80 @@ class TabularDataset(AbstractDataset):
         """
         return Expression({"column": key}) if isinstance(key, str) else self.keep_columns(list(key))
 
-    def get_profile(self, workspace: object = None) -> NoReturn:
-        """Not built; the dataset's page shows the profile of its columns.
+    def get_profile(self, workspace: Optional[duto.Workspace] = None) -> duto.DatasetProfile:
+        """The newest profile of this dataset: the statistics of its columns. `submit_profile_run` has it computed.
 
         Args:
-            workspace: taken and not used.
+            workspace: for a dataset of web addresses that was not saved; as in `save`.
+
+        Returns:
+            The profile.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            UserErrorException: none was computed yet.
         """
-        raise not_built("TabularDataset.get_profile", "Use `to_pandas_dataframe().describe()`.")
+        try:
+            found = self._profiled("profile/", workspace)
+        except NotFoundException as error:
+            raise UserErrorException(
+                "This dataset has no profile yet. Have it computed: `dataset.submit_profile_run().wait_for_completion()`."
+            ) from error
+        return profile_of(self._home, found)
+
+    def get_profile_runs(self, workspace: Optional[duto.Workspace] = None) -> Iterator[duto.DatasetProfileRun]:
+        """The computations of this dataset's profile.
+
+        Args:
+            workspace: as in `get_profile`.
+
+        Returns:
+            The runs, newest first. Of a version the last 20 are kept.
+        """
+        at = self._home_of(workspace)._path(f"dataset-versions/{segment(self.id)}/profile-runs/")
+        for each in self._home._client.pages(at):
+            yield duto.DatasetProfileRun(self._home, self, each)
+
+    def submit_profile_run(
+        self, compute_target: object = None, experiment: object = None, cache_datastore_name: Optional[str] = None
+    ) -> duto.DatasetProfileRun:
+        """Have the profile computed anew. While that is under way it is the same run.
+
+        Args:
+            compute_target: taken and not used: a worker of the studio does it.
+            experiment: one of the workspace in which a dataset of web addresses is saved; the run is none of it.
+            cache_datastore_name: taken and not used: nothing is kept but the profile.
+
+        Returns:
+            The run.
+
+        Raises:
+            UserErrorException: the dataset cannot be read, or was fetched from nowhere yet.
+        """
+        made = self._home_of(getattr(experiment, "workspace", None))._client.post(
+            self._home._path(f"dataset-versions/{segment(self.id)}/profile-runs/"), {}
+        )
+        return duto.DatasetProfileRun(self._home, self, made)
+
+    def _generate_profile(
+        self, compute_target: object = None, workspace: Optional[duto.Workspace] = None
+    ) -> duto.DatasetProfile:
+        """Compute the profile now, and wait for it."""
+        self._home_of(workspace)
+        return self.submit_profile_run(compute_target).wait_for_completion().get_profile()
+
+    def _profiled(self, place: str, workspace: Optional[duto.Workspace]) -> Any:
+        at = f"dataset-versions/{segment(str(self.save(workspace)['id']))}/{place}"
+        return self._home._client.get(self._home._path(at))
+
+    def _home_of(self, workspace: Optional[duto.Workspace]) -> duto.Workspace:
+        """The workspace that it is saved in, or saves it."""
+        self.save(workspace)
+        return self._home
+
+    @property
+    def _home(self) -> duto.Workspace:
+        home: duto.Workspace = self._workspace  # which save() has set
+        return home
 
     def download(
         self,

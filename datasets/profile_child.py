@@ -1,6 +1,6 @@
 """The process in which a table is profiled: `datasets.tables_child` says how it is asked and how it answers.
 
-It is asked of a `table`, and answers `{"rows": ..., "columns": ...}` when it has read that, then each column as `{"column": {...}}`.
+Asked of a `table` and a `baseline`, it answers `{"differences": {...}}`. Asked of a `table` alone, it answers `{"rows": ..., "columns": ...}` when it has read that, then each column as `{"column": {...}}`.
 Rows are first laid down on the disk, column by column, so that memory does not grow with them. Half of the way is the
 reading, half the columns.
 """
@@ -13,7 +13,8 @@ from typing import Any
 
 import duckdb
 
-from datasets.statistics import Spool, of_column
+from datasets.differences import KeyFault, differences
+from datasets.statistics import Spool, connect, of_column
 from datasets.tables_child import run, say, source_of, tell
 from duto.tables import Column, form_of, read, survey
 
@@ -24,11 +25,25 @@ def main() -> None:
 
 def _answer(asked: Mapping[str, Any]) -> None:
     try:
-        _profile(asked)
+        (_compare if "baseline" in asked else _profile)(asked)
     except duckdb.OutOfMemoryException as error:
         is_disk = "disk" in str(error).lower() or "temp" in str(error).lower()
         say({"error": {"code": "no_room" if is_disk else "table_too_large", "message": "overflow"}})
         raise SystemExit(0) from error
+
+
+def _compare(asked: Mapping[str, Any]) -> None:
+    connection = connect(Path.cwd())
+    before = spooled(asked["baseline"], "baseline", {}, asked["most"], connection)
+    after = spooled(asked["table"], "table", {}, asked["most"], connection) if before is not None else None
+    if before is None or after is None:
+        return
+    try:
+        found = differences(before, after, asked["keys"], lambda done, total: tell(total + done, 2 * total))
+    except KeyFault as fault:
+        say({"fault": {"code": fault.code, "facts": fault.facts}})
+        return
+    say({"differences": found})
 
 
 def _profile(asked: Mapping[str, Any]) -> None:
@@ -44,7 +59,9 @@ def _profile(asked: Mapping[str, Any]) -> None:
         tell(len(spool.columns) + done, 2 * len(spool.columns))
 
 
-def spooled(table: Mapping[str, Any], name: str, misfits: dict[str, int], most: int) -> Spool | None:
+def spooled(
+    table: Mapping[str, Any], name: str, misfits: dict[str, int], most: int, connection: Any = None
+) -> Spool | None:
     """The rows of a table in a folder of its name. None where it has too many columns, which is told."""
     sources = [source_of(*each) for each in table["files"]]
     form = form_of(table["format"])
@@ -66,7 +83,7 @@ def spooled(table: Mapping[str, Any], name: str, misfits: dict[str, int], most: 
         return None
     folder = Path.cwd() / f"spool-{name}"
     folder.mkdir()
-    spool = Spool(folder, [(each.name, each.type) for each in made.columns])
+    spool = Spool(folder, [(each.name, each.type) for each in made.columns], connection)
     for values, size in made.batches:
         spool.write(values, size)
     spool.close()

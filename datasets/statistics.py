@@ -199,9 +199,9 @@ class Spool:
             writer.close()
         self._writers = []
 
-    def source(self, column: Column) -> str:
-        """What the column is asked of, as SQL."""
-        return f"read_parquet({self._files[column.place // WIDTH]})"
+    def source(self, column: Column, *, with_place: bool = False) -> str:
+        """What the column is asked of, as SQL; `with_place`: with the place of each row as `file_row_number`, from 0."""
+        return f"read_parquet({self._files[column.place // WIDTH]}{', file_row_number=true' if with_place else ''})"
 
     def ask(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.connection.execute(sql, list(values)).fetchall()]
@@ -251,6 +251,29 @@ def of_column(spool: Spool, column: Column) -> ColumnStatistics:
         found.histogram = Histogram(edges, counts_in(spool, column, edges))
     _top(spool, column, found)
     return found
+
+
+def summary(spool: Spool, column: Column) -> ColumnStatistics:
+    """Counts, ends and moments of a column alone."""
+    found = ColumnStatistics(column.name, column.type, spool.rows)
+    _count(spool, column, found)
+    if column.has_numbers:
+        _moments(spool, column, found)
+    return found
+
+
+def frequent_in_both(before: Spool, old: Column, after: Spool, new: Column) -> list[tuple[Value, int, int]]:
+    """The values that are among the most frequent ones of either column, with how often each has them."""
+    sides = ((before, old), (after, new))
+    wanted: dict[Any, None] = {}
+    for spool, column in sides:
+        among = f"SELECT {column.sql} FROM {spool.source(column)} WHERE {column.is_present}"
+        wanted |= dict.fromkeys(value for value, _ in spool.ask(_grouped(column, among, TOP)))
+    counts = []
+    for spool, column in sides:
+        among = f"SELECT {column.sql} FROM {spool.source(column)} WHERE {column.sql} IN (SELECT unnest(?::{_SQL[column.type]}[]))"
+        counts.append(dict(spool.ask(_grouped(column, among, len(wanted) or 1), [list(wanted)])))
+    return [(new.shown(value), counts[0].get(value, 0), counts[1].get(value, 0)) for value in wanted]
 
 
 def _count(spool: Spool, column: Column, found: ColumnStatistics) -> None:

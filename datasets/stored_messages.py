@@ -36,6 +36,19 @@ SENTENCES: Mapping[str, str] = {
         "The studio's machine has no room left on its disk to read this table. Make room, and try again."
     ),
     "profile_canceled": _("It was canceled. Start it again when it is wanted."),
+    "no_key_before": _(
+        "The earlier version has no column '%(names)s' to know rows by. Choose a key that both versions have."
+    ),
+    "no_key_after": _("This version has no column '%(names)s' to know rows by. Choose a key that both versions have."),
+    "odd_key": _(
+        "The key '%(names)s' is of another type in the two versions, so no row is found again. Choose another one."
+    ),
+    "twice_before": _(
+        "In the earlier version %(count)s rows share their key with others. Choose columns that tell rows apart."
+    ),
+    "twice_after": _(
+        "In this version %(count)s rows share their key with others. Choose columns that tell rows apart."
+    ),
     "profile_wide": _(
         "The table has %(count)s columns, and a profile takes at most %(most)s. Keep fewer columns in a version."
     ),

@@ -20,6 +20,10 @@ from workspaces.scopes import Act
 class ProfileRunOut(serializers.Serializer[ProfileRun]):
     id = serializers.UUIDField()
     version = serializers.UUIDField(source="version_id")
+    baseline = serializers.UUIDField(
+        source="baseline_id", allow_null=True, help_text="Of a comparison: the version that it is compared with."
+    )
+    keys = serializers.ListField(child=serializers.CharField())
     status = serializers.ChoiceField(ProfileRun.Status.choices)
     progress = serializers.IntegerField(help_text="In percent.")
     error = serializers.JSONField(allow_null=True, help_text="`{code, message}`: why it failed or was canceled.")
@@ -45,6 +49,22 @@ class ProfileOut(serializers.Serializer[ProfileRun]):
 
     def get_columns(self, run: ProfileRun) -> list[dict[str, Any]]:
         return list((run.result or {}).get("columns", []))
+
+
+class ComparisonIn(serializers.Serializer[Any]):
+    baseline = serializers.UUIDField(help_text="The version to compare with, of this dataset or another one.")
+    keys = serializers.ListField(
+        child=serializers.CharField(max_length=1000, trim_whitespace=False), required=False, default=list, max_length=20,
+        help_text="The columns that tell rows apart. Without them rows are not told apart.",
+    )  # fmt: skip
+
+
+class DifferencesOut(serializers.Serializer[ProfileRun]):
+    run = serializers.UUIDField(source="id")
+    version = serializers.UUIDField(source="version_id")
+    baseline = serializers.UUIDField(source="baseline_id")
+    ended_at = serializers.DateTimeField()
+    differences = serializers.JSONField(source="result", help_text="As docs/data.md says.")
 
 
 class ProfileView(WorkspaceView):
@@ -93,6 +113,36 @@ class FoundView(WorkspaceView):
     def get(self, request: Request, id: UUID) -> Response:
         """What one computation has found. One that has not completed is `no_profile` (404)."""
         return Response(ProfileOut(profiling.found_by(profiling.get_run(self.context.workspace, id))).data)
+
+
+class ComparisonsView(WorkspaceView):
+    needs = {"get": Role.READER, "post": Role.CONTRIBUTOR}
+    acts = {"post": Act.REGISTER}
+
+    @extend_schema(responses=listed(ProfileRunOut))
+    def get(self, request: Request, id: UUID) -> Response:
+        """What the version was compared with, newest first."""
+        return self.paged(profiling.comparisons_of(versions.get_version(self.context.workspace, id)), ProfileRunOut)
+
+    @extend_schema(request=ComparisonIn, responses={201: ProfileRunOut})
+    def post(self, request: Request, id: UUID) -> Response:
+        """Have a worker compute how the version differs from another one."""
+        asked = self.asked(ComparisonIn)
+        version = versions.get_version(self.context.workspace, id)
+        baseline = versions.get_version(self.context.workspace, asked["baseline"])
+        return self.repeated(profiling.compare(self.context, version, baseline, asked["keys"]))
+
+    def repeated(self, made: ProfileRun) -> Response:
+        return Response(ProfileRunOut(made).data, status=201)
+
+
+class DifferencesView(WorkspaceView):
+    needs = {"get": Role.READER}
+
+    @extend_schema(responses=DifferencesOut)
+    def get(self, request: Request, id: UUID) -> Response:
+        """What one comparison has found. One that has not completed is `no_profile` (404)."""
+        return Response(DifferencesOut(profiling.compared_by(profiling.get_run(self.context.workspace, id))).data)
 
 
 class ProfileRunCancelView(WorkspaceView):

@@ -31,6 +31,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{VERSION}profile-runs/", profiles.ProfileRunsView.as_view(), name="api-dataset-version-profile-runs"),
     path(f"{W}profile-runs/<uuid:id>/", profiles.ProfileRunView.as_view(), name="api-profile-run"),
     path(f"{W}profile-runs/<uuid:id>/profile/", profiles.FoundView.as_view(), name="api-profile-run-profile"),
+    path(f"{VERSION}comparisons/", profiles.ComparisonsView.as_view(), name="api-dataset-version-comparisons"),
+    path(
+        f"{W}profile-runs/<uuid:id>/differences/",
+        profiles.DifferencesView.as_view(),
+        name="api-profile-run-differences",
+    ),
     path(f"{W}profile-runs/<uuid:id>/cancel/", profiles.ProfileRunCancelView.as_view(), name="api-profile-run-cancel"),
     path(f"{VERSION}files/", views.VersionFilesView.as_view(), name="api-dataset-version-files"),
     path(f"{VERSION}preview/", views.VersionPreviewView.as_view(), name="api-dataset-version-preview"),

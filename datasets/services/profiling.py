@@ -46,6 +46,27 @@ def submit(context: WorkspaceContext, version: DatasetVersion) -> ProfileRun:
     return _submitted(context, version=version)
 
 
+def compare(
+    context: WorkspaceContext, version: DatasetVersion, baseline: DatasetVersion, keys: Sequence[str] = ()
+) -> ProfileRun:
+    """Have it computed how a table differs from an earlier version, or another table; rows are known by `keys`.
+
+    Raises Unprocessable for what is no table, Conflict while the two are compared by another key.
+    """
+    context.require(Role.CONTRIBUTOR).require_act(Act.REGISTER)
+    require_table(version)
+    require_table(baseline)
+    run = _submitted(context, version=version, baseline=baseline, keys=list(dict.fromkeys(keys)))
+    if run.keys != list(dict.fromkeys(keys)):
+        raise Conflict(_("These two are being compared by another key. Wait for that, or cancel it."), code="other_key")
+    return run
+
+
+def comparisons_of(version: DatasetVersion) -> QuerySet[ProfileRun]:
+    """What a version was compared with, newest first, without what was found."""
+    return RUNS.filter(version=version, baseline__isnull=False).defer("result").order_by("-id")
+
+
 def require_table(version: DatasetVersion) -> None:
     """Raises Unprocessable for a dataset of files, and for one that cannot be read yet."""
     if version.kind != Dataset.Kind.TABULAR:
@@ -54,7 +75,7 @@ def require_table(version: DatasetVersion) -> None:
 
 
 def _submitted(context: WorkspaceContext, **wanted: Any) -> ProfileRun:
-    open_runs = RUNS.filter(status__in=ProfileRun.OPEN, **{"baseline": None, **wanted})
+    open_runs = RUNS.filter(status__in=ProfileRun.OPEN, version=wanted["version"], baseline=wanted.get("baseline"))
     try:
         with transaction.atomic():
             run = open_runs.first() or ProfileRun.objects.create(
@@ -98,9 +119,18 @@ def profile_of(version: DatasetVersion) -> ProfileRun:
     return found
 
 
+def compared_by(run: ProfileRun) -> ProfileRun:
+    """The same of a comparison."""
+    return _completed(run, is_comparison=True)
+
+
 def found_by(run: ProfileRun) -> ProfileRun:
-    """The run itself, with what it has found. Raises NotFound (`no_profile`) for one that has not completed."""
-    if run.status != Status.COMPLETED:
+    """The run itself, with the profile that it has found. Raises NotFound (`no_profile`) for one that has not completed."""
+    return _completed(run, is_comparison=False)
+
+
+def _completed(run: ProfileRun, *, is_comparison: bool) -> ProfileRun:
+    if run.status != Status.COMPLETED or (run.baseline is not None) != is_comparison:
         raise NotFound(_("This profile run has not completed, so there is nothing of it to read."), code="no_profile")
     return run
 
@@ -164,6 +194,12 @@ def _carry(run: ProfileRun, lease: Lease) -> None:
 def _found(run: ProfileRun, lease: Lease) -> dict[str, Any]:
     found = files.files_of(run.version)
     question = inspection.question(run.version, found, profiles.SECONDS)
+    if run.baseline is not None:
+        before = inspection.question(run.baseline, files.files_of(run.baseline), profiles.SECONDS)
+        differences = profiles.compare(question, before, run.keys, lease.tell)
+        return {
+            "content_fingerprint": files.fingerprint(found), "row_count": differences["rows"]["after"], "result": differences,
+        }  # fmt: skip
     result = profiles.profile(question, lease.tell)
     return {
         "content_fingerprint": files.fingerprint(found), "row_count": result["rows"], "result": {"columns": result["columns"]},

@@ -185,7 +185,7 @@ def _row(place: int, each: Mapping[str, Any]) -> ColumnRow:
     return ColumnRow(
         place, each["name"], each["type"], number_text(each["missing"]), percent(each["missing"], count),
         about + number_text(each["distinct"]), shown(each["minimum"]), shown(each["maximum"]), shown(each["mean"]),
-        shown(each["standard_deviation"]), bars_of(bins) if bins else _bars_of_values(top) if is_counted else [], is_counted,
+        shown(each["standard_deviation"]), bars_of(bins) if bins else bars_of_values(top) if is_counted else [], is_counted,
         _facts(each), [(f"{number_text(100 * float(level))} %", shown(value)) for level, value in sorted(each["quantiles"].items(), key=_level)], top,
     )  # fmt: skip
 
@@ -239,7 +239,7 @@ def _is_time(value: str) -> bool:
     return True
 
 
-def bars_of(histogram: Mapping[str, Any], highest: int = 0) -> list[Bar]:
+def bars_of(histogram: Mapping[str, Any], highest: float = 0) -> list[Bar]:
     """The bars of bins; `highest` is the count that fills the height, where several share it."""
     edges, counts = histogram["edges"], histogram["counts"]
     titles = [
@@ -249,8 +249,9 @@ def bars_of(histogram: Mapping[str, Any], highest: int = 0) -> list[Bar]:
     return _bars(counts, titles, highest)
 
 
-def _bars_of_values(top: Sequence[Frequent]) -> list[Bar]:
-    return _bars([each.share for each in top], [f"{each.value}: {each.count}" for each in top])
+def bars_of_values(top: Sequence[Frequent], highest: float = 0) -> list[Bar]:
+    """The bars of frequent values, by their shares."""
+    return _bars([each.share for each in top], [f"{each.value}: {each.count}" for each in top], highest)
 
 
 def _bars(sizes: Sequence[float], titles: Sequence[str], highest: float = 0) -> list[Bar]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from datasets.web import datasets, profiles, register, registration, stores
+from datasets.web import datasets, differences, profiles, register, registration, stores
 
 _data = [
     path("", datasets.index, name="list"),
@@ -23,6 +23,8 @@ _data = [
     path("cancel/<path:name>/", datasets.cancel, name="cancel"),
     path("start-profile/<path:name>/", profiles.start, name="start-profile"),
     path("cancel-profile/<path:name>/", profiles.cancel, name="cancel-profile"),
+    path("start-differences/<path:name>/", differences.start, name="start-differences"),
+    path("differences/<path:name>/", differences.index, name="differences"),
     path("profile/<path:name>/", profiles.profile, name="profile"),
     path("about/<path:name>/", datasets.about, name="about"),
     path("sets/<path:name>/", datasets.detail, name="dataset"),

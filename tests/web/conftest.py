@@ -303,7 +303,7 @@ class Site(StepKinds):
             "home": "", "runs": "runs/", "failed run": f"runs/{failed.pk}/", "timeline": f"runs/{failed.pk}/?view=timeline",
             "table": f"runs/{failed.pk}/?view=table", **tabs, "experiments": "experiments/", "experiment": "experiments/Palmer experiment/",
             "pipelines": "pipelines/", "pipeline": f"pipelines/{pipeline.pk}/", "datasets": "data/", "dataset": "data/sets/penguins/",
-            "preview": "data/sets/penguins/?part=preview", "profile": "data/profile/penguins/", "stores": "data/stores/", "new store": "data/new-store/?kind=s3", "far store": f"data/stores/{self.far_store()}/", "credentials of a store": "data/stores/far/credentials/", "store": "data/stores/workspaceblobstore/?path=raw",
+            "preview": "data/sets/penguins/?part=preview", "profile": "data/profile/penguins/", "differences": "data/differences/penguins/", "stores": "data/stores/", "new store": "data/new-store/?kind=s3", "far store": f"data/stores/{self.far_store()}/", "credentials of a store": "data/stores/far/credentials/", "store": "data/stores/workspaceblobstore/?path=raw",
             "compute": "compute/", "cluster": "compute/clusters/cpu/", "host": "compute/hosts/alpha/", "host of a day": "compute/hosts/alpha/?window=day", "environments": "environments/", "environment": "environments/named/slim/",
             "endpoints": "endpoints/", "endpoint": f"endpoints/{endpoint.pk}/",
             "versions of an endpoint": f"endpoints/{endpoint.pk}/?version=1&compare=0",

@@ -92,6 +92,29 @@ def test_files_have_none_and_readers_do_not_start_one(site: Site) -> None:
     assert site.send("data/start-profile/birds/", "reader").status_code == 403
 
 
+def test_versions_are_compared_and_shown_side_by_side(site: Site) -> None:
+    table(site)
+    assert "There is no other version" in seen(site, "data/differences/birds/")
+    definition = {"sources": [{"datastore": "workspaceblobstore", "path": "raw/later.csv"}]}
+    text = TEXT.replace("Gentoo,NA", "Gentoo,4000").replace("note", "remark")
+    put_file(site.context, "workspaceblobstore", "raw/later.csv", io.BytesIO(text.encode()), overwrite=True)
+    save(site.context, "birds", "tabular", definition, create_new_version=True)
+    shown = seen(site, "data/differences/birds/")
+    assert "Not compared yet" in shown and '<option value="when">' in shown
+    site.send("data/start-differences/birds/", **{"version": "2", "with": "1", "key": "when"})
+    assert "are being compared" in seen(site, "data/differences/birds/")
+    profiling.carry(ProfileRun.objects.get().pk)
+    shown = seen(site, "data/differences/birds/?version=2&with=1")
+    assert "From version 1 to version 2" in shown and "33.3 % → 0 %" in shown
+    assert "note" in shown and "remark" in shown and shown.count('<svg class="histogram"') == 6
+    assert re.search(r"Rows changed</dt><dd class=\"v\">1</dd>", shown)
+    site.send("data/start-differences/birds/", **{"version": "2", "with": "1", "key": "species"})
+    profiling.carry(ProfileRun.objects.get(status="queued").pk)
+    assert "2 rows share their key" in seen(site, "data/differences/birds/")
+    assert "start-differences" not in seen(site, "data/differences/birds/", "reader")
+    assert "Not compared yet" in seen(site, "data/differences/birds/?version=1&with=2")
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)

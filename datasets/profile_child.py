@@ -1,6 +1,7 @@
 """The process in which a table is profiled: `datasets.tables_child` says how it is asked and how it answers.
 
-Asked of a `table` and a `baseline`, it answers `{"differences": {...}}`. Asked of a `table` alone, it answers `{"rows": ..., "columns": ...}` when it has read that, then each column as `{"column": {...}}`.
+Asked of a `table` it answers `{"rows": ..., "columns": ...}` when it has read that, then each column as `{"column": {...}}`;
+of a `table` and a `baseline` `{"differences": {...}}`, or `{"fault": {"code", "facts"}}` of its `keys`.
 Rows are first laid down on the disk, column by column, so that memory does not grow with them. Half of the way is the
 reading, half the columns.
 """
@@ -27,19 +28,24 @@ def _answer(asked: Mapping[str, Any]) -> None:
     try:
         (_compare if "baseline" in asked else _profile)(asked)
     except duckdb.OutOfMemoryException as error:
-        is_disk = "disk" in str(error).lower() or "temp" in str(error).lower()
+        is_disk = "max_temp_directory_size" in str(error)
         say({"error": {"code": "no_room" if is_disk else "table_too_large", "message": "overflow"}})
-        raise SystemExit(0) from error
+    except duckdb.IOException as error:
+        if "No space left" not in str(error):
+            raise
+        say({"error": {"code": "no_room", "message": "disk"}})
 
 
 def _compare(asked: Mapping[str, Any]) -> None:
     connection = connect(Path.cwd())
-    before = spooled(asked["baseline"], "baseline", {}, asked["most"], connection)
-    after = spooled(asked["table"], "table", {}, asked["most"], connection) if before is not None else None
+    before = spooled(asked["baseline"], "baseline", {}, asked["most"], (0.0, 0.25), connection)
+    after = (
+        spooled(asked["table"], "table", {}, asked["most"], (0.25, 0.25), connection) if before is not None else None
+    )
     if before is None or after is None:
         return
     try:
-        found = differences(before, after, asked["keys"], lambda done, total: tell(total + done, 2 * total))
+        found = differences(before, after, asked["keys"], lambda done, total: _far(0.5, 0.5 * done / total))
     except KeyFault as fault:
         say({"fault": {"code": fault.code, "facts": fault.facts}})
         return
@@ -48,7 +54,7 @@ def _compare(asked: Mapping[str, Any]) -> None:
 
 def _profile(asked: Mapping[str, Any]) -> None:
     misfits: dict[str, int] = {}
-    spool = spooled(asked["table"], "table", misfits, asked["most"])
+    spool = spooled(asked["table"], "table", misfits, asked["most"], (0.0, 0.5))
     if spool is None:
         return
     say({"rows": spool.rows, "columns": len(spool.columns)})
@@ -56,28 +62,47 @@ def _profile(asked: Mapping[str, Any]) -> None:
         found = of_column(spool, column)
         found.error = misfits.get(column.name, 0)
         say({"column": found.document()})
-        tell(len(spool.columns) + done, 2 * len(spool.columns))
+        _far(0.5, 0.5 * done / len(spool.columns))
+
+
+def _far(start: float, more: float) -> None:
+    tell(round(1000 * (start + more)), 1000)
 
 
 def spooled(
-    table: Mapping[str, Any], name: str, misfits: dict[str, int], most: int, connection: Any = None
+    table: Mapping[str, Any],
+    name: str,
+    misfits: dict[str, int],
+    most: int,
+    way: tuple[float, float],
+    connection: Any = None,
 ) -> Spool | None:
-    """The rows of a table in a folder of its name. None where it has too many columns, which is told."""
+    """The rows of a table in a folder of its name. None where it has too many columns, which is told.
+
+    `way`: where on the whole way it begins, and how much of that it is.
+    """
     sources = [source_of(*each) for each in table["files"]]
     form = form_of(table["format"])
     known = table.get("survey")
-    # Unless its types are known, it is read twice, and each is half of the reading.
-    parts = 4 if known is None else 2
-    columns = (
-        survey(sources, form, lambda done, total: tell(done, parts * total))
-        if known is None
-        else [Column(*each) for each in known]
-    )
+    start, length = way
+
+    def looked(done: int, total: int) -> None:
+        _far(start, length / 2 * done / max(1, total))
+
+    def laid_down(done: int, total: int) -> None:
+        # Unless its types are known, it has been read once before.
+        skipped = length / 2 if known is None else 0.0
+        _far(start + skipped, (length - skipped) * done / max(1, total))
+
+    columns = survey(sources, form, looked) if known is None else [Column(*each) for each in known]
     definition = {"format": table["format"], "operations": table["operations"]}
     made = read(
-        sources, definition, columns, misfits=misfits,
-        progress=lambda done, total: tell((parts // 2 - 1) * total + done, parts * total),
-    )  # fmt: skip
+        sources,
+        definition,
+        columns,
+        misfits=misfits,
+        progress=laid_down,
+    )
     if len(made.columns) > most:
         say({"wide": len(made.columns)})
         return None

@@ -51,7 +51,8 @@ REASONS = {
     "Model.serialize Model.deserialize HyperParameterSampling.to_json EarlyTerminationPolicy.to_json "
     "HyperDriveRun.get_metrics HyperDriveRun.get_children_sorted_by_primary_metric AutoMLConfig.as_serializable_dict "
     "AutoMLRun.summary FeaturizationConfig.__init__ FeaturizationConfig.add_transformer_params "
-    "FeaturizationConfig.get_transformer_params ForecastingParameters.from_parameters_dict",
+    "FeaturizationConfig.get_transformer_params ForecastingParameters.from_parameters_dict "
+    "ColumnProfile.__init__ DatasetProfile.__init__ DatasetProfileRun.__init__",
     "a model, which is of whatever class it is": "AutoMLRun.get_output",
     "keywords that are handed on": "ActivityFailedException.__init__ RunEnvironmentException.__init__ "
     "AzureMLAggregatedException.__init__ WebserviceException.__init__ OutputTabularDatasetConfig.__init__ "

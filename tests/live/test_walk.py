@@ -123,7 +123,7 @@ SHARED: dict[str, tuple[Role, tuple[str, ...]]] = {
 # What stands behind these is made of a path that the walk does not have.
 MAY_MISS = re.compile(
     r"compare-code|/content/|/preview/|lock\.txt|/log/|/framed/|register|<str:digest>|PipelineSubmit|PipelineEndpointSubmit|/file/"
-    r"|versions/<str:version>/files|artifacts/<\w+:path|files/<\w+:path|tokens/<uuid|/reuse/|/trials/"
+    r"|versions/<str:version>/files|artifacts/<\w+:path|files/<\w+:path|tokens/<uuid|/reuse/|/trials/|profile-runs/<uuid:id>/differences"
 )
 # These are about a step, the others about the whole run.
 OF_A_STEP = re.compile("/outputs/|/artifacts/|/framed/|snapshot[.]zip|/reuse/|/log/|/usage/|/launch/")

@@ -48,8 +48,8 @@ for name, column in newest.columns.items():
     assert column.value_counts[0].count == counted.iloc[0], name
     assert sum(each.count for each in column.type_counts) == column.count, name
 assert set(newest.dtypes.values()) == {"STRING", "INTEGER", "DECIMAL", "DATE"}, newest.dtypes
-told = newest.as_dataframe()
-assert told.loc["Body Mass (g)", "50%"] == frame["Body Mass (g)"].median()
+described = newest.as_dataframe()
+assert described.loc["Body Mass (g)", "50%"] == frame["Body Mass (g)"].median()
 assert not newest.is_stale()
 
 store.upload_files(["penguins.csv"], target_path="profiled/more", overwrite=True)

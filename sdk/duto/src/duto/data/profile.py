@@ -82,6 +82,11 @@ class ColumnProfile:
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
+        """Made by `DatasetProfile`.
+
+        Args:
+            document: the column as REST has it.
+        """
         self._document = dict(document)
         kind = str(document["type"])
 
@@ -153,6 +158,15 @@ class DatasetProfile:
         workspace: duto.Workspace,
         profile: Mapping[str, Any],
     ) -> None:
+        """Made by `TabularDataset.get_profile`.
+
+        Args:
+            saved_dataset_id: id of the version that it is of.
+            run_id: id of the run that computed it.
+            experiment_name: None: it is no run of an experiment.
+            workspace: where it was computed.
+            profile: the profile as REST has it.
+        """
         self.workspace, self.experiment_name = workspace, experiment_name
         self.saved_dataset_id, self.run_id = saved_dataset_id, run_id
         self.row_count = int(profile["row_count"])
@@ -249,6 +263,13 @@ class DatasetProfileRun:
     type = "dataset_profile"
 
     def __init__(self, workspace: duto.Workspace, dataset: object, run: Mapping[str, Any]) -> None:
+        """Made by `TabularDataset.submit_profile_run`.
+
+        Args:
+            workspace: where it is computed.
+            dataset: the dataset, or the id of its version.
+            run: the run as REST has it.
+        """
         self.workspace, self.dataset, self._document = workspace, dataset, dict(run)
         self.id = str(run["id"])
 

@@ -6,6 +6,7 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        import monitors.hooks
         import registry.hooks
         import schedules.hooks
         import workspaces.hooks
@@ -17,6 +18,7 @@ class NotificationsConfig(AppConfig):
 
         transitioned.connect(occurrences.note_run, sender=Run)
         schedules.hooks.ticks_missed.register(occurrences.note_ticks)
+        monitors.hooks.drifted.register(occurrences.note_drift)
         registry.hooks.version_made.register(occurrences.note_model)
         workspaces.hooks.secrets_rotated.register(channels.rotate)
         live.register()

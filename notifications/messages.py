@@ -29,6 +29,7 @@ TYPES = {
     "waiting": "run.waiting",
     "missed": "schedule.missed",
     "model": "model.registered",
+    "drift": "data.drifted",
 }
 SUBJECT_WORDS = {
     "failed": "failed",
@@ -37,8 +38,9 @@ SUBJECT_WORDS = {
     "waiting": "waiting",
     "missed": "missed",
     "model": "models registered",
+    "drift": "drifted",
 }
-COLORS = {"failed": "attention", "missed": "attention", "recovered": "good"}
+COLORS = {"failed": "attention", "missed": "attention", "drift": "attention", "recovered": "good"}
 
 
 @dataclass(frozen=True)

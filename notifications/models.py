@@ -66,6 +66,7 @@ class Rule(Row):
         MISSED = "missed", _("A schedule did not start its run")
         WAITING = "waiting", _("A step waits too long for a place")
         MODEL = "model", _("A model was registered")
+        DRIFT = "drift", _("Data have drifted")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="notification_rules")
     # Whose own it is; a rule of the workspace is nobody's.
@@ -121,10 +122,11 @@ class Occurrence(Row):
         RUN = "run", _("Run")
         TICK = "tick", _("Tick")
         MODEL = "model", _("Model")
+        DRIFT = "drift", _("Drift")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
     kind = models.CharField(max_length=8, choices=Kind)
-    # The id of the run, the tick or the model version; no key, since each may be deleted at any time.
+    # The id of the run, the tick, the model version or the window of a monitor; no key, since each may be deleted at any time.
     subject = models.UUIDField()
 
     def __str__(self) -> str:
@@ -192,7 +194,7 @@ class Alert(Row):
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="alerts")
     target = models.CharField(max_length=400)
     event = models.CharField(max_length=10, choices=Rule.Event)
-    # The id of the run, the tick or the model version.
+    # The id of the run, the tick, the model version or the window of a monitor.
     subject = models.UUIDField()
     facts = models.JSONField(default=dict)
 

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "pipelines",
     "runs",
     "schedules",
+    "monitors",
     "notifications",
     "studio",
 ]

@@ -16,6 +16,7 @@ APPS = (
     "pipelines",
     "runs",
     "schedules",
+    "monitors",
     "notifications",
 )
 

@@ -63,6 +63,7 @@ def test_the_types_hold() -> None:
         "registry",
         "pipelines",
         "runs",
+        "monitors",
         "schedules",
         "notifications",
         "studio",

@@ -22,6 +22,7 @@ APPS = (
     "pipelines",
     "runs",
     "schedules",
+    "monitors",
     "notifications",
     "studio",
 )

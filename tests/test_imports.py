@@ -72,7 +72,7 @@ PLACES = {
     "sdk": ("sdk/duto/src/duto", "sdk/azureml/src/azureml"),
     "agent": ("agent/src/duto_agent", "protocol/src/duto_protocol"),
     "server": (
-        "core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "schedules", "notifications", "studio", "benchmarks",
+        "core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "schedules", "monitors", "notifications", "studio", "benchmarks",
     ),
 }  # fmt: skip
 # Programs rather than modules: what they do begins with their import.

@@ -37,7 +37,7 @@ MODULES = {
     "benchmarks/chaos": "blows docks",
 }
 PLACES = (
-    "core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "schedules", "notifications", "studio", "agent/src",
+    "core", "workspaces", "datasets", "environments", "compute", "registry", "pipelines", "runs", "schedules", "monitors", "notifications", "studio", "agent/src",
     "sdk/duto/src", "benchmarks",
 )  # fmt: skip
 NAMES = {

@@ -26,6 +26,7 @@ LISTS = frozenset(
         "drafts",
         "modules",
         "models",
+        "monitors",
         "schedules",
         "notifications",
     }

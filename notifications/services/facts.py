@@ -16,6 +16,7 @@ from core import words
 from core.clock import format_utc, iso
 from core.errors import StudioError
 from duto.spec import units
+from monitors.models import MonitorWindow
 from notifications.history import Failures
 from registry.models import ModelVersion
 from runs import causes
@@ -29,6 +30,8 @@ from workspaces.services import keyvault
 
 Facts = dict[str, Any]
 LONGEST = 1000
+# Columns that a message of drift names, those that drifted most.
+MOST_FEATURES = 5
 EXACT = frozenset({"id", "url", "log_url", "since", "started_at", "finished_at", "status", "pipeline_id"})
 # Letters of no width that change the direction of the text after them.
 TURNS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -145,6 +148,28 @@ def of_model(version: ModelVersion) -> Facts:
             "since_text": f"at {format_utc(version.created_at)}",
             "url": address(model.workspace, f"models/named/{model.name}/"),
             "model": {"name": model.name, "version": version.version},
+        },
+    )
+
+
+def of_drift(window: MonitorWindow) -> Facts:
+    """The rows of a window are far from the baseline."""
+    monitor = window.monitor
+    most = ", ".join(f"{each['name']} ({each['magnitude']:.0%})" for each in window.features[:MOST_FEATURES])
+    return _clean(
+        monitor.workspace,
+        {
+            "title": f"The data of the monitor {monitor.name} have drifted",
+            "why": f"The drift magnitude is {window.magnitude:.0%}, and the threshold {window.threshold:.0%}. By single columns: {most}.",
+            "since": iso(window.start_at),
+            "since_text": f"in the rows from {format_utc(window.start_at)} to before {format_utc(window.end_at)}",
+            "url": address(monitor.workspace, f"monitors/{monitor.pk}/windows/{window.pk}/"),
+            "monitor": {
+                "id": str(monitor.pk),
+                "name": monitor.name,
+                "window": str(window.pk),
+                "magnitude": window.magnitude,
+            },
         },
     )
 

@@ -19,6 +19,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from core import outbox, slices
 from core.clock import now
+from monitors.models import MonitorWindow
 from notifications import history
 from notifications.models import Alert, Delivery, Mute, Occurrence, Rule, Way
 from notifications.queries import mail_address_of
@@ -47,7 +48,7 @@ class NotificationEvent:
     workspace: Workspace
     # One of Rule.Event.
     kind: str
-    # The id of the run, the tick or the model version.
+    # The id of the run, the tick, the model version or the window of a monitor.
     subject: UUID
     facts: Callable[[], dict[str, Any]]
     pipeline: UUID | None = None
@@ -121,13 +122,22 @@ def _events_of(occurrence: Occurrence) -> Iterator[NotificationEvent]:
         if run is not None:
             yield from _of_run(run)
     elif occurrence.kind == Occurrence.Kind.TICK:
-        rows = Tick.objects.select_related("schedule__workspace").defer("schedule__seen")
-        tick = rows.filter(pk=occurrence.subject).first()
+        ticks = Tick.objects.select_related("schedule__workspace").defer("schedule__seen")
+        tick = ticks.filter(pk=occurrence.subject).first()
         if tick is not None:
             schedule = tick.schedule
             yield NotificationEvent(
                 schedule.workspace, Event.MISSED, tick.pk, lambda: facts_of.of_tick(tick),
                 schedule.pipeline_id, schedule.endpoint_id, schedule.created_by_id,
+            )  # fmt: skip
+    elif occurrence.kind == Occurrence.Kind.DRIFT:
+        rows = MonitorWindow.objects.select_related("monitor__workspace")
+        window = rows.filter(pk=occurrence.subject, magnitude__isnull=False).first()
+        if window is not None:
+            monitor = window.monitor
+            yield NotificationEvent(
+                monitor.workspace, Event.DRIFT, window.pk, lambda: facts_of.of_drift(window),
+                monitor.pipeline_id, None, monitor.created_by_id,
             )  # fmt: skip
     else:
         version = ModelVersion.objects.select_related("model__workspace", "created_by").filter(pk=occurrence.subject)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from core.prepared import Prepared
 from core.work import later
+from monitors.models import MonitorWindow
 from notifications.models import Occurrence, Rule
 from registry.models import ModelVersion
 from runs.models import Run
@@ -37,6 +38,11 @@ def note_ticks(ticks: Sequence[Tick]) -> None:
 def note_model(context: WorkspaceContext, version: ModelVersion) -> None:
     """A version of a model was registered."""
     _note(context.workspace.pk, Occurrence.Kind.MODEL, [version.pk])
+
+
+def note_drift(window: MonitorWindow) -> None:
+    """A window of a monitor has drifted."""
+    _note(window.monitor.workspace_id, Occurrence.Kind.DRIFT, [window.pk])
 
 
 def _note(workspace: Any, kind: Occurrence.Kind, subjects: Sequence[UUID]) -> None:

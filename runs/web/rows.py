@@ -24,6 +24,7 @@ WAYS = {
     "form": gettext_lazy("form of the endpoint “%(name)s”"),
     "draft": gettext_lazy("draft “%(name)s”"),
     "schedule": gettext_lazy("schedule “%(name)s”"),
+    "monitor": gettext_lazy("monitor “%(name)s”"),
     "rest": gettext_lazy("token"),
     "sdk": gettext_lazy("program"),
 }

@@ -26,6 +26,7 @@ APPS = (
     "pipelines",
     "runs",
     "schedules",
+    "monitors",
     "notifications",
     "studio",
 )

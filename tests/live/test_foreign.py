@@ -15,6 +15,7 @@ from compute.models import Host, Node
 from core.errors import NotFound
 from datasets.models import DatasetVersion
 from environments.models import EnvironmentBuild, EnvironmentVersion, Image
+from monitors.models import Monitor, MonitorWindow
 from notifications.models import Channel, Delivery, Mute, Rule
 from pipelines.models import PipelineDraft, PipelineEndpoint, PublishedPipeline
 from registry.models import ModelVersion
@@ -74,6 +75,8 @@ def state_of(workspace: Workspace) -> dict[str, Any]:
         "endpoints": sorted(PipelineEndpoint.objects.filter(workspace=workspace).values_list("id", "status", "name")),
         "drafts": sorted(PipelineDraft.objects.filter(workspace=workspace).values_list("id", "version", "name")),
         "schedules": sorted(Schedule.objects.filter(workspace=workspace).values_list("id", "status", "name")),
+        "monitors": sorted(Monitor.objects.filter(workspace=workspace).values_list("id", "is_enabled", "threshold")),
+        "windows": sorted(MonitorWindow.objects.filter(monitor__workspace=workspace).values_list("id", "status")),
         "rules": sorted(Rule.objects.filter(workspace=workspace).values_list("id", "name", "muted_until", "is_active")),
         "channels": sorted(Channel.objects.filter(workspace=workspace).values_list("id", "name", "host")),
         "deliveries": sorted(Delivery.objects.filter(workspace=workspace).values_list("id", "status", "tries")),

@@ -216,6 +216,8 @@ class World:
         pipeline = site.get("pipelines/").json()["items"][0]["id"]
         schedule = site.get("schedules/").json()["items"][-1]["id"]
         backfill = site.get(f"schedules/{schedule}/backfills/").json()["items"][0]["id"]
+        monitor = site.get("monitors/").json()["items"][0]["id"]
+        window = site.get(f"monitors/{monitor}/windows/").json()["items"][0]["id"]
         endpoint = site.get("endpoints/").json()["items"][0]["id"]
         draft = site.get("drafts/").json()["items"][0]["id"]
         step_file = snapshot.files[0]["digest"]
@@ -237,6 +239,7 @@ class World:
             ("pipelines/", "id", pipeline), ("pipelines/", "pipeline_id", pipeline), ("PipelineSubmit/", "id", pipeline), ("blobs/", "digest", step_file),
             ("drafts/", "id", draft), ("drafts/", "draft_id", draft), ("steps/", "place", "0"),
             ("backfills/", "backfill", backfill), ("backfill/", "backfill_id", backfill), ("schedules/", "id", schedule), ("schedules/", "schedule_id", schedule),
+            ("windows/", "window", window), ("windows/", "window_id", window), ("monitors/", "id", monitor), ("monitors/", "monitor_id", monitor),
             ("rules/", "id", facts["rule"]), ("rules/", "rule_id", facts["rule"]), ("channels/", "id", facts["channel"]), ("channels/", "channel_id", facts["channel"]),
             ("mutes/", "id", facts["mute"]), ("mutes/", "mute_id", facts["mute"]), ("deliveries/", "id", facts["delivery"]), ("deliveries/", "delivery_id", facts["delivery"]),
             ("notifications/", "token", "no-such-link"), ("endpoints/", "id", endpoint), ("endpoints/", "endpoint_id", endpoint), ("PipelineEndpointSubmit/Id/", "id", endpoint), ("PipelineEndpointSubmit/", "version", "0"),

@@ -409,6 +409,7 @@ def test_every_post_of_the_api_keeps_keys_or_says_that_it_needs_none() -> None:
         "ArchiveView", "HandOverView", "LeaveView", "CancelView", "SecretsView", "SecretValuesView", "UpcomingView",
         "PlanView", "RunPlanView", "PipelinePlanView", "EndpointPlanView", "BackfillPlanView", "BackfillCancelView",
         "ChannelsView", "DatastoresView", "TestView", "KeyView", "AgainView", "DraftCheckView", "DraftPlanView",
+        "MonitorBackfillView", "MonitorRunView",
     }  # fmt: skip
 
 

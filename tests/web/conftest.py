@@ -39,6 +39,7 @@ from schedules.models import Schedule, Tick
 from schedules.services import backfills, schedules
 from studio.testing.plugin import find_chromium
 from tests.conftest import FLAGS, STEP_MS, begin_anew
+from tests.monitor_scenario import a_monitor
 from tests.web.step_kinds import StepKinds
 from workspaces.models import Member, Role, User
 
@@ -61,7 +62,7 @@ ERROR = {
 # Pages of `Site.everything` that readers have no use for, and do not get.
 FOR_CONTRIBUTORS = {
     "new rule", "rule", "new schedule", "schedule of an endpoint", "edit schedule", "backfill", "new store",
-    "credentials of a store",
+    "credentials of a store", "new monitor", "edit monitor",
 }  # fmt: skip
 # Those that contributors do not get either.
 FOR_OWNERS = {"new channel", "channel"}
@@ -283,6 +284,8 @@ class Site(StepKinds):
         )
         schedules.change(self.context, paused, {"status": "Disabled", "pause_reason": "Holidays"})
         self.notified(failed, pipeline)
+        monitor = a_monitor(self.context, pipeline=pipeline.pk)
+        drifted, calm, failed_one = (monitor.windows.order_by("start_at")[place].pk for place in (10, 0, 7))
         code = self.snapshot(add_py="print('sum')\n")
         modules.publish(self.context, module, {"kind": "module", "script": "add.py", "snapshot": code.digest})
         of_step = ("logs", "metrics", "usage", "images", "outputs", "inputs", "code", "environment", "why")
@@ -307,6 +310,9 @@ class Site(StepKinds):
             "compute": "compute/", "cluster": "compute/clusters/cpu/", "host": "compute/hosts/alpha/", "host of a day": "compute/hosts/alpha/?window=day", "environments": "environments/", "environment": "environments/named/slim/",
             "endpoints": "endpoints/", "endpoint": f"endpoints/{endpoint.pk}/",
             "versions of an endpoint": f"endpoints/{endpoint.pk}/?version=1&compare=0",
+            "monitors": "monitors/", "monitor": f"monitors/{monitor.pk}/", "new monitor": "monitors/new/", "edit monitor": f"monitors/{monitor.pk}/edit/",
+            "window": f"monitors/{monitor.pk}/windows/{drifted}/", "calm window": f"monitors/{monitor.pk}/windows/{calm}/",
+            "failed window": f"monitors/{monitor.pk}/windows/{failed_one}/",
             "schedules": "schedules/", "schedule": f"schedules/{schedule.pk}/", "new schedule": "schedules/new/",
             "schedule of an endpoint": f"schedules/new/?of=endpoint:{endpoint.pk}", "edit schedule": f"schedules/{schedule.pk}/edit/",
             "calendar": "schedules/calendar/?zone=Europe/Lisbon", "month": "schedules/calendar/?view=month&zone=Europe/Lisbon",

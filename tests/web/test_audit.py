@@ -18,6 +18,7 @@ from core.clock import iso, now
 from notifications.models import Delivery, Mute
 from pipelines.services import endpoint_access, endpoints
 from runs.services.submission.publish import publish_run
+from tests import monitor_scenario
 from tests.web.conftest import Site
 from tests.workspace_scenario import content
 from workspaces import actions
@@ -255,6 +256,31 @@ def cancels_backfill(site: Site) -> Action:
     return lambda: site.send(f"{place}backfill/{key}/cancel/")
 
 
+def a_monitor(site: Site) -> str:
+    return f"monitors/{monitor_scenario.a_monitor(site.context).pk}/"
+
+
+def makes_monitor(site: Site) -> Action:
+    version = monitor_scenario.a_monitor(site.context).baseline_id
+    body = {"name": "other", "baseline": str(version), "target": str(version), "frequency": "Day"}
+    return lambda: site.post("monitors/", body)
+
+
+def changes_monitor(site: Site) -> Action:
+    place = a_monitor(site)
+    return lambda: site.patch(place, {"is_enabled": False})
+
+
+def deletes_monitor(site: Site) -> Action:
+    place = a_monitor(site)
+    return lambda: site.client.delete(site.base + place)
+
+
+def runs_monitor(site: Site) -> Action:
+    place = a_monitor(site)
+    return lambda: site.post(f"{place}run/", {"at": "2026-09-01T00:00:00Z"})
+
+
 NOTIFICATIONS = "settings/notifications/"
 
 
@@ -369,6 +395,10 @@ ACTIONS: dict[str, tuple[str, str, Callable[[Site], Action]]] = {
     "retention.applied": (PAGE, "ana", lambda s: after(s.send("settings/retention/save/", **RETENTION), lambda: s.send("settings/retention/apply/"))),
     "retention.changed": (PAGE, "ana", lambda s: lambda: s.send("settings/retention/save/", **RETENTION)),
     "run.delete": (PAGE, "ana", over),
+    "monitor.changed": (TOKEN, "ana", changes_monitor),
+    "monitor.created": (TOKEN, "ana", makes_monitor),
+    "monitor.deleted": (TOKEN, "ana", deletes_monitor),
+    "monitor.ran": (TOKEN, "ana", runs_monitor),
     "schedule.backfill_canceled": (PAGE, "ana", cancels_backfill),
     "schedule.backfilled": (TOKEN, "ana", backfills),
     "schedule.changed": (PAGE, "ana", changes_schedule),

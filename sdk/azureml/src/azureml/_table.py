@@ -181,7 +181,7 @@ _USED: Dict[str, str] = {
     "azureml.widgets": "RunDetails",
     "azureml.telemetry": "set_diagnostics_collection",
     "azureml.opendatasets": f"{_OPEN} OpenDataset",
-    "azureml.datadrift": "DataDriftDetector",
+    "azureml.datadrift": "DataDriftDetector AlertConfiguration",
     "azureml.dataprep": "",
     "azureml._restclient": "",
     "azureml._restclient.constants": "RunStatus",

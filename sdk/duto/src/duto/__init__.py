@@ -127,6 +127,11 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         DatasetProfileRun as DatasetProfileRun,
     )
     from duto.data.tabular_dataset import TabularDataset as TabularDataset
+    from duto.data.drift_detector import (
+        AlertConfiguration as AlertConfiguration,
+        DataDriftDetector as DataDriftDetector,
+        DataDriftRun as DataDriftRun,
+    )
     from duto.data.types import (
         DataType as DataType,
         FileEncoding as FileEncoding,

@@ -61,7 +61,6 @@ ADVICE: Dict[str, str] = {
         _ATTACH,
     ),
     "MMLBaseEstimator": _ESTIMATOR,
-    "DataDriftDetector": "Compare two datasets in a step.",
     "PrivateEndPoint": _ATTACH,
     "PrivateEndPointConfig": _ATTACH,
     "ScriptRun": "Experiment.submit of a ScriptRunConfig gives a Run.",

@@ -1,0 +1,4 @@
+"""REST of monitors and their windows.
+
+Programs and the SDK call it.
+"""

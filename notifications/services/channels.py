@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from core import encryption, once, outbox
 from core.errors import Conflict, Invalid
+from core.names import one_line
 from datasets import fetch
 from notifications import signing
 from notifications.models import Channel
@@ -152,7 +153,7 @@ def _associated_data(channel: Channel) -> bytes:
 
 
 def _set_name(channel: Channel, given: Any) -> None:
-    name = " ".join(str(given or "").split())
+    name = one_line(" ".join(str(given or "").split()))
     if not name or len(name) > 120:
         raise Invalid(_("A channel has a name of 1 to 120 characters."), code="bad_name")
     others = Channel.objects.filter(workspace=channel.workspace, name__iexact=name).exclude(pk=channel.pk)

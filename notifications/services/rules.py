@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
+from core.names import one_line
 from core.ids import as_key
 from notifications import queries
 from notifications.models import Channel, Delivery, MailAddress, Mute, Rule
@@ -144,7 +145,7 @@ def require(context: WorkspaceContext, rule: Rule) -> None:
 def _apply(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]) -> list[Channel] | None:
     """Put what is asked into the row and see that it can be meant as a whole; the channels, where some are named."""
     if asked.get("name") is not None or not rule.name:
-        rule.name = " ".join(str(asked.get("name") or "").split())
+        rule.name = one_line(" ".join(str(asked.get("name") or "").split()))
     if not rule.name or len(rule.name) > 120:
         raise Invalid(_("A rule has a name of 1 to 120 characters."), code="bad_name")
     if asked.get("is_active") is not None:

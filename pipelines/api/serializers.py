@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from pipelines.models import Module, PipelineEndpoint, PublishedPipeline
 from pipelines.services.endpoint_access import RUNS_PER_HOUR
 from workspaces.models import ApiToken
 from workspaces.services.tokens import MAX_DAYS, MAX_RUNS_PER_HOUR
+
+
+@extend_schema_field({"oneOf": [{"type": "string", "pattern": "^[0-9]{1,9}$"}, {"type": "integer", "minimum": 0}]})
+class VersionNumber(serializers.Field[int, Any, str, Any]):
+    """The version of an endpoint: answers give it as text, as Azure ML does, and it comes back as text or number."""
+
+    def to_internal_value(self, data: Any) -> int:
+        text = str(int(data)) if isinstance(data, float) and data.is_integer() else str(data)
+        if isinstance(data, bool) or not (text.isascii() and text.isdecimal()) or len(text) > 9:
+            raise serializers.ValidationError("A version of an endpoint is a whole number from 0 on, such as 2 or '2'.")
+        return int(text)
+
+    def to_representation(self, value: int) -> str:
+        return str(value)
 
 
 class PipelineIn(serializers.Serializer[Any]):
@@ -62,7 +77,7 @@ class EndpointChange(serializers.Serializer[Any]):
     name = serializers.CharField(required=False, max_length=255)
     description = serializers.CharField(required=False, allow_blank=True)
     status = serializers.ChoiceField(PipelineEndpoint.Status.choices, required=False)
-    default_version = serializers.IntegerField(required=False, min_value=0, max_value=10**9)
+    default_version = VersionNumber(required=False, help_text="A whole number, also as the text that an answer has.")
 
 
 class EndpointOut(serializers.Serializer[Any]):

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound, Unprocessable
+from core.names import one_line
 from core.spec import refusing
 from duto.spec import parameters as parameter_rules
 from duto.spec.graph import read_graph
@@ -186,7 +187,7 @@ def _set(context: WorkspaceContext, draft: PipelineDraft, asked: Mapping[str, An
 
 
 def _name(text: str) -> str:
-    name = text.strip()
+    name = one_line(text)
     if not name or len(name) > NAME_MAX:
         text = _("The name of a draft has 1 to %(name_max)s characters.")
         raise Invalid(text % {"name_max": NAME_MAX}, code="bad_name")

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from core import held, once, outbox
 from core.errors import Conflict, Invalid, NotFound
+from core.names import one_line
 from pipelines import hooks
 from pipelines.models import PipelineEndpoint, PipelineEndpointVersion, PublishedPipeline
 from workspaces.access import WorkspaceContext
@@ -131,7 +132,7 @@ def _locked(endpoint: PipelineEndpoint) -> PipelineEndpoint:
 
 
 def _name(text: str) -> str:
-    name = text.strip()
+    name = one_line(text)
     if not name:
         raise Invalid(_("An endpoint has a name."), code="bad_name")
     return name

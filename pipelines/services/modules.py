@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from core import once, outbox
 from core.errors import Conflict, Invalid, NotFound, Unprocessable
+from core.names import one_line
 from core.spec import refusing
 from duto.spec.graph import Graph
 from pipelines import hooks, queries
@@ -55,7 +56,7 @@ def publish(
     locked = Module.objects.select_for_update(no_key=True).get(pk=module.pk)
     frozen = _checked(context.workspace, definition)
     taken = set(ModuleVersion.objects.filter(module=locked).values_list("version", flat=True))
-    name = version.strip() or str(next(each for each in range(1, len(taken) + 2) if str(each) not in taken))
+    name = one_line(version) or str(next(each for each in range(1, len(taken) + 2) if str(each) not in taken))
     made = ModuleVersion(
         module=locked,
         version=name,
@@ -177,7 +178,7 @@ def change_version(
 
 
 def _name(text: str) -> str:
-    name = text.strip()
+    name = one_line(text)
     if not name:
         raise Invalid(_("A module has a name."), code="bad_name")
     return name

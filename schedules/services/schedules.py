@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from core import held, once, sealed
 from core.clock import now
 from core.errors import Conflict, Invalid
+from core.names import one_line
 from core.spec import refusing
 from datasets.services.versions import find_version
 from duto.spec import parameters as parameter_rules
@@ -117,7 +118,7 @@ def delete(context: WorkspaceContext, schedule: Schedule) -> None:
 def _apply(schedule: Schedule, asked: Mapping[str, Any], moment: datetime) -> None:
     """Put what is asked into the row and see that it can be meant as a whole."""
     if asked.get("name") is not None or not schedule.name:
-        schedule.name = str(asked.get("name") or "").strip()
+        schedule.name = one_line(str(asked.get("name") or ""))
     if not schedule.name or len(schedule.name) > 255:
         raise Invalid(_("A schedule has a name of 1 to 255 characters."), code="bad_name")
     bounds = (schedule.end_at, schedule.max_runs)

@@ -104,11 +104,17 @@ def test_versions_count_from_zero_and_the_default_is_chosen(scenario: RunScenari
     assert scenario.get(f"{place}versions/0/").json()["pipeline"]["version"] == "1"
     refused = scenario.get(f"{place}versions/9/")
     assert refused.status_code == 404 and "Its newest: 2, 1, 0." in refused.json()["error"]["message"]
+    for given, answered in (("0", "0"), (1, "1")):
+        assert scenario.patch(place, {"default_version": given}).json()["default_version"] == answered
+    as_read = scenario.get(place).json()["default_version"]
+    assert scenario.patch(place, {"default_version": as_read}).json()["default_version"] == as_read
+    for given in ("", "x", "-1", True, 1.5, [], "1" * 10):
+        assert scenario.patch(place, {"default_version": given}).status_code == 400, given
     assert scenario.patch(place, {"default_version": 9}).status_code == 404
     actions = AuditEntry.objects.filter(action__startswith="endpoint.").order_by("id").values_list("action", flat=True)
     assert list(actions) == [
         "endpoint.created", "endpoint.version_added", "endpoint.version_added", "endpoint.default_chosen",
-        "endpoint.default_chosen", "endpoint.changed",
+        "endpoint.default_chosen", "endpoint.changed", "endpoint.default_chosen", "endpoint.default_chosen",
     ]  # fmt: skip
 
 
@@ -180,6 +186,8 @@ def test_what_cannot_be_an_endpoint_says_why(scenario: RunScenario, endpoint: di
         ({"name": "  ", "pipeline": pipeline}, 400),
         ({"name": "x" * 256, "pipeline": pipeline}, 400),
         ({"name": "x"}, 400),
+        ({"name": "two\nlines", "pipeline": pipeline}, 400),
+        ({"name": "bell\x07", "pipeline": pipeline}, 400),
         ({"name": "x", "pipeline": str(uuid7())}, 404),
     ):
         assert scenario.post("endpoints/", body).status_code == status, body

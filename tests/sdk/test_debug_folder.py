@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,8 +20,8 @@ from duto.debug import environment, starting
 from duto.debug.document import read
 from duto.debug.folder import DebugFolder
 from duto.debug.starting import secrets_in, start_of
-from duto.exceptions import UserErrorException
-from duto.run.debug import _DebugRun
+from duto.exceptions import ModelPathNotFoundException, UserErrorException
+from duto.run.debug import REFUSED, STUDIO, _DebugRun
 from duto.run.offline import METRICS
 from duto.spec.bindings import Bound
 from duto.spec.secrets import variable_of
@@ -119,6 +120,16 @@ def test_the_script_starts_with_its_arguments_and_its_code_is_ours(
     assert not (here / "outputs/model/old.bin").exists()
     done = subprocess.run([str(here / "run.sh")], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "plain 0.5\n"), done.stderr
+
+
+def test_a_run_or_step_that_is_not_there_is_named(studio: Studio, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["debug", "x", "y", "-w", "main"]) == 4
+    told = capfd.readouterr().err
+    assert "There is no run 'x' in workspace 'main'. A run is named by its id" in told and "address" not in told
+    steps = {"items": [{"id": RUN, "step": {"name": "train it"}}], "next_cursor": None}
+    studio.bytes[f"runs/{RUN}/steps/"] = json.dumps(steps).encode()
+    assert main(["debug", RUN, "y", "-w", "main"]) == 4
+    assert f"The run {RUN} has no step 'y'. It has: train it." in capfd.readouterr().err
 
 
 def test_what_was_interrupted_goes_on(studio: Studio, tmp_path: Path) -> None:
@@ -278,7 +289,49 @@ def test_the_run_of_a_script_writes_to_the_file(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(UserErrorException, match="DUTO_SECRET_OTHER"):
         run.get_secret("other")
     with pytest.raises(AttributeError, match="where the studio runs the step"):
-        run.get_metrics()
+        run.nothing()
+
+
+def test_the_run_of_a_script_has_all_members_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run: Any = _DebugRun(tmp_path / "metrics.jsonl", RUN)
+    for name in dir(duto.Run):
+        assert name.startswith("_") or hasattr(_DebugRun, name) or name in STUDIO or name in REFUSED, name
+    for name in REFUSED:
+        with pytest.raises(UserErrorException, match=f"has no '{name}'"):
+            getattr(run, name)
+    run.log("loss", 0.5)
+    run.log("loss", 0.25)
+    run.log_row("row", x=1)
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs/model.pkl").write_bytes(b"weights")
+    model = run.register_model("iris", "outputs/model.pkl", tags={"kind": "tree"})
+    assert isinstance(model, duto.Model) and (model.id, model.version, model.tags) == ("iris:0", 0, {"kind": "tree"})
+    assert Path(model.download("copy")).read_bytes() == b"weights" and run.get_file_names() == ["outputs/model.pkl"]
+    noted = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()][-1]
+    assert (noted["op"], noted["name"], noted["path"]) == ("model", "iris", "outputs/model.pkl")
+    with pytest.raises(ModelPathNotFoundException, match="outputs/none"):
+        run.register_model("iris", "outputs/none")
+    assert run.get_metrics() == {"loss": [0.5, 0.25], "row": {"x": 1}} and run.get_status() == "Running"
+    with run.child_run("fold") as child:
+        child.log("loss", 1)
+        child.tag("fold", "a")
+        child.upload_files(["outputs/a"], ["outputs/model.pkl"])
+    assert child.get_metrics() == {"loss": 1} and child.get_tags() == {"fold": "a"} and child.name == "fold"
+    assert [each.id for each in run.get_children()] == [child.id] and run.get_file_names() == ["outputs/model.pkl"]
+    assert run.get_metrics("loss", recursive=True) == {run.id: {"loss": [0.5, 0.25]}, child.id: {"loss": 1}}
+    run.download_files("outputs/", "back", append_prefix=False)
+    assert (tmp_path / "back/model.pkl").read_bytes() == b"weights"
+
+
+def test_what_the_studio_knows_is_read_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run: Any = _DebugRun(tmp_path / "metrics.jsonl", RUN)
+    at_studio = SimpleNamespace(name="train", get_tags=lambda: {"team": "a", "kind": "old"})
+    monkeypatch.setattr(_DebugRun, "_studio_run", at_studio)
+    run.tag("kind", "try")
+    assert run.name == "train" and run.get_tags() == {"team": "a", "kind": "try"}
+    run.remove_tags("team")
+    assert run.tags == {"kind": "try"}
 
 
 def test_an_environment_of_conda_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from core import once
 from core.clock import now
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from core.names import one_line
 from core.ids import as_key
 from core.prepared import Prepared
 from workspaces.access import WorkspaceContext, context_of_form, hold
@@ -78,11 +79,12 @@ def create(
             % {"role": wanted.value, "mine": context.role.value},
             code="role_too_large",
         )
-    if not name.strip() or len(name) > 120:
+    name = one_line(name)
+    if not name or len(name) > 120:
         raise Invalid(_("A token needs a name of 1 to 120 characters, so that you know it again."))
     end = _end_of(expires_in_days)
     context.require_end(end)
-    minted = mint(context.user, context.workspace, wanted, name.strip(), end, parent=context.token)
+    minted = mint(context.user, context.workspace, wanted, name, end, parent=context.token)
     once.settle(minted.token)
     audit.note(context, "token.created", minted.token.prefix, name=name, role=wanted.value)
     return minted
@@ -104,7 +106,8 @@ def mint_for_endpoint(
     """
     if context.user is None:
         raise Forbidden(_("Only a person has tokens."))
-    if not name.strip() or len(name) > 120:
+    name = one_line(name)
+    if not name or len(name) > 120:
         raise Invalid(_("A token needs a name of 1 to 120 characters, so that you know it again."), code="bad_name")
     if not 1 <= runs_per_hour <= MAX_RUNS_PER_HOUR:
         raise Invalid(
@@ -119,7 +122,7 @@ def mint_for_endpoint(
     text = secret if is_form else f"{prefix}_{secret}"
     token = ApiToken.objects.create(
         kind=kind, user=context.user, workspace=context.workspace, role=Role.OWNER if is_form else Role.CONTRIBUTOR,
-        scope=str(scope), runs_per_hour=runs_per_hour, name=name.strip(), prefix=prefix, digest=digest_of(text),
+        scope=str(scope), runs_per_hour=runs_per_hour, name=name, prefix=prefix, digest=digest_of(text),
         expires_at=end, parent=context.token,
     )  # fmt: skip
     once.settle(token)

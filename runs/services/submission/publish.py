@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound, Unprocessable
+from core.names import one_line
 from core.ids import as_uuid
 from core.sentences import Kept
 from core.spec import refusing
@@ -73,7 +74,8 @@ def publish_graph(
 ) -> PublishedPipeline:
     """Freeze a graph. Raises Unprocessable naming every problem of it."""
     context.require(Role.CONTRIBUTOR)
-    if not name.strip() or len(name) > NAME_MAX:
+    name = one_line(name)
+    if not name or len(name) > NAME_MAX:
         raise Invalid(_("The name of a pipeline has 1 to %(name_max)s characters.") % {"name_max": NAME_MAX})
     with refusing():
         graph = Graph.from_document(document)
@@ -81,7 +83,7 @@ def publish_graph(
     frozen, keep = graph.to_document(), graph.continue_on_step_failure
     made = PublishedPipeline.objects.create(
         workspace=context.workspace,
-        name=name.strip(),
+        name=name,
         description=description,
         version=version[:64],
         graph=frozen,

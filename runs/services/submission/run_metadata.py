@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from core.clock import now
 from core.errors import Conflict, Invalid
+from core.names import one_line
 from runs.models import Run
 from runs.services.agent_reports import spool
 from runs.services.orchestration.run_transaction import run_transaction, tell
@@ -41,7 +42,7 @@ def change(
         mine = root if root.pk == run.pk else Run.objects.select_for_update(no_key=True).get(pk=run.pk)
         facts: dict[str, Any] = {}
         if display_name is not None:
-            facts["display_name"] = display_name.strip()
+            facts["display_name"] = one_line(display_name)
         if description is not None:
             facts["description"] = description
         if tags is not None:

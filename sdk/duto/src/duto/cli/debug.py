@@ -50,7 +50,15 @@ def debug(options: argparse.Namespace, output: Output) -> int:
 def _step_run(workspace: Any, options: argparse.Namespace) -> str:
     """The id of the step run that is meant: that of a step's name, or of the id itself."""
     run = str(options.run)
-    facts = workspace._client.get(workspace._path(f"runs/{segment(run)}/"))
+    try:
+        facts = workspace._client.get(workspace._path(f"runs/{segment(run)}/"))
+    except NotFoundException as error:
+        if (error.facts or {}).get("workspace"):  # it is the workspace that there is not, and it says so
+            raise
+        raise NotFoundException(
+            f"There is no run '{run}' in workspace '{workspace.name}'. A run is named by its id, which its page and "
+            "`duto runs` show; one that was deleted cannot be debugged."
+        ) from error
     if options.step is None:
         return str(facts["id"])
     steps = list(workspace._pages(f"runs/{segment(run)}/steps/"))

@@ -29,12 +29,12 @@ def register_from_run(
     same bytes already."""
     wanted = path or name
     local = Path(wanted)
-    _bring(run, _artifact_name(local), local)
+    _bring(run, artifact_name(local), local)
 
     body = {
         **facts_of(name, tags, properties, description, framework, framework_version, datasets),
         "run_id": run.id,
-        "path": _artifact_name(local),
+        "path": artifact_name(local),
     }
     try:
         document = run._workspace._client.post(run._workspace._path("models/"), body)
@@ -70,7 +70,8 @@ def _is_done_here(run: Any) -> bool:
     return facts.get("kind") == "interactive" and not statuses.is_terminal(str(facts.get("status")))
 
 
-def _artifact_name(path: Path) -> str:
+def artifact_name(path: Path) -> str:
+    """The artifact that a path of this machine becomes."""
     if path.is_absolute():
         try:
             path = path.relative_to(Path.cwd())

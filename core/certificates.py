@@ -17,9 +17,14 @@ def context() -> ssl.SSLContext:
     return found
 
 
-def why_untrusted(error: BaseException) -> str:
-    """What is wrong with a certificate, for whoever looks after the studio; empty where it is about something else."""
+def untrusted_for(error: BaseException) -> str:
+    """What is wrong with a certificate, in the words of OpenSSL; empty where it is about something else."""
     if "CERTIFICATE_VERIFY_FAILED" not in str(error):
         return ""
-    text = str(error).partition("certificate verify failed: ")[2].rpartition(" (_ssl.c")[0] or str(error)
-    return f"Its certificate is not trusted: {text}. An authority of one's own is named in DUTO_CA_FILE."
+    return str(error).partition("certificate verify failed: ")[2].rpartition(" (_ssl.c")[0] or str(error)
+
+
+def why_untrusted(error: BaseException) -> str:
+    """The same, for whoever looks after the studio."""
+    text = untrusted_for(error)
+    return text and f"Its certificate is not trusted: {text}. An authority of one's own is named in DUTO_CA_FILE."

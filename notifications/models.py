@@ -7,6 +7,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from core.lifecycle import Row
+from notifications.stored_messages import localized
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from workspaces.models import User, Workspace
 
@@ -172,6 +173,8 @@ class Delivery(Row):
     settled_at = models.DateTimeField(null=True)
     # Why it was not sent, by the last try.
     why = models.TextField(blank=True)
+    # What that is made of, where the studio said it (notifications.stored_messages).
+    why_said = models.JSONField(default=dict)
     count = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -186,6 +189,11 @@ class Delivery(Row):
 
     def __str__(self) -> str:
         return f"{self.way} {self.pk}"
+
+    @property
+    def why_localized(self) -> str:
+        """In the reader's language."""
+        return localized(self.why, self.why_said)
 
 
 class Alert(Row):
@@ -216,9 +224,15 @@ class DeliveryAttempt(Row):
     code = models.PositiveIntegerField(null=True)
     answer = models.TextField(blank=True)
     error = models.TextField(blank=True)
+    error_said = models.JSONField(default=dict)
 
     class Meta:
         constraints = [models.UniqueConstraint("delivery", "number", name="one_try_number")]
 
     def __str__(self) -> str:
         return f"{self.number} of {self.delivery_id}"
+
+    @property
+    def error_localized(self) -> str:
+        """In the reader's language."""
+        return localized(self.error, self.error_said)

@@ -23,10 +23,12 @@ from core.clock import now
 from core.errors import Conflict
 from core.ids import first_at
 from core.prepared import Probe
+from core.sentences import parts_of, text_of
 from core.work import after_commit, send
 from notifications.models import Channel, Delivery, DeliveryAttempt, MailAddress, Occurrence, Way
 from notifications.services import matching, senders
 from notifications.services.matching import Target
+from notifications.stored_messages import keep
 from workspaces.access import WorkspaceContext
 from workspaces.models import Member, Role
 from workspaces.services import audit
@@ -84,7 +86,7 @@ def deliver_all(*, is_slow: bool = False) -> None:
                 outcome = senders.send(claim.delivery)
             except Exception:  # a fault of ours: it is tried again as any other failure, and the studio's log says so
                 log.exception("delivery %s could not be made", claim.delivery.pk)
-                outcome = senders.Outcome(False, error="A fault of the studio; its log says more.")
+                outcome = senders.Outcome(False, error=keep("studio_fault"))
             _settle(claim, outcome)
     finally:
         lane.release()
@@ -115,7 +117,7 @@ def _claim(*, is_slow: bool) -> Claim | None:
     rows = Delivery.objects.select_related("workspace", "rule__owner", "channel__workspace", "user")
     delivery = rows.get(pk=key)
     if delivery.purpose == Delivery.Purpose.ALERTS and delivery.user_id and not _may_receive(delivery):
-        _settle(Claim(delivery, moment), senders.Outcome(False, error="Whose message it is has left.", is_final=True))
+        _settle(Claim(delivery, moment), senders.Outcome(False, error=keep("receiver_left"), is_final=True))
         return _claim(is_slow=is_slow)
     return Claim(delivery, moment)
 
@@ -130,10 +132,12 @@ def _settle(claim: Claim, outcome: senders.Outcome) -> None:
     """Write down a try and what follows; nothing where another has taken the message over."""
     delivery, moment = claim.delivery, now()
     number = delivery.tries + 1
+    error, said = text_of(outcome.error), parts_of(outcome.error) or {}
     values: dict[str, object] = {
         "tries": F("tries") + 1,
         "claimed_at": None,
-        "why": "" if outcome.is_sent else outcome.error,
+        "why": "" if outcome.is_sent else error,
+        "why_said": {} if outcome.is_sent else said,
     }
     if outcome.is_sent:
         values |= {"status": Status.SENT, "settled_at": moment}
@@ -151,7 +155,7 @@ def _settle(claim: Claim, outcome: senders.Outcome) -> None:
         took = (moment - claim.at).total_seconds()
         DeliveryAttempt.objects.create(
             delivery=delivery, number=DeliveryAttempt.objects.filter(delivery=delivery).count() + 1, started_at=claim.at, seconds=round(took, 3), code=outcome.code,
-            answer=outcome.answer, error=outcome.error,
+            answer=outcome.answer, error=error, error_said=said,
         )  # fmt: skip
         outbox.hint(f"list:{delivery.workspace.name}:notifications")
 

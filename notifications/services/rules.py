@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
-from core.names import one_line
 from core.ids import as_key
+from core.names import one_line
 from notifications import queries
 from notifications.models import Channel, Delivery, MailAddress, Mute, Rule
 from notifications.services import deliveries

@@ -18,12 +18,14 @@ from django.core.mail.backends.smtp import EmailBackend
 from core import certificates, outbox, words
 from core.clock import iso, now
 from core.errors import StudioError
+from core.sentences import Kept
 from datasets import fetch
 from notifications import messages, signing
 from notifications.messages import Item, Message
 from notifications.models import Delivery, Way
 from notifications.queries import alerts_of
 from notifications.services import channels, facts, links
+from notifications.stored_messages import keep, of_connection
 from workspaces.models import Workspace
 
 SECONDS = 10
@@ -42,7 +44,7 @@ class Outcome:
     is_sent: bool
     code: int | None = None
     answer: str = ""
-    error: str = ""
+    error: Kept = ""
     is_final: bool = False
     wait: int = 0
     is_about_message_only: bool = False
@@ -54,7 +56,7 @@ def send(delivery: Delivery) -> Outcome:
         return _mail(delivery)
     if delivery.way == Way.BROWSER:
         is_sent = outbox.send(f"notices:{delivery.user_id}", notice(delivery))
-        return Outcome(is_sent, error="" if is_sent else "The broker is away.")
+        return Outcome(is_sent, error="" if is_sent else keep("broker_away"))
     return _webhook(delivery)
 
 
@@ -103,8 +105,7 @@ def _webhook(delivery: Delivery) -> Outcome:
         return Outcome(False, error=refusal.message, is_final=refusal.code == "private_address")
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         late = time.monotonic() >= deadline
-        said = certificates.why_untrusted(error) or str(error) or type(error).__name__
-        return Outcome(False, error=f"No answer within {SECONDS} s." if late else said)
+        return Outcome(False, error=keep("no_answer", seconds=SECONDS) if late else of_connection(error))
 
 
 def _outcome_of(answer: httpx.Response, text: str) -> Outcome:
@@ -113,12 +114,10 @@ def _outcome_of(answer: httpx.Response, text: str) -> Outcome:
         return Outcome(True, code, text)
     if answer.has_redirect_location:
         # A signed message goes where its address says, and nowhere else.
-        return Outcome(
-            False, code, text, "It answers with a redirect, which is not followed. Give the address that it leads to."
-        )
+        return Outcome(False, code, text, keep("redirected"))
     wait = answer.headers.get("retry-after", "")
     seconds = min(int(wait), LONGEST_RETRY_AFTER) if wait.isascii() and wait.isdecimal() and len(wait) < 7 else 0
-    return Outcome(False, code, text, f"It answers {code}.", is_final=code == GONE, wait=seconds)
+    return Outcome(False, code, text, keep("answered", code=code), is_final=code == GONE, wait=seconds)
 
 
 def _read_beginning(answer: httpx.Response) -> str:
@@ -136,7 +135,7 @@ def _read_beginning(answer: httpx.Response) -> str:
 def _mail(delivery: Delivery) -> Outcome:
     """A mail of its own for each address, by the server of the settings."""
     if not settings.EMAIL_HOST:
-        return Outcome(False, error="The studio knows no mail server: DUTO_SMTP_HOST is not set.", is_final=True)
+        return Outcome(False, error=keep("no_mail_server"), is_final=True)
     backend: Any = EmailBackend(timeout=SECONDS)
     backend.ssl_context = certificates.context()
     end = threading.Timer(2 * SECONDS, _abort, [backend])
@@ -150,8 +149,7 @@ def _mail(delivery: Delivery) -> Outcome:
     except smtplib.SMTPResponseException as refused:
         return _refused(refused.smtp_code, refused.smtp_error, is_mail=isinstance(refused, smtplib.SMTPDataError))
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        said = certificates.why_untrusted(error) or error
-        return Outcome(False, error=f"The mail server {settings.EMAIL_HOST} could not be spoken to: {said}")
+        return Outcome(False, error=keep("mail_server", host=settings.EMAIL_HOST, why=of_connection(error)))
     finally:
         end.cancel()
     return Outcome(True, 250)
@@ -164,7 +162,7 @@ def _refused(code: int, answer: Any, *, is_mail: bool = True) -> Outcome:
         False,
         code,
         text[:ANSWER_LENGTH],
-        f"The mail server refuses it: {code}.",
+        keep("mail_refused", code=code),
         is_final=is_mail and 500 <= code < 600,
     )
 

@@ -9,9 +9,11 @@ import pytest
 
 from core.errors import Invalid
 from core.names import one_line
+from notifications.models import Channel, Rule
 from notifications.services import channels, rules
 from pipelines.services import drafts, endpoints, modules
 from runs.services.submission import publish
+from schedules.models import Schedule
 from schedules.services import schedules
 from tests.runs.conftest import RunScenario
 from workspaces.services import tokens
@@ -36,11 +38,11 @@ def test_a_name_is_one_line() -> None:
         lambda scenario, name: endpoints.create(scenario.context, name, None),  # type: ignore[arg-type]
         lambda scenario, name: modules.create(scenario.context, name),
         lambda scenario, name: drafts._name(name),
-        lambda scenario, name: schedules._apply(schedules.Schedule(), {"name": name}, None),  # type: ignore[arg-type]
-        lambda scenario, name: rules._apply(scenario.context, rules.Rule(), {"name": name}),
-        lambda scenario, name: channels._set_name(channels.Channel(workspace=scenario.workspace), name),
+        lambda scenario, name: schedules._apply(Schedule(), {"name": name}, None),  # type: ignore[arg-type]
+        lambda scenario, name: rules._apply(scenario.context, Rule(), {"name": name}),
+        lambda scenario, name: channels._set_name(Channel(workspace=scenario.workspace), name),
     ],
-    ids="token pipeline endpoint module draft schedule rule channel".split(),
+    ids=["token", "pipeline", "endpoint", "module", "draft", "schedule", "rule", "channel"],
 )
 def test_every_kind_of_name_is_looked_at(scenario: RunScenario, give: Callable[[RunScenario, str], Any]) -> None:
     with pytest.raises(Invalid, match="Write it on one line"):

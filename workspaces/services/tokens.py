@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from core import once
 from core.clock import now
 from core.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from core.names import one_line
 from core.ids import as_key
+from core.names import one_line
 from core.prepared import Prepared
 from workspaces.access import WorkspaceContext, context_of_form, hold
 from workspaces.models import ApiToken, Role, User, Workspace

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from core import once, outbox
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound, Unprocessable
-from core.names import one_line
 from core.ids import as_uuid
+from core.names import one_line
 from core.sentences import Kept
 from core.spec import refusing
 from duto.spec import canonical

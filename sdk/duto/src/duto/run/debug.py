@@ -22,8 +22,25 @@ from duto.spec.secrets import variable_of
 
 # What is read of the run in the studio.
 STUDIO = frozenset(
-    "name display_name description number type portal_url get_portal_url get_details get_details_with_logs "
-    "get_environment get_snapshot_id restore_snapshot get list get_context get_submitted_run add_type_provider".split()
+    [
+        "name",
+        "display_name",
+        "description",
+        "number",
+        "type",
+        "portal_url",
+        "get_portal_url",
+        "get_details",
+        "get_details_with_logs",
+        "get_environment",
+        "get_snapshot_id",
+        "restore_snapshot",
+        "get",
+        "list",
+        "get_context",
+        "get_submitted_run",
+        "add_type_provider",
+    ]
 )
 _NOTHING_WRITTEN = "nothing is submitted or changed in the studio from here. Submit the pipeline for that."
 REFUSED = {
@@ -136,7 +153,9 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
         """Copy what was uploaded here to a file. Raises `UserErrorException` where it was not."""
         source = place_of(self._artifacts, name)
         if not source.is_file():
-            raise UserErrorException(f"File with path '{name}' was not uploaded in this folder; in the studio it may be.")
+            raise UserErrorException(
+                f"File with path '{name}' was not uploaded in this folder; in the studio it may be."
+            )
         target = Path(output_file_path or source.name)
         if target.is_dir() or (output_file_path or "").endswith(("/", os.sep)):
             target = target / source.name
@@ -181,9 +200,7 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
             self.upload_file(name, str(local))
         elif not place_of(self._artifacts, name).exists():
             raise ModelPathNotFoundException(f"The run has no file or folder '{local}', and there is none here.")
-        facts = facts_of(
-            model_name, tags, properties, description, model_framework, model_framework_version, datasets
-        )
+        facts = facts_of(model_name, tags, properties, description, model_framework, model_framework_version, datasets)
         self._record({"op": "model", **facts, "path": name})
         print(f"The model '{model_name}' is kept in artifacts/{name} here, as version 0; it is not registered.")
         model = {**facts, "id": f"{model_name}:0", "version": 0, "run_id": self._studio_id}
@@ -242,7 +259,7 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
         """A run whose metrics go to the same file and whose files go to `children/`."""
         passed_over("Run.child_run", "its id is made here, its files go to children/.", run_id=run_id, outputs=outputs)
         child = _DebugRun(self._metrics, str(uuid.uuid4()), is_child=True)
-        child.name = child.display_name = name or child._run_id
+        vars(child).update(name=name or child._run_id, display_name=name or child._run_id)
         self._children.append(child)
         return child
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 from pathlib import Path
 from typing import Any, Callable, Iterable, List, Optional, Tuple, Type, TypeVar, Union
@@ -65,6 +66,15 @@ def place_of(root: Union[str, Path], name: str) -> Path:
     if os.name != "nt":
         return Path(root) / unescaped_path(name)
     return Path(root).joinpath(*(_NO_NAME.sub(_escaped, part) for part in name.split("/")))
+
+
+def copy_to(source: Path, target: Path) -> None:
+    """Copy a file or a folder of this machine to a place whose folders are made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(str(source), str(target), dirs_exist_ok=True)
+    else:
+        shutil.copyfile(str(source), str(target))
 
 
 def each_of(items: Iterable[Item], copy: Callable[[Item], Any], name: Callable[[Item], str] = str) -> None:

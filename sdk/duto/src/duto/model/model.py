@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, NoReturn, 
 
 from duto import html
 from duto.client.http import segment
-from duto.client.local_files import each_of, files_below, place_of, text_of
+from duto.client.local_files import copy_to, each_of, files_below, place_of, text_of
 from duto.client.step_context import NAME_KEPT, note
 from duto.client.tags import texts, without
 from duto.exceptions import (
@@ -18,7 +18,7 @@ from duto.exceptions import (
     UserErrorException,
     WebserviceException,
 )
-from duto.model.registration import datasets_of, facts_of, register_from_run, send_files
+from duto.model.registration import datasets_of, facts_of, keep_here, register_from_run, send_files
 from duto.not_built import not_built, passed_over, refusing
 from duto.spec.status import READ_MODEL
 
@@ -204,6 +204,11 @@ class Model:
     def _from_run(run: Any, *given: Any) -> Model:
         """What `Run.register_model` registers, with the arguments of `register_from_run`."""
         return Model(run._workspace, _document=register_from_run(run, *given))
+
+    @staticmethod
+    def _kept_by(run: Any, *given: Any) -> Model:
+        """The same for a run that `duto debug` has started, which registers none."""
+        return _KeptModel(run, *keep_here(run, *given))
 
     @staticmethod
     def list(
@@ -494,6 +499,27 @@ class Model:
 
 
 _SERVE = "A studio runs pipelines and serves no models: load the model with `Model.get_model_path`."
+
+
+class _KeptModel(Model):
+    """A model whose files are in a folder of this machine; the studio knows none of it."""
+
+    def __init__(self, run: Any, place: Path, document: Mapping[str, Any]) -> None:
+        self._run, self._files = run, place
+        self._take(document)
+
+    @property
+    def workspace(self) -> Any:  # type: ignore[override]
+        """That of the run."""
+        return self._run._workspace
+
+    def download(self, target_dir: str = ".", exist_ok: bool = False, exists_ok: Optional[bool] = None) -> str:
+        """Copy it out of the folder."""
+        target = Path(target_dir) / self._files.name
+        if target.exists() and not (exist_ok if exists_ok is None else exists_ok):
+            raise WebserviceException(f"'{target}' exists already; download with exist_ok=True.")
+        copy_to(self._files, target)
+        return str(target)
 
 
 def _find(

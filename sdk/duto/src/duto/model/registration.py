@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from duto.client.http import path_of
-from duto.client.local_files import files_below, text_of
+from duto.client.local_files import files_below, place_of, text_of
 from duto.client.step_context import Context
 from duto.client.tags import texts
 from duto.exceptions import ModelPathNotFoundException, NotFoundException
@@ -29,18 +29,45 @@ def register_from_run(
     same bytes already."""
     wanted = path or name
     local = Path(wanted)
-    _bring(run, artifact_name(local), local)
+    _bring(run, _artifact_name(local), local)
 
     body = {
         **facts_of(name, tags, properties, description, framework, framework_version, datasets),
         "run_id": run.id,
-        "path": artifact_name(local),
+        "path": _artifact_name(local),
     }
     try:
         document = run._workspace._client.post(run._workspace._path("models/"), body)
     except NotFoundException as error:
         raise ModelPathNotFoundException(f"The run has no file or folder '{wanted}': {error}") from error
     return dict(document)
+
+
+def keep_here(
+    run: Any,
+    name: str,
+    path: Optional[str],
+    tags: Any,
+    properties: Any,
+    description: Optional[str],
+    framework: Optional[str],
+    framework_version: Optional[str],
+    datasets: Any,
+) -> Tuple[Path, Dict[str, Any]]:
+    """The place and the document of a model of a run that `duto debug` has started, which the studio is not told of."""
+    local = Path(path or name)
+    artifact = _artifact_name(local)
+    place = place_of(run._artifacts, artifact)
+    if local.is_dir():
+        run.upload_folder(artifact, str(local))
+    elif local.is_file():
+        run.upload_file(artifact, str(local))
+    elif not place.exists():
+        raise ModelPathNotFoundException(f"The run has no file or folder '{local}', and there is none here.")
+    facts = facts_of(name, tags, properties, description, framework, framework_version, datasets)
+    run._record({"op": "model", **facts, "path": artifact})
+    print(f"The model '{name}' is kept in artifacts/{artifact} here, as version 0; it is not registered.")
+    return place, {**facts, "id": f"{name}:0", "version": 0, "run_id": run._studio_id}
 
 
 def _bring(run: Any, name: str, local: Path) -> None:
@@ -70,8 +97,7 @@ def _is_done_here(run: Any) -> bool:
     return facts.get("kind") == "interactive" and not statuses.is_terminal(str(facts.get("status")))
 
 
-def artifact_name(path: Path) -> str:
-    """The artifact that a path of this machine becomes."""
+def _artifact_name(path: Path) -> str:
     if path.is_absolute():
         try:
             path = path.relative_to(Path.cwd())

@@ -9,10 +9,8 @@ import uuid
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
 
-from duto.client.local_files import files_below, local_file, place_of
-from duto.exceptions import ModelPathNotFoundException, UserErrorException, WebserviceException
-from duto.model.model import Model
-from duto.model.registration import artifact_name, facts_of
+from duto.client.local_files import copy_to, files_below, local_file, place_of
+from duto.exceptions import UserErrorException
 from duto.not_built import passed_over
 from duto.run import metrics
 from duto.run.metric_logging import RunLogging
@@ -159,7 +157,7 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
         target = Path(output_file_path or source.name)
         if target.is_dir() or (output_file_path or "").endswith(("/", os.sep)):
             target = target / source.name
-        _copy(source, target)
+        copy_to(source, target)
 
     def download_files(
         self,
@@ -193,18 +191,12 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
     ) -> Any:
         """Note the model in the file, and keep its files in `artifacts/`: none is registered. It has the version 0, which
         the studio gives to none. Raises `ModelPathNotFoundException` where nothing is at the path."""
-        name, local = artifact_name(Path(model_path or model_name)), Path(model_path or model_name)
-        if local.is_dir():
-            self.upload_folder(name, str(local))
-        elif local.is_file():
-            self.upload_file(name, str(local))
-        elif not place_of(self._artifacts, name).exists():
-            raise ModelPathNotFoundException(f"The run has no file or folder '{local}', and there is none here.")
-        facts = facts_of(model_name, tags, properties, description, model_framework, model_framework_version, datasets)
-        self._record({"op": "model", **facts, "path": name})
-        print(f"The model '{model_name}' is kept in artifacts/{name} here, as version 0; it is not registered.")
-        model = {**facts, "id": f"{model_name}:0", "version": 0, "run_id": self._studio_id}
-        return _DebugModel(place_of(self._artifacts, name), model)
+        import duto
+
+        return duto.Model._kept_by(
+            self, model_name, model_path, tags, properties, description, model_framework, model_framework_version,
+            datasets,
+        )  # fmt: skip
 
     def get_metrics(
         self, name: Optional[str] = None, recursive: bool = False, run_type: object = None, populate: bool = False
@@ -352,37 +344,6 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
         raise AttributeError(
             f"A run that `duto debug` has started has no '{name}': that is known where the studio runs the step."
         )
-
-
-class _DebugModel(Model):
-    """A model that a script has registered in such a run: its files are in the folder, and the studio knows none of it."""
-
-    def __init__(self, place: Path, document: Mapping[str, Any]) -> None:
-        self._files = place
-        self._take(document)
-
-    @property
-    def workspace(self) -> Any:  # type: ignore[override]
-        """As the person's own credentials open it."""
-        from duto.workspace.workspace import workspace_of_debugging
-
-        return workspace_of_debugging()
-
-    def download(self, target_dir: str = ".", exist_ok: bool = False, exists_ok: Optional[bool] = None) -> str:
-        """Copy it out of the folder."""
-        target = Path(target_dir) / self._files.name
-        if target.exists() and not (exist_ok if exists_ok is None else exists_ok):
-            raise WebserviceException(f"'{target}' exists already; download with exist_ok=True.")
-        _copy(self._files, target)
-        return str(target)
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(str(source), str(target), dirs_exist_ok=True)
-    else:
-        shutil.copyfile(str(source), str(target))
 
 
 def _print_place(name: str, datastore: Optional[str]) -> None:

@@ -48,11 +48,11 @@ def of_connection(error: BaseException) -> Kept:
     """Why nobody was spoken to, with the words of the library; those alone where the kind is not known."""
     if reason := certificates.untrusted_for(error):
         return keep("untrusted", why=reason)
-    told = str(error) or type(error).__name__
+    words = str(error) or type(error).__name__
     for each in _chain(error):
         if code := _code_of(each):
-            return keep(code, why=told)
-    return told
+            return keep(code, why=words)
+    return words
 
 
 def _code_of(error: BaseException) -> str:

@@ -43,7 +43,7 @@ def answer_plainly(came: socket.socket) -> None:
     came.close()
 
 
-def told(address: str) -> tuple[str, str, str]:
+def sentence_of(address: str) -> tuple[str, str, str]:
     """The code, in English, in Portuguese."""
     with pytest.raises(httpx.HTTPError) as failed:
         httpx.post(address, content=b"x", timeout=0.5, trust_env=False)
@@ -56,21 +56,21 @@ def told(address: str) -> tuple[str, str, str]:
 def test_known_kinds_are_told_apart(server: Callable[[Callable[[socket.socket], None]], int]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    code, english, portuguese = told(f"http://127.0.0.1:{port}/")
+    code, english, portuguese = sentence_of(f"http://127.0.0.1:{port}/")
     assert code == "not_connected" and "nothing listens" in english and "Connection refused" in english
     assert portuguese != english and "Connection refused" in portuguese and "recusada" in portuguese
-    assert told("http://nowhere.invalid/")[0] == "no_such_name"
+    assert sentence_of("http://nowhere.invalid/")[0] == "no_such_name"
     waiting = threading.Event()
 
     def wait(came: socket.socket) -> None:
         waiting.wait(5)
         came.close()
 
-    assert told(f"http://127.0.0.1:{server(wait)}/")[0] == "too_slow"
+    assert sentence_of(f"http://127.0.0.1:{server(wait)}/")[0] == "too_slow"
     waiting.set()
     plain = server(answer_plainly)
-    assert told(f"https://127.0.0.1:{plain}/")[0] == "not_private"
-    assert told(f"http://127.0.0.1:{server(reset)}/")[0] == "cut"
+    assert sentence_of(f"https://127.0.0.1:{plain}/")[0] == "not_private"
+    assert sentence_of(f"http://127.0.0.1:{server(reset)}/")[0] == "cut"
     assert of_connection(ValueError("odd")) == "odd"
 
 

@@ -124,8 +124,8 @@ def test_the_script_starts_with_its_arguments_and_its_code_is_ours(
 
 def test_a_run_or_step_that_is_not_there_is_named(studio: Studio, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["debug", "x", "y", "-w", "main"]) == 4
-    told = capfd.readouterr().err
-    assert "There is no run 'x' in workspace 'main'. A run is named by its id" in told and "address" not in told
+    message = capfd.readouterr().err
+    assert "There is no run 'x' in workspace 'main'. A run is named by its id" in message and "address" not in message
     steps = {"items": [{"id": RUN, "step": {"name": "train it"}}], "next_cursor": None}
     studio.bytes[f"runs/{RUN}/steps/"] = json.dumps(steps).encode()
     assert main(["debug", RUN, "y", "-w", "main"]) == 4

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import smtplib
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx
 from django.utils.translation import gettext_noop as _
 
 from core import certificates, sentences
@@ -31,6 +33,7 @@ SENTENCES: Mapping[str, str] = {
     "receiver_left": _("Whose message it is has left."),
     "studio_fault": _("A fault of the studio; its log says more."),
 }
+_HALF = ("disconnected", "peer closed connection")
 _NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
 
@@ -64,9 +67,14 @@ def _code_of(error: BaseException) -> str:
         return "too_slow"
     if isinstance(error, ConnectionRefusedError):
         return "not_connected"
-    if isinstance(error, ConnectionError | EOFError):
+    if isinstance(error, ConnectionError | EOFError | smtplib.SMTPServerDisconnected) or _is_half(error):
         return "cut"
     return "no_way_there" if isinstance(error, OSError) and error.errno in _NO_WAY else ""
+
+
+def _is_half(error: BaseException) -> bool:
+    """An answer that ends too soon; httpx has one class for it and for an answer that is no HTTP."""
+    return isinstance(error, httpx.RemoteProtocolError) and any(each in str(error) for each in _HALF)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

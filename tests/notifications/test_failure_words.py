@@ -38,6 +38,11 @@ def reset(came: socket.socket) -> None:
     came.close()
 
 
+def hang_up(came: socket.socket) -> None:
+    came.recv(4096)
+    came.close()
+
+
 def answer_plainly(came: socket.socket) -> None:
     came.sendall(b"HTTP/1.0 400 No\r\n\r\n")
     came.close()
@@ -71,6 +76,7 @@ def test_known_kinds_are_told_apart(server: Callable[[Callable[[socket.socket], 
     plain = server(answer_plainly)
     assert sentence_of(f"https://127.0.0.1:{plain}/")[0] == "not_private"
     assert sentence_of(f"http://127.0.0.1:{server(reset)}/")[0] == "cut"
+    assert sentence_of(f"http://127.0.0.1:{server(hang_up)}/")[0] == "cut"
     assert of_connection(ValueError("odd")) == "odd"
 
 

@@ -257,7 +257,7 @@ def files(site: Site) -> str:
 
 def names_in(page: str) -> list[str]:
     card = page[page.index("Files of the run") :]
-    return [name.strip() for name in re.findall(r"</svg>([^<]+)</a>", card)]
+    return [name.strip() for name in re.findall(r"</svg> ?<bdi>([^<]+)</bdi></a>", card)]
 
 
 def test_files_are_browsed_folder_by_folder(site: Site, files: str) -> None:

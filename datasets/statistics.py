@@ -176,7 +176,8 @@ class Spool:
             path = folder / f"part-{start}.parquet"
             self._files.append("'" + str(path).replace("'", "''") + "'")
             schema = pyarrow.schema(list(self._schema)[start : start + WIDTH])
-            self._writers.append(parquet.ParquetWriter(path, schema, compression="zstd"))
+            # Statistics of Parquet leave NaN out, so that DuckDB would take a question for it to be answered by them.
+            self._writers.append(parquet.ParquetWriter(path, schema, compression="zstd", write_statistics=False))
 
     def write(self, values: Sequence[Sequence[Any]], size: int) -> None:
         """Take a batch: the values of each column, and how many rows they are of."""

@@ -132,6 +132,13 @@ def test_real_tables_are_as_pandas_has_them(name: str, tmp_path: Path) -> None:
             assert sum(count for _, count in found.top) == texts.value_counts().head(10).sum()
 
 
+@pytest.mark.parametrize("values", [[0.0, math.nan], [1.0, 2.0, math.nan], [1.5, math.nan, math.inf], [math.nan] * 2])
+def test_nan_is_no_value(values: list[float], tmp_path: Path) -> None:
+    found = one(tmp_path / "s", "float", values)
+    check_numbers(found, values)
+    assert found.nan == sum(map(math.isnan, values)) and not any(each != each for each, _ in found.top)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +19,7 @@ from datasets import statistics
 from datasets.statistics import QUANTILES, ColumnStatistics, Spool, counts_in, edges_between, of_column
 from duto.tables import Source, form_of, read, survey
 
-SHARED = Path("/work/shared/data")
-ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def spool_of(folder: Path, columns: Sequence[tuple[str, str]], *batches: Sequence[Sequence[Any]]) -> Spool:
@@ -82,19 +80,16 @@ def check_numbers(found: ColumnStatistics, values: Sequence[float | int | None])
         assert histogram.counts == np.histogram(finite, histogram.edges)[0].tolist()
 
 
-@pytest.mark.parametrize("name", ["penguins", "flights", "airports"])
-def test_real_tables_are_as_pandas_has_them(name: str, tmp_path: Path) -> None:
-    if name == "penguins":
-        path = ROOT / "examples" / "penguins" / "penguins-raw.csv"
-    elif name == "airports":
-        path = SHARED / "airports.csv"
-    else:
-        path = tmp_path / "flights.csv"
-        if (SHARED / "flights.csv.zip").exists():
-            with zipfile.ZipFile(SHARED / "flights.csv.zip") as packed:
-                path.write_bytes(packed.read(packed.namelist()[0]))
-    if not path.exists():
-        pytest.skip(f"there is no {path.name} here")
+@pytest.mark.parametrize(
+    "place",
+    [
+        "penguins/penguins-raw.csv",
+        "dataset-parameters/data/flights/2013-01-01.csv",
+        "wrapped-scripts/data/airports.csv",
+    ],
+)
+def test_real_tables_are_as_pandas_has_them(place: str, tmp_path: Path) -> None:
+    path = EXAMPLES / place
     source = [Source(path.name, path.stat().st_size, lambda: path.open("rb"))]
     columns = survey(source, form_of({}))
     table = read(source, {"format": {}}, columns)
@@ -106,21 +101,13 @@ def test_real_tables_are_as_pandas_has_them(name: str, tmp_path: Path) -> None:
         for kept, more in zip(held, values, strict=True):
             kept += more
     spool.close()
-    assert spool.rows > 300
+    assert spool.rows > 250
     for column, values in zip(spool.columns, held, strict=True):
         found = of_column(spool, column)
         series = pd.Series(values, dtype=object)
         assert found.missing == series.isna().sum() and found.distinct == series.nunique()
-        if column.has_numbers and len(values) < 5000:
+        if column.has_numbers:
             check_numbers(found, values)
-        elif column.has_numbers:
-            numbers = pd.Series(values, dtype="float64")
-            near(found.mean, numbers.mean())
-            near(found.standard_deviation, numbers.std())
-            near(found.skewness, numbers.skew() if numbers.nunique() > 1 else math.nan)
-            near(found.kurtosis, numbers.kurt() if numbers.nunique() > 1 else math.nan)
-            for level in QUANTILES:
-                near(found.quantiles[level], numbers.quantile(float(level)))
         elif column.type == "datetime":
             assert (found.minimum, found.maximum) == (series.min(), series.max())
             middle = pd.to_datetime(series.dropna()).quantile(0.5)

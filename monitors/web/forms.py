@@ -62,7 +62,7 @@ class MonitorForm(ChangeForm):
         label=gettext_lazy("Target"), choices=[], help_text=gettext_lazy("the table whose windows are looked at")
     )
     timestamp_column = forms.CharField(
-        label=gettext_lazy("Column of times"), max_length=1000, required=False,
+        label=gettext_lazy("Time column"), max_length=1000, required=False,
         help_text=gettext_lazy("empty: the one that the dataset names"),
     )  # fmt: skip
     baseline = Choice(
@@ -76,7 +76,7 @@ class MonitorForm(ChangeForm):
         label=gettext_lazy("Latency"), min_value=0, initial=0, required=False,
         help_text=gettext_lazy("hours after its end at which a window is looked at"),
     )  # fmt: skip
-    is_enabled = forms.BooleanField(label=gettext_lazy("Look at each window by itself"), required=False, initial=True)
+    is_enabled = forms.BooleanField(label=gettext_lazy("Enabled"), required=False, initial=True)
 
     def __init__(self, tables: Choices, pipelines: Choices, *args: Any, **more: Any) -> None:
         super().__init__(pipelines, *args, **more)

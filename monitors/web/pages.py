@@ -58,7 +58,7 @@ SHARES = {
 }
 DESCRIBED = {
     "count": gettext_lazy("Values"), "missing": gettext_lazy("Missing"), "infinite": gettext_lazy("Infinite"),
-    "unique": gettext_lazy("Different"), "min": gettext_lazy("Least"), "max": gettext_lazy("Greatest"),
+    "unique": gettext_lazy("Distinct"), "min": gettext_lazy("Minimum"), "max": gettext_lazy("Maximum"),
     "mean": gettext_lazy("Mean"), "std": gettext_lazy("Deviation"),
 }  # fmt: skip
 

@@ -106,7 +106,7 @@ def test_readers_look_and_change_nothing(scenario: RunScenario) -> None:
     client.force_login(reader)
     at = reverse("monitors:monitor", args=["lab", monitor.pk])
     page = client.get(at).content.decode()
-    assert "penguins" in page and "Look at the past" not in page and "/edit/" not in page
+    assert "penguins" in page and "Backfill" not in page and "/edit/" not in page
     for path in ("status/", "run/", "backfill/", "delete/"):
         client.post(at + path, {"enabled": "0"})
     assert client.get(f"{at}edit/").status_code == 403

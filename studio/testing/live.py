@@ -27,14 +27,17 @@ def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **(extra or {})}
 
 
-def eventually(look: Callable[[], T], seconds: float = 180, what: str = "it") -> T:
-    """Look until there is something. A look that costs much, such as a request, is repeated the more rarely."""
+def eventually(look: Callable[[], T], seconds: float = 300, what: str | Callable[[], str] = "it") -> T:
+    """Look until there is something. A look that costs much, such as a request, is repeated the more rarely.
+
+    A `what` that is asked for when time is up can say how things stand then.
+    """
     until = time.monotonic() + seconds
     while (began := time.monotonic()) < until:
         if found := look():
             return found
         time.sleep(max(0.05, 4 * (time.monotonic() - began)))
-    raise AssertionError(f"{what} did not happen within {seconds} s")
+    raise AssertionError(f"{what if isinstance(what, str) else what()} did not happen within {seconds} s")
 
 
 class LiveStudio:

@@ -11,6 +11,9 @@ from azureml.data import HDFSOutputDatasetConfig
 from azureml.pipeline.core import Pipeline, PipelineParameter
 from azureml.pipeline.steps import DatabricksStep, SynapseSparkStep
 
+# A Java that lives for some seconds: code that compiles quickly, and one thread that collects garbage.
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 ws = Workspace.from_config()
 store = Datastore.get(ws, "workspaceblobstore")
 linked = LinkedService.get(ws, "synapselink")
@@ -53,7 +56,11 @@ prepare = SynapseSparkStep(
     executor_cores=1,
     num_executors=1,
     app_name="birds",
-    conf={"spark.sql.shuffle.partitions": 3, "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"},
+    conf={
+        "spark.sql.shuffle.partitions": 3,
+        "spark.driver.extraJavaOptions": QUICK,
+        "spark.executor.extraJavaOptions": QUICK,
+    },
     py_files=["helper.py"],
     environment=env,
     allow_reuse=False,
@@ -64,7 +71,7 @@ endless = DatabricksStep(
     source_directory="code",
     python_script_params=["300"],
     inputs=[birds.as_mount()],
-    spark_conf={"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"},
+    spark_conf={"spark.driver.extraJavaOptions": QUICK},
     spark_env_variables={"MOOD": "patient"},
     num_workers=1,
     run_name="endless",
@@ -72,6 +79,7 @@ endless = DatabricksStep(
     compute_target=bricks,
     allow_reuse=False,
 )
+endless.run_after(prepare)
 notebook = DatabricksStep(name="note", notebook_path="/Users/me/note", num_workers=1, compute_target=bricks)
 (problem,) = Pipeline(ws, [notebook]).validate()
 assert "python_script_name" in str(problem), problem

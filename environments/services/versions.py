@@ -149,7 +149,7 @@ def _version_of(workspace: Workspace, definition: Definition, *, writes: bool = 
         known = VERSIONS.filter(workspace=workspace, environment=None, digest=definition.digest)
     found = known.order_by("-version").first()
     if found is None and not writes:
-        return _version(workspace, environment, environment.latest_version + 1 if environment else 0, definition)
+        return new_version(workspace, environment, environment.latest_version + 1 if environment else 0, definition)
     return found or add_version(workspace, environment, definition)
 
 
@@ -173,14 +173,15 @@ def add_version(
         Environment.objects.filter(pk=locked.pk).update(latest_version=number)
         environment.latest_version = number
     outbox.hint(f"list:{workspace.name}:environments")
-    made = _version(workspace, environment, number, definition)
+    made = new_version(workspace, environment, number, definition)
     made.save(force_insert=True)
     return made
 
 
-def _version(
+def new_version(
     workspace: Workspace, environment: Environment | None, number: int, definition: Definition
 ) -> EnvironmentVersion:
+    """In memory; `number` is 0 without a name."""
     return EnvironmentVersion(
         workspace=workspace, environment=environment, version=number, definition=definition.document,
         digest=definition.digest, recipe_digest=definition.recipe_digest, base_tag=base_tag(definition.document) or "",

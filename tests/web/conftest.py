@@ -80,23 +80,41 @@ class Visitor(Client):
         return answer
 
 
+class People(dict[str, Client]):
+    """Who looks at pages; each signs in when first asked for."""
+
+    def __init__(self, users: dict[str, User]) -> None:
+        super().__init__()
+        self._users = users
+
+    def __missing__(self, who: str) -> Client:
+        self[who] = visitor(self._users[who])
+        return self[who]
+
+
+def visitor(user: User) -> Client:
+    client = Visitor()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
 class Site(StepKinds):
     """The pages, as each kind of person sees them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.people = {"owner": self.visitor(self.owner)}
+        users = {"owner": self.owner, "stranger": User.objects.create_user("mallory")}
         for role in (Role.CONTRIBUTOR, Role.READER):
-            user = User.objects.create_user(f"a-{role.value}")
-            Member.objects.create(workspace=self.workspace, user=user, role=role)
-            self.people[role.value] = self.visitor(user)
-        self.people["stranger"] = self.visitor(User.objects.create_user("mallory"))
-        self.page = self.people["owner"]
+            users[role.value] = User.objects.create_user(f"a-{role.value}")
+            Member.objects.create(workspace=self.workspace, user=users[role.value], role=role)
+        self.people = People(users)
+
+    @property
+    def page(self) -> Client:
+        return self.people["owner"]
 
     def visitor(self, user: User) -> Client:
-        client = Visitor()
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-        return client
+        return visitor(user)
 
     def see(self, at: str, /, who: str = "owner", **query: Any) -> Any:
         return self.people[who].get(f"/w/lab/{at}", query)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from studio.testing.order import Scheduling, ordered
-from studio.testing.quick import collect_rarely, create_quickly, flush_quickly, hash_quickly
+from studio.testing.quick import collect_rarely, create_quickly, flush_quickly, hash_quickly, serve_quickly
 from studio.testing.services import Services
 
 MARK = "mark.sqlite"
@@ -44,6 +44,7 @@ def pytest_configure() -> None:
     hash_quickly()
     create_quickly()
     flush_quickly()
+    serve_quickly()
 
 
 def pytest_collection_finish() -> None:

@@ -22,7 +22,6 @@ from registry.models import ModelVersion
 from runs.models import Artifact, Attempt, Experiment, Output, Run
 from schedules.models import Schedule
 from tests.live.test_walk import METHODS, Address, World, addresses
-from tests.web.conftest import Site
 from workspaces import live
 from workspaces.models import ApiToken, Invitation, Member, Role, User, Workspace
 from workspaces.services import members
@@ -35,7 +34,7 @@ OWN = re.compile("/datastores/<str:name>/|/stores/|/blobs/<str:digest>/|/artifac
 
 @pytest.fixture
 def world(db: None) -> World:
-    return World(Site())
+    return World()
 
 
 EMPTY = {"items": [], "next": None}

@@ -19,7 +19,6 @@ from core.paging import encode
 from studio.bootstrap import ROOT
 from tests.live.test_walk import Address, World, addresses
 from tests.openapi import document
-from tests.web.conftest import Site
 from tests.workspace_scenario import content
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.slow]
@@ -63,7 +62,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @pytest.fixture
 def world(db: None) -> World:
-    return World(Site())
+    return World()
 
 
 @cache

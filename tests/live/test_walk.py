@@ -29,7 +29,7 @@ from pipelines.services import endpoint_access
 from registry.models import ModelVersion
 from runs.models import Attempt, Run
 from tests.runs.conftest import KEY
-from tests.web.conftest import Site
+from tests.web.conftest import full_site
 from workspaces.access import WorkspaceContext
 from workspaces.models import ApiToken, Member, Role, User
 from workspaces.scopes import Act, Scope, allows
@@ -191,8 +191,8 @@ def addresses(patterns: Any = None, prefix: str = "") -> Iterator[Address]:
 class World:
     """A workspace with something behind every address, and all kinds of callers."""
 
-    def __init__(self, site: Site) -> None:
-        site.everything()
+    def __init__(self) -> None:
+        site = full_site()
         # A host that every workspace shares asks more than its address says.
         Host.objects.update(workspace=site.workspace)
         self.site = site
@@ -343,7 +343,7 @@ def bearer(text: str) -> Client:
 
 @pytest.fixture
 def world(db: None) -> World:
-    return World(Site())
+    return World()
 
 
 def wrong(world: World, address: Address, caller: str, method: str) -> str | None:

@@ -22,7 +22,6 @@ from schemathesis.specs.openapi import checks as c
 
 from tests.live.test_walk import World
 from tests.openapi import document
-from tests.web.conftest import Site
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -44,7 +43,7 @@ CONFIG = {
 
 @pytest.fixture
 def world(db: None) -> Iterator[World]:
-    made = World(Site())
+    made = World()
     # The application runs in the test's own thread and transaction.
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import os
@@ -18,7 +19,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from playwright.sync_api import sync_playwright
 
-from compute.models import Node
+from compute.models import Host, Node
 from core.clock import now
 from core.storage import artifact_store
 from datasets.models import DatasetVersion, ProfileRun
@@ -40,6 +41,7 @@ from schedules.services import backfills, schedules
 from studio.testing.plugin import find_chromium
 from tests.conftest import FLAGS, STEP_MS, begin_anew
 from tests.monitor_scenario import a_monitor
+from tests.web.kept import Kept
 from tests.web.step_kinds import StepKinds
 from workspaces.models import Member, Role, User
 
@@ -85,10 +87,10 @@ class People(dict[str, Client]):
 
     def __init__(self, users: dict[str, User]) -> None:
         super().__init__()
-        self._users = users
+        self.users = users
 
     def __missing__(self, who: str) -> Client:
-        self[who] = visitor(self._users[who])
+        self[who] = visitor(self.users[who])
         return self[who]
 
 
@@ -108,6 +110,19 @@ class Site(StepKinds):
             users[role.value] = User.objects.create_user(f"a-{role.value}")
             Member.objects.create(workspace=self.workspace, user=users[role.value], role=role)
         self.people = People(users)
+
+        self.pages: dict[str, str] = {}
+
+    def again(self) -> Site:
+        """The same rows in other hands: what one test has changed in memory is not for the next."""
+        made = Site.__new__(Site)
+        vars(made).update(
+            {name: copy.deepcopy(value) for name, value in vars(self).items() if not isinstance(value, Client | People)}
+        )
+        for name in ("client", "agent"):
+            setattr(made, name, Client(headers={"Authorization": getattr(self, name).defaults["HTTP_AUTHORIZATION"]}))
+        made.people = People({name: copy.deepcopy(user) for name, user in self.people.users.items()})
+        return made
 
     @property
     def page(self) -> Client:
@@ -257,7 +272,7 @@ class Site(StepKinds):
         return "far"
 
     def everything(self) -> dict[str, str]:
-        """Every page's path by name, each with real content."""
+        """Every page's path by name, each with real content; also as `pages` from then on."""
         version, failed, filled = self.dataset(), self.failed(), self.filled()
         self.profiled(version)
         pipeline = publish_run(self.context, filled, name="nightly", version="1.0")
@@ -320,7 +335,7 @@ class Site(StepKinds):
         tabs |= {"ranks": f"runs/{self.ranked().pk}/?step=train&tab=logs"}
         tabs |= {"child run": f"runs/{child.pk}/", "run itself": f"runs/{filled.pk}/?of=run&tab=details"}
         tabs |= {"one file": f"runs/{filled.pk}/?step=train&tab=outputs&folder=outputs&file=outputs/m.json"}
-        return {
+        self.pages = {
             "home": "", "runs": "runs/", "failed run": f"runs/{failed.pk}/", "timeline": f"runs/{failed.pk}/?view=timeline",
             "table": f"runs/{failed.pk}/?view=table", **tabs, "experiments": "experiments/", "experiment": "experiments/Palmer experiment/",
             "pipelines": "pipelines/", "pipeline": f"pipelines/{pipeline.pk}/", "datasets": "data/", "dataset": "data/sets/penguins/",
@@ -344,6 +359,7 @@ class Site(StepKinds):
             "who uses it": f"runs/of/dataset/?of={version.pk}", "who used the cluster": "runs/of/cluster/steps/?of=cpu", "who holds it": "runs/of/cluster/?name=cpu", "who is on it": "runs/of/host/?name=alpha",
             "who used the host": "runs/of/host/steps/?of=alpha", "who used the model": f"runs/of/model/?of={held.pk}",
         }  # fmt: skip
+        return self.pages
 
 
 class _Inline(HTMLParser):
@@ -417,3 +433,27 @@ def own_page(chromium: Any) -> Iterator[Any]:
 @pytest.fixture
 def site(db: None) -> Site:
     return Site()
+
+
+# A site with everything, and its rows.
+_made: list[tuple[Site, Kept]] = []
+
+
+def full_site() -> Site:
+    """A site with everything, in an empty database: made once a process, for it takes two seconds."""
+    if not _made:
+        site = Site()
+        site.everything()
+        _made.append((site, Kept.of_now()))
+    first, kept = _made[0]
+    if Run.objects.exists():  # it has just been made
+        return first.again()
+    kept.put()
+    # Time has gone on, and whoever was silent for a while would be taken for lost.
+    Host.objects.update(last_seen_at=now())
+    return first.again()
+
+
+@pytest.fixture
+def full(db: None) -> Site:
+    return full_site()

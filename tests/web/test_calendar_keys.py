@@ -16,9 +16,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 DAY = "document.activeElement.closest('[role=gridcell]')?.querySelector('time').dateTime"
 
 
-def test_the_calendar_is_a_grid_of_days(site: Site, page: Any, live_server: Any) -> None:
-    site.everything()
-    said = open_page(site, page, live_server)
+def test_the_calendar_is_a_grid_of_days(full: Site, page: Any, live_server: Any) -> None:
+    said = open_page(full, page, live_server)
     page.set_viewport_size(WIDE)
     today = now().date()
     page.goto(f"{live_server.url}/w/lab/schedules/calendar/?view=month&zone=UTC&at={today:%Y-%m-%d}")

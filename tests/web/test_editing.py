@@ -188,10 +188,9 @@ CASES = {
 
 
 @pytest.fixture
-def full(site: Site) -> Site:
-    site.everything()
-    create_workspace(site.owner, "main")  # whose first owner looks after the studio
-    return site
+def full(full: Site) -> Site:
+    create_workspace(full.owner, "main")  # whose first owner looks after the studio
+    return full
 
 
 @pytest.mark.parametrize("kind", CASES)

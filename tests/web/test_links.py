@@ -150,11 +150,11 @@ def with_data(site: Site) -> Run:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["owner", "contributor", "reader"])
-def test_every_link_of_every_page_leads_somewhere(site: Site, who: str) -> None:
+def test_every_link_of_every_page_leads_somewhere(full: Site, who: str) -> None:
     kept_off = {"owner": set(), "contributor": FOR_OWNERS, "reader": FOR_OWNERS | FOR_CONTRIBUTORS}[who]
-    pages = [path for name, path in site.everything().items() if name not in kept_off]
-    run = with_data(site)
-    walk = Walk(site.people[who], [HOME + page for page in (*pages, f"runs/{run.pk}/")], FOLLOW[who]).all()
+    pages = [path for name, path in full.pages.items() if name not in kept_off]
+    run = with_data(full)
+    walk = Walk(full.people[who], [HOME + page for page in (*pages, f"runs/{run.pk}/")], FOLLOW[who]).all()
     assert walk.broken == {}
     assert len(walk.seen) > 150
 
@@ -198,17 +198,16 @@ CUT_SHORT = {
 }
 
 
-def test_an_address_that_was_cut_short_leads_to_what_is_meant(site: Site) -> None:
-    site.everything()
+def test_an_address_that_was_cut_short_leads_to_what_is_meant(full: Site) -> None:
     for place, meant in CUT_SHORT.items():
-        answer = site.page.get(HOME + place)
+        answer = full.page.get(HOME + place)
         assert answer.status_code == 302, place
         assert answer["Location"] == HOME + meant, place
-        assert site.page.get(HOME + meant).status_code == 200, place
+        assert full.page.get(HOME + meant).status_code == 200, place
         # Without a workspace, the one that was open last is meant.
-        assert site.page.get(f"/{place}")["Location"] == HOME + meant, place
+        assert full.page.get(f"/{place}")["Location"] == HOME + meant, place
         assert Client().get(HOME + place)["Location"].startswith("/accounts/login/"), place
-        assert site.see(place.partition("?")[0], "stranger").status_code == 404, place
+        assert full.see(place.partition("?")[0], "stranger").status_code == 404, place
 
 
 def test_an_address_without_its_last_stroke_gets_it(site: Site) -> None:

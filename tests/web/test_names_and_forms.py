@@ -86,11 +86,11 @@ def rename(text: str) -> None:
     StepRun.objects.update(name=text)
 
 
-def test_a_long_name_makes_no_page_wider_than_a_small_screen(site: Site, page: Any, live_server: Any) -> None:
-    everything = site.everything()
+def test_a_long_name_makes_no_page_wider_than_a_small_screen(full: Site, page: Any, live_server: Any) -> None:
+    everything = full.pages
     rename(LONG)
     everything |= {"dataset": f"data/sets/{LONG}/", "model": f"models/named/{LONG}/"}
-    said = open_page(site, page, live_server)
+    said = open_page(full, page, live_server)
     page.set_viewport_size({"width": 390, "height": 844})
     for name in PAGES:
         page.goto(f"{live_server.url}/w/lab/{everything[name]}")
@@ -98,13 +98,13 @@ def test_a_long_name_makes_no_page_wider_than_a_small_screen(site: Site, page: A
     assert ours(said) == []
 
 
-def test_a_state_beside_a_long_name_is_not_cut_off_with_it(site: Site, page: Any, live_server: Any) -> None:
-    everything = site.everything()
+def test_a_state_beside_a_long_name_is_not_cut_off_with_it(full: Site, page: Any, live_server: Any) -> None:
+    everything = full.pages
     rename(LONG)
     PublishedPipeline.objects.update(status="Disabled")
     PipelineEndpoint.objects.update(status="Disabled")
     Module.objects.update(status="Disabled")
-    open_page(site, page, live_server)
+    open_page(full, page, live_server)
     for name in ("pipelines", "endpoints", "schedules", "modules"):
         page.goto(f"{live_server.url}/w/lab/{everything[name]}{'?disabled=1' if name == 'pipelines' else ''}")
         chip = page.locator("tbody .chip").first
@@ -114,10 +114,10 @@ def test_a_state_beside_a_long_name_is_not_cut_off_with_it(site: Site, page: Any
         assert box["width"] > 30 and box["x"] + box["width"] <= cell["x"] + cell["width"], name
 
 
-def test_the_number_behind_a_name_from_right_to_left_stays_behind_it(site: Site, page: Any, live_server: Any) -> None:
-    everything = site.everything()
+def test_the_number_behind_a_name_from_right_to_left_stays_behind_it(full: Site, page: Any, live_server: Any) -> None:
+    everything = full.pages
     rename(RTL)
-    open_page(site, page, live_server)
+    open_page(full, page, live_server)
     for name in ("endpoints", "versions of an endpoint", "schedules", "notifications"):
         page.goto(f"{live_server.url}/w/lab/{everything[name]}")
         assert page.evaluate(FOLLOWS, RTL) is True, name
@@ -125,9 +125,9 @@ def test_the_number_behind_a_name_from_right_to_left_stays_behind_it(site: Site,
     assert page.title().startswith(isolated(RTL)) and isolated("nightly") == "nightly"
 
 
-def test_a_form_shows_and_sends_what_the_choice_asks_for(site: Site, page: Any, live_server: Any) -> None:
-    everything = site.everything()
-    said = open_page(site, page, live_server)
+def test_a_form_shows_and_sends_what_the_choice_asks_for(full: Site, page: Any, live_server: Any) -> None:
+    everything = full.pages
+    said = open_page(full, page, live_server)
     page.goto(f"{live_server.url}/w/lab/{everything['edit schedule']}")
     field = page.get_by_label
     shown = {
@@ -161,9 +161,9 @@ def test_a_form_shows_and_sends_what_the_choice_asks_for(site: Site, page: Any, 
     assert ours(said) == []
 
 
-def test_each_box_stands_beside_its_words(site: Site, page: Any, live_server: Any) -> None:
-    everything = site.everything()
-    open_page(site, page, live_server)
+def test_each_box_stands_beside_its_words(full: Site, page: Any, live_server: Any) -> None:
+    everything = full.pages
+    open_page(full, page, live_server)
     page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": "pt-pt", "url": live_server.url}])
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 844})
@@ -178,9 +178,9 @@ def test_each_box_stands_beside_its_words(site: Site, page: Any, live_server: An
                 assert label, (name, width, box.get_attribute("name"))
 
 
-def test_a_question_names_the_act_and_gives_the_focus_back(site: Site, page: Any, live_server: Any) -> None:
-    everything = site.everything()
-    open_page(site, page, live_server)
+def test_a_question_names_the_act_and_gives_the_focus_back(full: Site, page: Any, live_server: Any) -> None:
+    everything = full.pages
+    open_page(full, page, live_server)
     page.goto(f"{live_server.url}/w/lab/{everything['schedule']}")
     button = page.locator("main").get_by_role("button", name="Delete")
     button.focus()
@@ -192,9 +192,9 @@ def test_a_question_names_the_act_and_gives_the_focus_back(site: Site, page: Any
     expect(button).to_be_focused()
 
 
-def test_keys_reach_all_that_acts_and_show_where_they_are(site: Site, page: Any, live_server: Any) -> None:
-    everything = site.everything()
-    open_page(site, page, live_server)
+def test_keys_reach_all_that_acts_and_show_where_they_are(full: Site, page: Any, live_server: Any) -> None:
+    everything = full.pages
+    open_page(full, page, live_server)
     for name in (
         "schedule",
         "edit schedule",
@@ -220,10 +220,10 @@ def test_keys_reach_all_that_acts_and_show_where_they_are(site: Site, page: Any,
 
 
 def test_a_table_that_goes_on_beyond_a_small_screen_is_no_second_landmark(
-    site: Site, page: Any, live_server: Any
+    full: Site, page: Any, live_server: Any
 ) -> None:
-    everything = site.everything()
-    open_page(site, page, live_server)
+    everything = full.pages
+    open_page(full, page, live_server)
     page.set_viewport_size({"width": 390, "height": 844})
     for name in ("backfill", "notifications", "endpoint"):
         page.goto(f"{live_server.url}/w/lab/{everything[name]}")

@@ -19,18 +19,18 @@ from runs.services.submission.publish import publish_run
 from tests.web.conftest import FOR_CONTRIBUTORS, FOR_OWNERS, Site, inline_parts
 
 
-def test_every_page_opens_for_a_member_and_says_nothing_inline(site: Site) -> None:
-    for name, path in site.everything().items():
-        answer = site.see(path)
+def test_every_page_opens_for_a_member_and_says_nothing_inline(full: Site) -> None:
+    for name, path in full.pages.items():
+        answer = full.see(path)
         assert answer.status_code == 200, name
         assert inline_parts(answer.content.decode()) == [], name
         assert "script-src 'self'" in answer["Content-Security-Policy"], name
 
 
-def test_no_two_elements_of_a_page_have_one_id(site: Site) -> None:
-    pages = {**site.everything(), "new": "runs/?state=failed", "none": "experiments/?q=none"}
+def test_no_two_elements_of_a_page_have_one_id(full: Site) -> None:
+    pages = {**full.pages, "new": "runs/?state=failed", "none": "experiments/?q=none"}
     found = {
-        name: Counter(re.findall(r'<[^>]*\sid="([^"]*)"', site.see(path).content.decode()))
+        name: Counter(re.findall(r'<[^>]*\sid="([^"]*)"', full.see(path).content.decode()))
         for name, path in pages.items()
     }
     assert {
@@ -40,20 +40,20 @@ def test_no_two_elements_of_a_page_have_one_id(site: Site) -> None:
     } == {}
 
 
-def test_to_a_stranger_no_page_exists_and_nobody_in_particular_is_sent_to_sign_in(site: Site) -> None:
-    for name, path in site.everything().items():
-        assert site.see(path, "stranger").status_code == 404, name
+def test_to_a_stranger_no_page_exists_and_nobody_in_particular_is_sent_to_sign_in(full: Site) -> None:
+    for name, path in full.pages.items():
+        assert full.see(path, "stranger").status_code == 404, name
         assert Client().get(f"/w/lab/{path}")["Location"].startswith("/accounts/login/"), name
 
 
-def test_a_reader_sees_every_page_without_a_button_that_writes(site: Site) -> None:
-    for name, path in site.everything().items():
+def test_a_reader_sees_every_page_without_a_button_that_writes(full: Site) -> None:
+    for name, path in full.pages.items():
         if name in ("settings", "workspace", "notifications", "new rule of one's own"):
             continue  # everyone makes and revokes tokens and rules of their own, and leaves
         if name in FOR_CONTRIBUTORS | FOR_OWNERS:
-            assert site.see(path, "reader").status_code == 403
+            assert full.see(path, "reader").status_code == 403
             continue
-        answer = site.see(path, "reader")
+        answer = full.see(path, "reader")
         assert answer.status_code == 200, name
         forms = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', answer.content.decode())
         writing = [
@@ -147,8 +147,7 @@ def test_home_counts_disabled_pipelines(site: Site) -> None:
     assert "No pipeline has this in its name" in site.see("pipelines/", q="none like it").content.decode()
 
 
-def test_a_list_costs_no_more_with_sixty_rows_than_with_one(site: Site) -> None:
-    site.everything()
+def test_a_list_costs_no_more_with_sixty_rows_than_with_one(full: Site) -> None:
     paths = [
         "",
         "runs/",
@@ -164,13 +163,13 @@ def test_a_list_costs_no_more_with_sixty_rows_than_with_one(site: Site) -> None:
         "settings/people/",
         "settings/audit/",
     ]
-    site.see("")  # the first visit writes to the session
-    few = {path: site.queries(path) for path in paths}
+    full.see("")  # the first visit writes to the session
+    few = {path: full.queries(path) for path in paths}
     for number in range(60):
-        Host.objects.create(name=f"h{number}", key_digest=f"d{number}", workspace=site.workspace)
-        site.pipeline("a -> b", status=["Completed", "Running", "Failed"][number % 3])
-        site.dataset(f"more-{number}") if number < 12 else None
-    many = {path: site.queries(path) for path in paths}
+        Host.objects.create(name=f"h{number}", key_digest=f"d{number}", workspace=full.workspace)
+        full.pipeline("a -> b", status=["Completed", "Running", "Failed"][number % 3])
+        full.dataset(f"more-{number}") if number < 12 else None
+    many = {path: full.queries(path) for path in paths}
     assert {path: count for path, count in many.items() if count > few[path]} == {}
 
 

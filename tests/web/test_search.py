@@ -31,10 +31,9 @@ def query(page: Any) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
-def test_every_list_follows_what_is_typed_without_a_new_page(site: Site, page: Any, live_server: Any) -> None:
-    site.everything()
-    site.dataset("weather")
-    said = open_page(site, page, live_server)
+def test_every_list_follows_what_is_typed_without_a_new_page(full: Site, page: Any, live_server: Any) -> None:
+    full.dataset("weather")
+    said = open_page(full, page, live_server)
     for at, typed, stays, count in (
         ("runs", "nightly", "nightly #1", 2),
         ("experiments", "notebook", "Notebook", 1),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil  # type: ignore[import-untyped]
 
@@ -26,7 +27,6 @@ FAST = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_connections": "200",
-    "unix_socket_directories": "",
     "listen_addresses": "127.0.0.1",
 }
 
@@ -35,9 +35,9 @@ class Postgres:
     """One server on a random port of loopback."""
 
     def __init__(self, base: Path, settings: Mapping[str, str] | None = None) -> None:
-        self.settings = {**FAST, **(settings or {})}
         self.home = base / "postgres"
         self.home.mkdir()
+        self.settings = {**FAST, "unix_socket_directories": str(self.home), **(settings or {})}
         self.port = free_port()
         self.bin = usable(find_binaries(), base)
         self.process: subprocess.Popen[bytes] | None = None
@@ -51,6 +51,11 @@ class Postgres:
     def url(self) -> str:
         """For DUTO_DATABASE_URL."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def near_url(self) -> str:
+        """The same by its socket: a third less time for a small statement."""
+        return f"{self.url}?host={quote(str(self.home))}"
 
     def start(self) -> None:
         """Create the cluster and wait until it takes connections."""

@@ -48,7 +48,7 @@ class Services:
         if not self.sqlite:
             self.postgres = Postgres(self.base)
             self.postgres.start()
-            os.environ["DUTO_DATABASE_URL"] = self.postgres.url
+            os.environ["DUTO_DATABASE_URL"] = self.postgres.near_url
         layout = Layout(self.base / "data")
         layout.prepare()
         plan = broker.plan(layout, "", redis_bin)

@@ -30,7 +30,7 @@ def postgres() -> StoreServer:
     base = django_settings.DATABASES["default"]
     if "postgresql" not in base["ENGINE"]:
         pytest.skip("these tests run on SQLite")
-    options = {"host": base["HOST"], "port": str(base["PORT"]), "database": base["NAME"], "username": base["USER"]}
+    options = {"host": "127.0.0.1", "port": str(base["PORT"]), "database": base["NAME"], "username": base["USER"]}
     return StoreServer("postgresql", options, {"password": base.get("PASSWORD") or "none"})
 
 

@@ -62,7 +62,7 @@ def _create(database: str) -> None:
 
 def serve_quickly() -> None:
     """Each client of a test has middleware of its own, of which one would look at every static file anew."""
-    from whitenoise.middleware import WhiteNoiseMiddleware
+    from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
     look, files = WhiteNoiseMiddleware.add_files_from_finders, dict[str, Any]()
 

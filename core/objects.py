@@ -64,6 +64,12 @@ class StoreAway(StoreError):
     default_code = "store_away"
 
 
+class StoreRefused(StoreError):
+    """It takes the credentials not, or not for this: waiting helps nobody."""
+
+    default_code = "store_refused"
+
+
 class Objects(Protocol):
     """What a kind of store can do. Keys are relative, as `core.storage.safe` gives them; all raise StoreError."""
 

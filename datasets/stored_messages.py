@@ -97,7 +97,13 @@ SENTENCES: Mapping[str, str] = {
     "store_changed": _("'%(path)s' on the datastore '%(store)s' changed while it was read. Try again."),
     "store_no_file": _("There is no file '%(path)s' on the datastore '%(store)s'."),
     "store_no_listing": _(
-        "There is no file '%(path)s' on the datastore '%(store)s', and a web server does not list its folders: name each file by its path."
+        "There is no file '%(path)s' on the datastore '%(store)s', and its web server lists no folders, since it does not speak WebDAV: name each file by its path."
+    ),
+    "store_odd_listing": _(
+        "The web server of the datastore '%(store)s' speaks WebDAV, but its listing cannot be read: %(why)s."
+    ),
+    "store_other_folder": _(
+        "The web server of the datastore '%(store)s' lists '%(path)s' where another folder was asked for. Register it by the address under which it knows its own files."
     ),
     "store_no_size": _(
         "The web server of the datastore '%(store)s' does not say how large '%(path)s' is, so it cannot be read in parts."

@@ -50,6 +50,8 @@ CAUSES: Mapping[str, Cause] = {
     "data_missing": Cause(_("Data is missing"), "data", heeds=False),
     # It may be back in a moment, and nothing of the step is at fault.
     "store_away": Cause(_("A datastore is away"), "data", retries=2, delay=60.0),
+    # Other credentials do not come by waiting.
+    "store_refused": Cause(_("A datastore refuses the credentials"), "data", heeds=False),
     "storage_limit": Cause(_("The storage limit"), "disk", heeds=False),
     "canceled": Cause(_("Canceled"), "state-canceled", heeds=False),
     "skipped": Cause(_("Skipped"), "state-skipped", heeds=False),
@@ -68,6 +70,11 @@ class Retry:
 def cause_of(code: str | None) -> Cause:
     """What is known of a cause; an unknown one is the studio's fault."""
     return CAUSES.get(code or "", CAUSES["studio_fault"])
+
+
+def of_refusal(code: str) -> str:
+    """The cause where what a step reads is refused by this code before its script begins."""
+    return code if code in CAUSES else "data_missing"
 
 
 def attempts_allowed(code: str | None, retries: int | None) -> int:

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid
-from core.objects import Objects, StoreAway, StoreError
+from core.objects import Objects, StoreAway, StoreError, StoreRefused
 from datasets.stored_messages import localized, refusal, say
 
 if TYPE_CHECKING:
@@ -122,9 +122,14 @@ def of_server(port: int) -> Callable[[Connection], tuple[str, int]]:
     return lambda place: (place["host"], int(place["port"] or port))
 
 
+_ERRORS: Mapping[str, type[StoreError]] = {
+    "network": StoreAway, "away": StoreAway, "sign_in": StoreRefused, "permission": StoreRefused,
+}  # fmt: skip
+
+
 def refused(store: str, stage: str, code: str, /, **facts: Any) -> StoreError:
     """Why a store did not do what it was asked, as a sentence that can be kept (`datasets.stored_messages`)."""
-    kind = StoreAway if stage in ("network", "away") else StoreError
+    kind = _ERRORS.get(stage, StoreError)
     return refusal(kind, say(code, store=store, **facts), stage="answer" if stage == "away" else stage)
 
 

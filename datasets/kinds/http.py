@@ -1,4 +1,4 @@
-"""Files of a web server, to read. Such a server lists nothing: paths are those of single files."""
+"""Files of a web server, to read. One that speaks WebDAV lists its folders; of any other, paths are those of single files."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import contextlib
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid
+from core.objects import StoreError, checked
 from core.storage import Stored
 from datasets import guard
+from datasets.kinds import webdav
 from datasets.kinds.base import Connection, Field, Kind, of_status, refused
 
 PIECE, REDIRECTS = 1 << 18, 5
+MULTISTATUS, UNKNOWN_METHOD = 207, 501
 
 
 class Site:
@@ -38,8 +41,13 @@ class Site:
         from datasets.kinds import wire
 
         self._pool = wire.pool(num_pools=4, maxsize=32)
+        # Whether it speaks WebDAV, once it has said so.
+        self._is_dav: bool | None = None
 
     def stat(self, key: str) -> Stored | None:
+        if self._may_list():
+            found = self._level(key, 0)
+            return None if not found or found[0].is_folder else self._stored(key, found[0])
         with self._asked("HEAD", key) as answer:
             if answer.status in (404, 410):
                 return None
@@ -54,10 +62,82 @@ class Site:
             )
 
     def walk(self, folder: str) -> Iterator[Stored]:
-        raise refused(self.store, "answer", "store_no_listing", path=folder or "/")
+        self._require_listing(folder)
+        yield from self._below(folder)
+
+    def _below(self, folder: str) -> Iterator[Stored]:
+        """Folder by folder, each where its name comes among those of the files: so the order is that of the keys."""
+        for name, each in sorted(
+            self._named(folder), key=lambda named: f"{named[0]}/" if named[1].is_folder else named[0]
+        ):
+            key = checked(f"{folder}/{name}" if folder else name)
+            if each.is_folder:
+                yield from self._below(key)
+            else:
+                yield self._stored(key, each)
 
     def children(self, folder: str) -> Iterator[tuple[str, bool, int]]:
-        raise refused(self.store, "answer", "store_no_listing", path=folder or "/")
+        self._require_listing(folder)
+        for name, each in self._named(folder):
+            yield checked(name), each.is_folder, 0 if each.is_folder else each.size or 0
+
+    def _stored(self, key: str, entry: webdav.Entry) -> Stored:
+        if entry.size is None:
+            raise refused(self.store, "answer", "store_no_size", path=key)
+        return Stored(key, entry.size, entry.modified, entry.tag)
+
+    def _named(self, folder: str) -> Iterator[tuple[str, webdav.Entry]]:
+        """What lies in a folder, by name; the folder itself is listed first."""
+        found = self._level(f"{folder}/" if folder else "", 1)
+        own = found[0].path if found else ""
+        for each in found[1:]:
+            parent, _slash, name = each.path.rpartition("/")
+            if parent != own or not name:
+                raise refused(self.store, "answer", "store_other_folder", path=each.path)
+            yield name, each
+
+    def _level(self, key: str, depth: int) -> list[webdav.Entry]:
+        """What the server says of a file or folder, which comes first, and of what lies in it (`depth` 1); nothing where
+        there is none. Raises StoreError."""
+        headers = {"Depth": str(depth), "Content-Type": "application/xml"}
+        with self._asked("PROPFIND", key, headers, webdav.PROPERTIES) as answer:
+            if answer.status in (404, 410):
+                if key.strip("/"):
+                    return []
+                raise refused(self.store, "container", "store_container", container=self.base)
+            self._require(answer, key, MULTISTATUS)
+            asked = urljoin(f"{self.base}/{quote(key)}", answer.geturl() or "")
+            try:
+                own = webdav.path_of(urlsplit(asked).path or "/")
+                found = sorted(webdav.entries(answer), key=lambda each: each.path != own)
+            except ValueError as error:
+                raise refused(self.store, "answer", "store_odd_listing", why=str(error)) from error
+            if not found or found[0].path != own:
+                raise refused(self.store, "answer", "store_other_folder", path=found[0].path if found else "")
+            return found
+
+    def _require_listing(self, folder: str) -> None:
+        if not self._lists():
+            raise refused(self.store, "answer", "store_no_listing", path=folder or "/")
+
+    def _may_list(self) -> bool:
+        """The same for who can do without: single files may be read where folders may not."""
+        try:
+            return self._lists()
+        except StoreError:
+            return False
+
+    def _lists(self) -> bool:
+        """Whether the server speaks WebDAV. Raises StoreError where it does not tell now."""
+        if self._is_dav is None:
+            # Without a body: servers that know no such method answer before they have read it, and break off.
+            with self._asked("PROPFIND", "", {"Depth": "0"}) as answer:
+                if answer.status in (404, 410):
+                    return False  # the folder may come, and say more
+                if answer.status in (401, 408, 429) or (answer.status >= 500 and answer.status != UNKNOWN_METHOD):
+                    self._require(answer, "", MULTISTATUS)
+                self._is_dav = answer.status == MULTISTATUS
+        return self._is_dav
 
     def read(self, key: str, start: int, tag: str) -> Iterator[bytes]:
         headers = {**({"Range": f"bytes={start}-"} if start else {}), **({"If-Match": f'"{tag}"'} if tag else {})}
@@ -78,25 +158,29 @@ class Site:
                 raise refused(self.store, "network", "store_broke", host=self.host) from error
 
     def write(self, key: str, source: BinaryIO, size: int, *, overwrite: bool) -> None:
-        raise refused(self.store, "permission", "store_read_only")
+        raise refused(self.store, "answer", "store_read_only")
 
     def remove(self, key: str) -> None:
-        raise refused(self.store, "permission", "store_read_only")
+        raise refused(self.store, "answer", "store_read_only")
 
     def remove_folder(self, folder: str) -> None:
-        raise refused(self.store, "permission", "store_read_only")
+        raise refused(self.store, "answer", "store_read_only")
 
     def copy(self, key: str, to: str) -> None:
-        raise refused(self.store, "permission", "store_read_only")
+        raise refused(self.store, "answer", "store_read_only")
 
     def check(self) -> None:
         """Raises StoreError where nobody answers, or refuses the credentials. That the address itself is no file is fine."""
+        if self._may_list():
+            return
         with self._asked("HEAD", "") as answer:
             if answer.status in (401, 403, 429) or answer.status >= 500:
                 self._require(answer, "", 200)
 
     @contextlib.contextmanager
-    def _asked(self, method: str, key: str, headers: dict[str, str] | None = None) -> Iterator[Any]:
+    def _asked(
+        self, method: str, key: str, headers: dict[str, str] | None = None, body: bytes | None = None
+    ) -> Iterator[Any]:
         from urllib3 import Retry, Timeout
         from urllib3.exceptions import HTTPError
 
@@ -104,7 +188,7 @@ class Site:
         retries = Retry(total=REDIRECTS, redirect=REDIRECTS, connect=0, read=0, status=0)
         try:
             answer = self._pool.urlopen(
-                method, f"{self.base}/{quote(key)}", headers={**self._headers, **(headers or {})}, retries=retries,
+                method, f"{self.base}/{quote(key)}", body=body, headers={**self._headers, **(headers or {})}, retries=retries,
                 preload_content=False, decode_content=False,
                 timeout=Timeout(connect=guard.CONNECT_SECONDS, read=guard.READ_SECONDS),
             )  # fmt: skip
@@ -113,8 +197,10 @@ class Site:
             raise refused(self.store, "network", "store_network", host=self.host, why=why) from error
         try:
             yield answer
+            if method != "GET":
+                answer.drain_conn()  # the connection serves the next question
         finally:
-            answer.drain_conn() if method == "HEAD" else answer.close()
+            answer.close()
             answer.release_conn()
 
     def _require(self, answer: Any, key: str, status: int) -> None:

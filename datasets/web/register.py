@@ -164,7 +164,7 @@ class Draft:
         initial: dict[str, Any] = {"kind": self.kind, "staged": self.staged}
         if self.of is not None and self.of.dataset is not None:
             initial |= {"name": self.of.dataset.name, "description": self.of.description}
-            initial |= {key: value for key, value in self.of.definition["sources"][0].items() if isinstance(value, str)}
+            initial |= {key: value for key, value in _source_of(self.of).items() if isinstance(value, str)}
         if self.way == "upload":
             return UploadForm(self.data, initial=initial)
         if self.way == "web":
@@ -250,10 +250,18 @@ def _way_of(version: DatasetVersion | None) -> str:
     """Where a new version's data most likely come from: from where those of the last one did."""
     if version is None:
         return "upload"
-    source = version.definition["sources"][0]
+    source = _source_of(version)
+    if not source:
+        return "upload"
     if source.get("url"):
         return "web"
     return "upload" if source.get("path", "").startswith(f"{staging.FOLDER}/") else "path"
+
+
+def _source_of(version: DatasetVersion) -> Mapping[str, Any]:
+    """Its first source; nothing of a version that has none."""
+    sources: list[dict[str, Any]] = version.definition.get("sources") or [{}]
+    return sources[0]
 
 
 def _stores(context: WorkspaceContext) -> list[str]:

@@ -1,4 +1,4 @@
-"""Real servers for datastores, each started once a test run: Azurite, moto's S3, OpenSSH, MariaDB, a web server."""
+"""Real servers for datastores, each started once a test run: Azurite, moto's S3, OpenSSH, MariaDB, WsgiDAV, a web server."""
 
 from __future__ import annotations
 
@@ -109,6 +109,29 @@ def sshd() -> Iterator[StoreServer]:
                 {"private_key": (base / "own").read_text()},
                 {"private_key": (base / "other").read_text()},
             )
+
+
+@contextlib.contextmanager
+def wsgidav(folder: Path) -> Iterator[StoreServer]:
+    """WebDAV over a folder of this machine, below `/dav`, for one user."""
+    from cheroot.wsgi import Server
+    from wsgidav.wsgidav_app import WsgiDAVApp
+
+    user = {"ana": {"password": "secret-of-ana"}}
+    config = {
+        "provider_mapping": {"/dav": str(folder)}, "simple_dc": {"user_mapping": {"*": user}}, "verbose": 0,
+        "http_authenticator": {"accept_basic": True, "accept_digest": False, "default_to_digest": False},
+    }  # fmt: skip
+    server = Server(("127.0.0.1", 0), WsgiDAVApp(config))
+    server.prepare()
+    thread = threading.Thread(target=server.serve, daemon=True)
+    thread.start()
+    try:
+        options = {"endpoint": f"http://127.0.0.1:{server.bind_addr[1]}/dav", "username": "ana"}
+        yield StoreServer("http", options, {"password": "secret-of-ana"}, {"password": "wrong"})
+    finally:
+        server.stop()
+        thread.join(20)
 
 
 @contextlib.contextmanager

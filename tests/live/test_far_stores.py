@@ -297,12 +297,24 @@ def test_wrong_credentials_are_told_and_not_tried_again(studio: Studio, blob: Fa
         if answer.status_code == 201:
             run = LiveRun(studio, answer.json()["id"]).wait("Failed")
             assert "credentials" in run.why(), run.why()
+            assert {each["cause"] for each in attempts_of(run)} <= {"store_refused"}, attempts_of(run)
         else:
             assert answer.status_code == 422 and "credentials" in answer.text, answer.text
     finally:
         blob.credentials(blob.server.credentials)
     run = studio.submit_graph(step(studio, READ, inputs=[path(blob, "rights")])).wait()
     assert b"a.txt mine" in run.log("step")
+
+
+def test_credentials_that_are_revoked_while_data_are_brought_are_told(studio: Studio, blob: Far) -> None:
+    blob.put("revoked/a.txt", b"mine")
+    between = blob.between
+    assert between is not None
+    between.matches = lambda method, where: method == "GET" and "revoked/a.txt" in where and "comp=list" not in where
+    between.faults = [403] * 20
+    run = studio.submit_graph(step(studio, READ, inputs=[path(blob, "revoked")], **AGAIN)).wait("Failed")
+    assert [each["cause"] for each in attempts_of(run)] == ["store_refused"], run.why()
+    assert "credentials" in run.why(), run.why()
 
 
 def test_credentials_may_be_rotated_while_a_step_runs(studio: Studio, stores: dict[str, Far], tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ GOOD = {"left_over": 0, "signals": ["TERM"], "seconds": 0.2}
         # But not against what another attempt cannot change, nor against a person.
         ("data_missing", 1, 5, 1, None),
         ("storage_limit", 1, 5, 1, None),
+        ("store_refused", 1, 5, 1, None),
         ("store_away", 1, None, None, Retry(2, 3, 60.0)),
         ("canceled", 1, 5, 1, None),
         # What this studio does not know is a fault of its own.

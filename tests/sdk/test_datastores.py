@@ -90,6 +90,16 @@ def test_what_cannot_be_registered_says_what_to_do(programs: Programs) -> None:
         Datastore.register_azure_blob_container(ws, "Blobs!", "data", "acc", account_key=KEY)
     with pytest.raises(UserErrorException, match="clusters alone"):
         Datastore.register_dbfs(ws, "dbfs")
+    with pytest.raises(UserErrorException, match="S3 gateway"):
+        Datastore.register_hdfs(ws, "hdfs", "http", "name:50070", "", "REALM", "kdc", "ana")
+    with pytest.raises(AttributeError, match=r"register_http\(ws, name, 'https://huggingface"):
+        Datastore.register_hugging_face(ws, "hub")
+    with pytest.raises(AttributeError, match="There are register_azure_blob_container, "):
+        Datastore.register_floppy(ws, "a")
+    assert not hasattr(Datastore, "nothing")
+    for place, advice in (("hf://datasets/a/b", "register_http"), ("dbfs:/mnt/a", "clusters"), ("wasbs://c@a/x", "blob"), ("C:/a", "uploaded")):
+        with pytest.raises(UserErrorException, match=advice):
+            Dataset.File.from_files(place)
     with pytest.raises(ForbiddenException):
         Datastore.register_http(programs.workspace(Role.READER), "site", "http://example.com")
 

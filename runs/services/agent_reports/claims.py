@@ -141,7 +141,7 @@ def _work(attempt: Attempt) -> Work | None:
         end_attempt(
             attempt,
             Attempt.Status.FAILED,
-            cause=error.code if error.code in causes.CAUSES else "data_missing",
+            cause=causes.of_refusal(error.code),
             message=error.message,
             said=stored_messages.kept_of(error),
         )

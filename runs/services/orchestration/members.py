@@ -22,7 +22,7 @@ from runs.services.scheduling import abilities, nodes, wakeups
 
 S = Attempt.Status
 # A member of a parallel step that ends so ends the others: it would end so on any node.
-OF_THE_SCRIPT = frozenset({"user_error", "timeout", "data_missing", "canceled"})
+OF_THE_SCRIPT = frozenset({"user_error", "timeout", "data_missing", "store_refused", "canceled"})
 
 
 def asked_for(step: Step, parameters: Mapping[str, Any]) -> dict[str, Any]:

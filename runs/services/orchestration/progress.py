@@ -19,7 +19,7 @@ from core.work import later
 from duto.spec import fingerprint
 from environments.models import EnvironmentBuild, EnvironmentVersion
 from environments.services import versions as environment_versions
-from runs import plan, stored_messages
+from runs import causes, plan, stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import parse_graph
 from runs.services.orchestration import adoption, failures, fingerprints, members, reuse, sweeps
@@ -269,9 +269,9 @@ def _start(run_state: RunState, places: Places, node: str) -> None:
     except Unobserved:  # it comes again once that was done
         places.waiting.add(node)
         return
-    except StudioError as error:  # data that were there at submit are gone
+    except StudioError as error:  # data that were there at submit are gone, or not to be had
         run_state.touch(node).waiting = []
-        run_state.set(node, Run.Status.FAILED, error=failures.refused("data_missing", error))
+        run_state.set(node, Run.Status.FAILED, error=failures.refused(causes.of_refusal(error.code), error))
         return
     step = run_state.touch(node)
     step.waiting = []

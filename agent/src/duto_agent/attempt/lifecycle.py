@@ -38,7 +38,7 @@ from duto_agent.shim.log import Log
 from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, StudioFull
 from duto_agent.studio.exchange import final_report
 from duto_agent.studio.shipments import Stale
-from duto_agent.studio.transfers import DataMissing, StoreAway
+from duto_agent.studio.transfers import DataMissing, StoreAway, StoreRefused
 from duto_protocol.messages import AttemptReport, EnvironmentSpec, Finished, LaunchSpec, Meetings, RSpec
 from duto_protocol.reading import builtins_of, of_document
 from duto_protocol.values import Moment
@@ -167,6 +167,8 @@ class Attempt:
             raise Ended(Cause("data_missing", error.message)) from error
         except StoreAway as error:
             raise Ended(Cause("store_away", error.message)) from error
+        except StoreRefused as error:
+            raise Ended(Cause("store_refused", error.message)) from error
         except (BadPath, Unbound) as error:
             raise Ended(Cause("user_error", error.message)) from error
         except Away as error:

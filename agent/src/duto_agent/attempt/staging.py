@@ -55,7 +55,7 @@ SHELL = (
 def stage(directory: Path, spec: LaunchSpec, transfers: Transfers, check: Callable[[], None] = nothing) -> Bound:
     """Everything but the environment. May be repeated after a crash: it then starts afresh. `check` may raise between pieces.
 
-    Raises DiskFull, DataMissing, StoreAway, BadPath, Away, OSError.
+    Raises DiskFull, DataMissing, StoreAway, StoreRefused, BadPath, Away, OSError.
     """
     known = read_json(directory / STAGED, own=True)
     if known is not None:

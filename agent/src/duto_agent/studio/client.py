@@ -17,7 +17,7 @@ import httpx
 from duto.spec.sentences import Said, parts, said
 from duto_agent import __version__
 from duto_agent.loops import backoff
-from duto_agent.studio.transfers import BrokenOff, Changed, DataMissing, StoreAway
+from duto_agent.studio.transfers import BrokenOff, Changed, DataMissing, StoreAway, StoreRefused
 from duto_protocol.messages import VERSION, Answer, BatchAsk, BatchShare, Exchange, Meeting, Meetings
 from duto_protocol.reading import NotUnderstood, read, written
 
@@ -187,7 +187,7 @@ class StudioClient:
     def _opened(
         self, stack: contextlib.ExitStack, url: str, headers: dict[str, str], tag: str | None
     ) -> httpx.Response:
-        """Waits for a studio that is away, less for a store that is. Raises Away, DataMissing, StoreAway, Changed."""
+        """Waits for a studio that is away, less for a store that is. Raises Away, DataMissing, StoreAway, StoreRefused, Changed."""
         began = time.monotonic()
         for pause in backoff():
             waited = time.monotonic() - began + pause
@@ -205,6 +205,8 @@ class StudioClient:
             except Refused as refused:
                 if refused.status == CHANGED:
                     raise Changed from refused
+                if refused.code == "store_refused":
+                    raise StoreRefused(said("store_is_away", error=refused.said)) from refused
                 raise DataMissing(said("data_refused", error=str(refused))) from refused
             time.sleep(pause)
         raise AssertionError("pauses never end")

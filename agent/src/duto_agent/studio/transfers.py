@@ -39,6 +39,10 @@ class StoreAway(Worded):
     """The data cannot be read now, or changed while they were: a later attempt may have them."""
 
 
+class StoreRefused(Worded):
+    """Whoever keeps the data does not give them by the credentials that the studio has."""
+
+
 class BrokenOff(StoreAway):
     """A transfer ended in its middle."""
 
@@ -55,7 +59,7 @@ class Fetcher(Protocol):
     ) -> contextlib.AbstractContextManager[Iterator[bytes]]:
         """The bytes behind a URL of the spec, from `start` on, of the content that this tag names.
 
-        Raises Away, DataMissing, StoreAway, Changed; BrokenOff in the middle.
+        Raises Away, DataMissing, StoreAway, StoreRefused, Changed; BrokenOff in the middle.
         """
 
 
@@ -139,7 +143,7 @@ class Transfers:
             part.unlink(missing_ok=True)
 
     def _fetch(self, file: File, new: Path, what: Said, check: Callable[[], None]) -> None:
-        """Goes on where it broke off, as long as each try brings more. Raises DiskFull, DataMissing, StoreAway."""
+        """Goes on where it broke off, as long as each try brings more. Raises DiskFull, DataMissing, StoreAway, StoreRefused."""
         total, at, breaks, tag = hashlib.sha256(), 0, 0, (file.tag or None) if isinstance(file, InputFile) else None
         with require_space(what, new.parent, file.size, part=new), new.open("wb") as out:
             while True:

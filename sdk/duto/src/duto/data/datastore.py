@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterable, List, Mapping, Option
 
 from duto.client.http import path_of, segment
 from duto.client.local_files import Failures, files_below, path_on_datastore, place_of
+from duto.data.elsewhere import instead_of
 from duto.data.references import DataReference
 from duto.data.registering import Registering
 from duto.exceptions import NotFoundException, UserErrorException, datastore_not_found
@@ -544,6 +545,14 @@ class _DatastoreType(type):
 
     def __call__(cls, workspace: Workspace, name: Optional[str] = None) -> Any:
         return Datastore.get(workspace, name) if name else Datastore.get_default(workspace)
+
+    def __getattr__(cls, name: str) -> Any:
+        """Of a kind of store that is not known here, what to use instead."""
+        if not name.startswith("register_"):
+            raise AttributeError(f"type object 'Datastore' has no attribute '{name}'")
+        known = ", ".join(each for each in sorted(vars(Registering)) if each.startswith("register_"))
+        advice = instead_of(name[len("register_") :]) or f"There are {known}."
+        raise AttributeError(f"Datastore has no '{name}': {advice}")
 
 
 @refusing(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, 
 
 from duto.client.http import path_of, segment
 from duto.client.local_files import files_below, path_on_datastore
+from duto.data.elsewhere import instead_of
 from duto.data.file_dataset import FileDataset
 from duto.data.references import DataPath, DataReference, SqlDataReference, target_of
 from duto.data.tabular_dataset import TabularDataset
@@ -334,6 +335,8 @@ def sources_of(path: Any) -> Tuple[List[Dict[str, str]], Any]:
         elif isinstance(item, str) and item.startswith(("http://", "https://")):
             sources.append({"url": item})
             continue
+        elif isinstance(item, str) and ":/" in item and (advice := instead_of(item)):
+            raise UserErrorException(f"{item!r} is no place for data here: {advice}")
         else:
             raise UserErrorException(
                 f"{item!r} is no place for data: give (datastore, 'path'), a list of such pairs, or a web "

@@ -474,7 +474,8 @@ class Registering:
         overwrite: bool = False,
         skip_validation: bool = False,
     ) -> AbstractAzureStorageDatastore:
-        """Register a web server to read files from, each by its path. Azure ML has no such function.
+        """Register a web server to read files from; one that speaks WebDAV lists its folders, of others each file is named by
+        its path. Azure ML has no such function.
 
         Args:
             workspace: the workspace.

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.errors import Unprocessable
 from datasets import tables
+from datasets.child import Alive
 from datasets.stored_messages import refusal, say
 
 CHILD = Path(__file__).with_name("profile_child.py")
@@ -75,5 +76,5 @@ _FAULTS = {
 }  # fmt: skip
 
 
-def _told(progress: Progress) -> tables.Alive:
+def _told(progress: Progress) -> Alive:
     return lambda done, total: progress(min(99, 100 * done // total) if total else 0)

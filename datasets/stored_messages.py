@@ -134,6 +134,19 @@ SENTENCES: Mapping[str, str] = {
         "The query of the datastore '%(store)s' took longer than %(seconds)s seconds. Ask for less, or raise its time limit."
     ),
     "store_bad_query": _("The database of the datastore '%(store)s' refuses the query: %(why)s."),
+    "store_folder": _(
+        "The datastore '%(store)s' leads to '%(path)s', and that is in no folder whose databases may be read. Whoever runs the studio names such folders in DUTO_DATABASE_FOLDERS; the path is a whole one, and the studio's own folder is never among them."
+    ),
+    "store_no_database": _(
+        "The file of the datastore '%(store)s' cannot be opened as a database of %(engine)s: %(why)s."
+    ),
+    "store_own_tables": _(
+        "The query of the datastore '%(store)s' may read the tables of its own file and nothing else: %(why)s."
+    ),
+    "store_odd_type": _(
+        "The column '%(column)s' of a query of the datastore '%(store)s' is of the type %(type)s, which no table here has. Cast it in the query."
+    ),
+    "store_large_query": _("The query of the datastore '%(store)s' needs more than %(size)s of memory. Ask for less."),
     "store_same_column": _(
         "The query of the datastore '%(store)s' gives two columns the name '%(column)s'. Name one otherwise by AS."
     ),

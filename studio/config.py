@@ -102,6 +102,10 @@ class Config:
     upload_max_bytes: int = setting(10240 * MEGABYTE, "Largest file that may be uploaded, in bytes.", 1024)
     fetch_max_bytes: int = setting(2048 * MEGABYTE, "Largest file that is fetched from a web address, in bytes.", 1024)
     fetch_private: bool = setting(False, "Allows data from web addresses in private networks, and webhooks to them.")
+    database_folders: str = setting(
+        "",
+        "Folders of the studio's machine, separated by colons, whose files of SQLite and DuckDB may be registered as datastores, in every workspace. Empty: none.",
+    )
     fetch_seconds: int = setting(300, "How long one fetch from a web address may take.", 1)
 
     ca_file: Path | None = setting(
@@ -265,6 +269,9 @@ def insecure(config: Config, embedded: bool) -> list[str]:
         wrong.append(
             "DUTO_SMTP_SECURITY: may not be none while DUTO_SMTP_USER is set: the password would travel in clear"
         )
+    for folder in filter(None, config.database_folders.split(":")):
+        if not Path(folder).is_absolute():
+            wrong.append(f"DUTO_DATABASE_FOLDERS: {folder!r} is no whole path of a folder")
     if config.ca_file is not None and (why := _unread(config.ca_file)):
         wrong.append(f"DUTO_CA_FILE: {why}")
     if any(letter in config.mail_from for letter in "\r\n") or (config.mail_from and "@" not in config.mail_from):

@@ -5,7 +5,19 @@ Everything that reads or writes a datastore asks `datasets.stores` for its root,
 
 from __future__ import annotations
 
-from datasets.kinds import azure_blob, azure_files, http, local, mysql, postgresql, s3, sftp, sqlserver
+from datasets.kinds import (
+    azure_blob,
+    azure_files,
+    database_file,
+    gcs,
+    http,
+    local,
+    mysql,
+    postgresql,
+    s3,
+    sftp,
+    sqlserver,
+)
 from datasets.kinds.base import Kind
 
 KINDS: dict[str, Kind] = {
@@ -16,10 +28,13 @@ KINDS: dict[str, Kind] = {
         azure_blob.GEN2,
         azure_files.KIND,
         s3.KIND,
+        gcs.KIND,
         sftp.KIND,
         http.KIND,
         postgresql.KIND,
         mysql.KIND,
         sqlserver.KIND,
+        database_file.SQLITE,
+        database_file.DUCKDB,
     )
 }

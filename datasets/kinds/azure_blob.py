@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict
-from core.objects import checked
+from core.objects import StoreError, checked
 from core.storage import Stored
 from datasets.kinds import azure
 from datasets.kinds.base import Connection, Field, Kind, of_url
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # What is held in memory of an upload, of which Azure takes 50,000, and of a download.
 BLOCK, PIECE = 8 << 20, 4 << 20
+# For how long the store signs for a service principal (a week at most), how much clocks may differ, and when a store that
+# does not is asked again.
+DELEGATED, EARLY, ASKED_AGAIN = timedelta(days=1), timedelta(minutes=5), timedelta(minutes=10)
 
 
 class Blobs:
@@ -30,6 +33,9 @@ class Blobs:
 
         self.store, self.container = place.name, place["container"]
         self.account, self.account_key = place["account"], place.secret("account_key")
+        self.is_principal = bool(azure.authority(place))
+        # What signs addresses in the place of the account's key, and until when; without a key the store gave none.
+        self._delegated: tuple[Any, datetime] | None = None
         self.service = BlobServiceClient(
             azure.account_url(place, "blob"), credential=azure.credential(place), max_block_size=BLOCK,
             max_single_put_size=BLOCK, min_large_block_upload_threshold=1,
@@ -81,14 +87,33 @@ class Blobs:
     def presigned(self, key: str, seconds: int) -> str:
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
-        if not self.account_key:
-            return ""
         present = datetime.now(UTC)
+        signing = self._signing(present, seconds)
+        if not signing:
+            return ""
         signature = generate_blob_sas(
-            self.account, self.container, key, account_key=self.account_key, permission=BlobSasPermissions(read=True),
-            start=present - timedelta(minutes=5), expiry=present + timedelta(seconds=seconds),
+            self.account, self.container, key, permission=BlobSasPermissions(read=True), start=present - EARLY,
+            expiry=present + timedelta(seconds=seconds), **signing,
         )  # fmt: skip
         return f"{self.client.get_blob_client(key).url.partition('?')[0]}?{signature}"
+
+    def _signing(self, present: datetime, seconds: int) -> dict[str, Any]:
+        """What signs an address that is good for so long: the account's key, or what the store gives a service principal for
+        it, which needs a right of its own (`generateUserDelegationKey`)."""
+        if self.account_key:
+            return {"account_key": self.account_key}
+        if not self.is_principal:
+            return {}
+        known = self._delegated
+        if known is None or known[1] < present + timedelta(seconds=seconds):
+            until = present + DELEGATED
+            try:
+                with self._asking(""):
+                    known = self.service.get_user_delegation_key(present - EARLY, until), until
+            except StoreError:  # files come through the studio then; it is asked again after a while
+                known = None, present + timedelta(seconds=seconds) + ASKED_AGAIN
+            self._delegated = known
+        return {"user_delegation_key": known[0]} if known[0] is not None else {}
 
     def remove(self, key: str) -> None:
         with self._asking(key):
@@ -112,21 +137,21 @@ class Blobs:
 
     def check(self) -> None:
         """Raises StoreError where the container cannot be read."""
-        with azure.asking(self.store, "", self.container, self.service.url):
+        with self._asking(""):
             next(iter(self.client.list_blobs(results_per_page=1)), None)
 
     def make(self) -> None:
         """The container, unless it is there."""
         from azure.core.exceptions import ResourceExistsError
 
-        with azure.asking(self.store, "", self.container, self.service.url), contextlib.suppress(ResourceExistsError):
+        with self._asking(""), contextlib.suppress(ResourceExistsError):
             self.client.create_container()
 
     @contextlib.contextmanager
     def _asking(self, key: str) -> Iterator[list[str]]:
         """Gives a list that has the key in it after the block where there is no such blob."""
         missing: list[str] = []
-        with azure.asking(self.store, key, self.container, self.service.url, missing=missing):
+        with azure.asking(self.store, key, self.container, self.service.url, missing):
             yield missing
 
 
@@ -143,13 +168,13 @@ KIND = Kind(
     "azure_blob",
     _("Azure Blob container"),
     "AzureBlob",
-    options=(Field("container", _("Container"), True), *azure.ACCOUNT),
-    credentials=azure.CREDENTIALS,
+    options=(Field("container", _("Container"), True), *azure.ACCOUNT, *azure.AUTHORITY),
+    credentials=(*azure.CREDENTIALS, *azure.PRINCIPAL),
     files=Blobs,
     fingerprint="etag",
     can_presign=True,
     extra="azure",
-    modules=("azure.storage.blob",),
+    modules=("azure.storage.blob", "azure.identity"),
     check=azure.check,
     address=lambda place: of_url(azure.account_url(place, "blob")),
 )
@@ -158,13 +183,13 @@ GEN2 = Kind(
     "adls_gen2",
     _("Azure Data Lake Storage Gen2"),
     "AzureDataLakeGen2",
-    options=(Field("container", _("File system"), True), *azure.ACCOUNT),
-    credentials=azure.CREDENTIALS,
+    options=(Field("container", _("File system"), True), *azure.ACCOUNT, *azure.AUTHORITY),
+    credentials=(*azure.CREDENTIALS, *azure.PRINCIPAL),
     files=Blobs,
     fingerprint="etag",
     can_presign=True,
     extra="azure",
-    modules=("azure.storage.blob",),
+    modules=("azure.storage.blob", "azure.identity"),
     check=azure.check,
     address=KIND.address,
 )

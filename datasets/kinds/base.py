@@ -54,7 +54,7 @@ class Presigning(Protocol):
     """What a kind can do whose store lets whoever has an address read the one file that it is for."""
 
     def presigned(self, key: str, seconds: int) -> str:
-        """Such an address, made without asking the store; empty where the credentials can make none."""
+        """Such an address, for which the store is not asked each time; empty where the credentials can make none."""
 
 
 class Database(Protocol):
@@ -76,7 +76,7 @@ class Kind:
 
     `azure_type`: what Azure ML calls it (`datastore_type`). `fingerprint`: what its listings tell of a file's content beside
     size and time: `etag`, or nothing. `extra`: what of `duto-studio[...]` brings `modules`. `check`: what no single field can
-    say; it raises Invalid. `address`: the host and port that its connections go to. `can_presign`: its `Objects` are
+    say; it raises Invalid. `address`: the host and port that its connections go to; None of what lies on this machine. `can_presign`: its `Objects` are
     `Presigning`.
     """
 
@@ -93,7 +93,7 @@ class Kind:
     extra: str = ""
     modules: tuple[str, ...] = ()
     check: Callable[[Connection], None] = lambda _place: None
-    address: Callable[[Connection], tuple[str, int]] = lambda place: of_url(place["endpoint"])
+    address: Callable[[Connection], tuple[str, int]] | None = lambda place: of_url(place["endpoint"])
 
     def require_modules(self, store: str) -> None:
         """Raises StoreError that says what to install."""

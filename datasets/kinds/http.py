@@ -99,6 +99,8 @@ class Site:
     def _level(self, key: str, depth: int) -> list[webdav.Entry]:
         """What the server says of a file or folder, which comes first, and of what lies in it (`depth` 1); nothing where
         there is none. Raises StoreError."""
+        from urllib3.exceptions import HTTPError
+
         headers = {"Depth": str(depth), "Content-Type": "application/xml"}
         with self._asked("PROPFIND", key, headers, webdav.PROPERTIES) as answer:
             if answer.status in (404, 410):
@@ -112,6 +114,8 @@ class Site:
                 found = sorted(webdav.entries(answer), key=lambda each: each.path != own)
             except ValueError as error:
                 raise refused(self.store, "answer", "store_odd_listing", why=str(error)) from error
+            except (HTTPError, OSError) as error:
+                raise refused(self.store, "network", "store_broke", host=self.host) from error
             if not found or found[0].path != own:
                 raise refused(self.store, "answer", "store_other_folder", path=found[0].path if found else "")
             return found
@@ -124,7 +128,9 @@ class Site:
         """The same for who can do without: single files may be read where folders may not."""
         try:
             return self._lists()
-        except StoreError:
+        except StoreError as error:
+            if error.facts["stage"] == "network":
+                raise
             return False
 
     def _lists(self) -> bool:
@@ -219,7 +225,7 @@ def check(place: Connection) -> None:
 
 KIND = Kind(
     "http",
-    gettext_lazy("Web server (read only)"),
+    gettext_lazy("Web server or WebDAV (read only)"),
     "Http",
     options=(
         Field("endpoint", gettext_lazy("Address"), True, help=gettext_lazy("of the folder that paths are below")),

@@ -33,7 +33,11 @@ SIGN_IN = (
 class Bucket:
     """`core.objects.Objects` over one bucket."""
 
-    def __init__(self, place: Connection) -> None:
+    # What has the store refuse a file that is there.
+    if_new: dict[str, Any] = {"IfNoneMatch": "*"}
+
+    def __init__(self, place: Connection, **settings: Any) -> None:
+        """`settings`: what else botocore's `Config` is to have."""
         import boto3
         from botocore.config import Config
 
@@ -46,7 +50,7 @@ class Bucket:
             botocore_session=_bare_session(),
         )
         # By name: else an address would be signed by a way that newer regions do not take.
-        more: dict[str, Any] = {"signature_version": "s3v4"}
+        more: dict[str, Any] = {"signature_version": "s3v4", **settings}
         self.has_key = bool(place.secret("access_key_id"))
         if not self.has_key:
             from botocore import UNSIGNED
@@ -146,7 +150,7 @@ class Bucket:
             try:
                 if size <= part:
                     self.client.put_object(
-                        Bucket=self.bucket, Key=key, Body=source.read(), **({} if overwrite else {"IfNoneMatch": "*"})
+                        Bucket=self.bucket, Key=key, Body=source.read(), **({} if overwrite else self.if_new)
                     )
                 else:
                     self.client.upload_fileobj(_Unclosed(source), self.bucket, key, Config=config)

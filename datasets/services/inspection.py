@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import Unprocessable
 from core.sentences import keep
-from datasets import fetch, tables
+from datasets import child, fetch, tables
 from datasets.models import Dataset, DatasetVersion
 from datasets.services import files
 from datasets.services.datastores import datastore
@@ -29,7 +29,7 @@ def look(
     found: Sequence[files.ResolvedFile] | None = None,
     *,
     seconds: int = tables.WAITED_FOR,
-    alive: tables.Alive | None = None,
+    alive: child.Alive | None = None,
 ) -> dict[str, Any]:
     """Counts, sizes, and the columns of a table. Asks no web address: their copies are there."""
     found = files.find(workspace, definition["sources"]) if found is None else found

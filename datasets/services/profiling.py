@@ -18,7 +18,7 @@ from core.ids import as_key
 from core.prepared import Probe
 from core.sentences import Kept, parts_of, text_of
 from core.work import later, send
-from datasets import profiles, readiness, tables
+from datasets import child, profiles, readiness
 from datasets.models import Dataset, DatasetVersion, ProfileRun
 from datasets.services import files, inspection
 from datasets.services.leases import LOST_AFTER, MOST_TRIES, Lease, is_held
@@ -169,7 +169,7 @@ def carry(run_id: UUID) -> None:
         _carry(run, lease)
     except (ConcurrentUpdate, IllegalMove):
         return  # another worker has it, or it was canceled
-    except tables.Busy:
+    except child.Busy:
         if lease is not None:
             lease.give_back(tries=run.tries)
     except Exception:
@@ -182,7 +182,7 @@ def _carry(run: ProfileRun, lease: Lease) -> None:
     try:
         with words.stored():
             facts = _found(run, lease)
-    except (ConcurrentUpdate, tables.Busy):
+    except (ConcurrentUpdate, child.Busy):
         raise
     except StudioError as error:
         _end(run, Status.FAILED, error=_error(error.code, of_refusal(error)))
@@ -237,5 +237,5 @@ def resume_waiting() -> None:
 
 def room() -> int:
     """How many more may be made now: of a worker's threads most are for runs and for fetching."""
-    most = min(tables.AT_ONCE, max(1, settings.DUTO.worker_threads // 4))
+    most = min(child.AT_ONCE, max(1, settings.DUTO.worker_threads // 4))
     return max(0, most - ProfileRun.objects.filter(status=Status.RUNNING, lease_until__gte=now()).count())

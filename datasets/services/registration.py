@@ -164,18 +164,22 @@ def probe(row: Datastore, *, create: bool = False) -> None:
 def _reach(row: Datastore, create: bool) -> None:
     kind, place = KINDS[row.kind], stores.connection_of(row)
     kind.require_modules(row.name)
-    host, port = kind.address(place)
+    if kind.address is not None:
+        _connect(row.name, *kind.address(place))
+    opened: Any = kind.files(place) if kind.files else kind.database(place) if kind.database else None
+    if create and hasattr(opened, "make"):
+        opened.make()
+    opened.check()
+
+
+def _connect(name: str, host: str, port: int) -> None:
     try:
         guard.connect(host, port).close()
     except StudioError as error:
         raise StoreError(error.message, code=error.code, stage="name") from error
     except OSError as error:
         why = error.strerror or str(error) or type(error).__name__
-        raise refused(row.name, "network", "store_network", host=host, why=why) from error
-    opened: Any = kind.files(place) if kind.files else kind.database(place) if kind.database else None
-    if create and hasattr(opened, "make"):
-        opened.make()
-    opened.check()
+        raise refused(name, "network", "store_network", host=host, why=why) from error
 
 
 def rotate() -> None:
@@ -197,7 +201,8 @@ def checked(name: str, kind: str, options: Mapping[str, Any], credentials: Mappi
     secrets = _values(found.credentials, credentials, LONGEST_CREDENTIAL, "bad_credentials")
     place = Connection(name, plain, secrets)
     found.check(place)
-    found.address(place)
+    if found.address is not None:
+        found.address(place)
     return place
 
 
@@ -242,7 +247,7 @@ def _registered(context: WorkspaceContext, name: str) -> Datastore:
 
 
 def _host(place: Connection) -> str:
-    return place["host"] or place["endpoint"] or place["account"] or place["region"]
+    return place["host"] or place["endpoint"] or place["account"] or place["region"] or place["path"]
 
 
 def _notify_pages(context: WorkspaceContext) -> None:

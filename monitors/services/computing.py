@@ -14,7 +14,7 @@ from uuid import UUID
 from core import slices, words
 from core.clock import now
 from core.errors import ConcurrentUpdate, StudioError, Unprocessable
-from datasets import tables
+from datasets import child, tables
 from datasets.models import Dataset, DatasetVersion
 from datasets.services import files, inspection
 from datasets.services.versions import find_version
@@ -122,7 +122,7 @@ def target_of(window: MonitorWindow) -> DatasetVersion:
     return target
 
 
-def compare(window: MonitorWindow, target: DatasetVersion, alive: tables.Alive) -> dict[str, Any]:
+def compare(window: MonitorWindow, target: DatasetVersion, alive: child.Alive) -> dict[str, Any]:
     """What the process says that compares: `magnitude`, `rows`, `features` and `excluded`, or `problem` with its `facts`.
 
     Raises Unprocessable where a table cannot be read, Busy.

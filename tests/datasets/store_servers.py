@@ -1,4 +1,5 @@
-"""Real servers for datastores, each started once a test run: Azurite, moto's S3, OpenSSH, MariaDB, WsgiDAV, a web server."""
+"""Real servers for datastores, each started once a test run: Azurite, moto's S3, rclone's S3, OpenSSH, MariaDB, WsgiDAV, a web
+server."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ def lacking(what: str) -> None:
 
 
 @contextlib.contextmanager
-def azurite() -> Iterator[StoreServer]:
+def azurite(tls: tuple[Path, Path] | None = None) -> Iterator[StoreServer]:
+    """`tls`: a certificate and its key; then it takes the tokens of service principals, too."""
     program = ROOT / ".tools/azurite/node_modules/azurite/dist/src/blob/main.js"
     node = shutil.which("node")
     if node is None or not program.is_file():
@@ -57,8 +59,11 @@ def azurite() -> Iterator[StoreServer]:
     with tempfile.TemporaryDirectory() as folder:
         command = [str(node), str(program), "--silent", "--skipApiVersionCheck", "--blobHost", "127.0.0.1"]
         command += ["--blobPort", str(port), "--location", folder]
+        if tls is not None:
+            command += ["--cert", str(tls[0]), "--key", str(tls[1]), "--oauth", "basic"]
         with _process(command, port):
-            options = {"account": ACCOUNT, "endpoint": f"http://127.0.0.1:{port}/{ACCOUNT}"}
+            scheme = "http" if tls is None else "https"
+            options = {"account": ACCOUNT, "endpoint": f"{scheme}://127.0.0.1:{port}/{ACCOUNT}"}
             wrong = base64.b64encode(b"wrong" * 8).decode()
             yield StoreServer("azure_blob", options, {"account_key": KEY}, {"account_key": wrong})
 
@@ -69,6 +74,31 @@ def moto() -> Iterator[StoreServer]:
     with _process([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
         options = {"endpoint": f"http://127.0.0.1:{port}", "region": "eu-west-1", "path_style": True}
         yield StoreServer("s3", options, {"access_key_id": "ana", "secret_access_key": "secret-of-ana"})
+
+
+@contextlib.contextmanager
+def rclone() -> Iterator[StoreServer]:
+    """An S3 that looks at signatures, over a folder of this machine."""
+    program = shutil.which("rclone", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if program is None:
+        lacking("rclone")
+    port, keys = free_port(), {"access_key_id": "ana", "secret_access_key": "secret-of-ana"}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            str(program),
+            "serve",
+            "s3",
+            "--config",
+            "",
+            "--addr",
+            f"127.0.0.1:{port}",
+            "--auth-key",
+            ",".join(keys.values()),
+            folder,
+        ]
+        with _process(command, port):
+            options = {"endpoint": f"http://127.0.0.1:{port}", "path_style": True}
+            yield StoreServer("s3", options, keys, {**keys, "secret_access_key": "wrong-secret"})
 
 
 @contextlib.contextmanager
@@ -263,6 +293,7 @@ class Between:
         # Called with each request before it is passed on.
         self.before: Callable[[str, str], None] = lambda _method, _path: None
         self.asked: list[tuple[str, str]] = []
+        self.headers: list[dict[str, str]] = []
         between = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -275,6 +306,7 @@ class Between:
                     self.end_headers()
                 body = self.rfile.read(length) if length else b""
                 between.asked.append((self.command, self.path))
+                between.headers.append(dict(self.headers.items()))
                 between.before(self.command, self.path)
                 fault: int | str = "cut" if between.is_away else ""
                 if not fault and between.faults and between.matches(self.command, self.path):
@@ -321,7 +353,7 @@ class Between:
 
     def well(self) -> None:
         """From now on it only passes on."""
-        self.faults, self.is_away, self.asked = [], False, []
+        self.faults, self.is_away, self.asked, self.headers = [], False, [], []
         self.matches, self.before = lambda _method, _path: True, lambda _method, _path: None
 
     def close(self) -> None:

@@ -29,7 +29,10 @@ from tests.datasets.store_servers import FaultySite, StoreServer
 from tests.workspace_scenario import WorkspaceScenario
 
 pytestmark = pytest.mark.django_db
-SERVERS = {"azure_blob": servers.azurite, "s3": servers.moto, "sftp": servers.sshd}
+SERVERS = {"azure_blob": servers.azurite, "s3": servers.moto, "s3_signed": servers.rclone, "sftp": servers.sshd}
+# Fewer and smaller than a person may have, as many as the suite bears; docs/data.md tells what the large sizes measured.
+MANY_FILES = int(os.environ.get("DUTO_TEST_MANY_FILES", "60"))
+LARGE = int(os.environ.get("DUTO_TEST_LARGE_MIB", "96")) << 20
 
 
 @pytest.fixture(autouse=True)
@@ -147,20 +150,30 @@ def test_names_that_look_like_ways_out_are_names(root: Root) -> None:
             root.open(key)
 
 
+# What has nothing to do with signatures is asked of one S3 alone.
+@pytest.mark.parametrize("server", ["azure_blob", "s3", "sftp"], indirect=True)
 def test_a_folder_of_many_files_comes_page_by_page(root: Root) -> None:
     assert isinstance(root, ObjectRoot)
-    for number in range(60):
-        root.objects.write(f"many/{number:04}.txt", io.BytesIO(b"x"), 1, overwrite=True)
-    assert [each.path for each in root.walk("many")] == [f"many/{number:04}.txt" for number in range(60)]
+    for number in range(MANY_FILES):
+        root.objects.write(f"many/{number:06}.txt", io.BytesIO(b"x"), 1, overwrite=True)
+    tracemalloc.start()
+    listed = (each.path for each in root.walk("many"))
+    assert all(found == f"many/{number:06}.txt" for number, found in zip(range(MANY_FILES), listed, strict=True))
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < (16 << 20) + (MANY_FILES << 10), f"{peak >> 10} KiB"
+    if MANY_FILES > 1000:
+        print(f"{MANY_FILES} files are listed in {peak >> 10} KiB")
     assert len(list(root.list("many", most=10))) == 10
     root.remove("many")
     assert not root.exists("many")
 
 
+@pytest.mark.parametrize("server", ["azure_blob", "s3", "sftp"], indirect=True)
 def test_a_large_file_takes_little_memory(root: Root, tmp_path: Path) -> None:
     big = tmp_path / "big.bin"
     with big.open("wb") as out:
-        out.truncate(96 << 20)
+        out.truncate(LARGE)
         out.seek(50 << 20)
         out.write(b"in the middle")
     tracemalloc.start()
@@ -168,13 +181,15 @@ def test_a_large_file_takes_little_memory(root: Root, tmp_path: Path) -> None:
     with root.open("big.bin") as reader:
         reader.seek(50 << 20)
         assert reader.read(13) == b"in the middle"
-        size = 63 << 20
+        size = reader.tell()
         while piece := reader.read(1 << 20):
             size += len(piece)
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 70 << 20, f"{peak >> 20} MiB"
-    assert root.size("big.bin") == 96 << 20 and not big.exists()
+    assert size == LARGE and peak < 70 << 20, f"{peak >> 20} MiB"
+    if LARGE > 96 << 20:
+        print(f"{LARGE >> 20} MiB are sent and read in {peak >> 10} KiB")
+    assert root.size("big.bin") == LARGE and not big.exists()
 
 
 def test_a_folder_is_adopted(root: Root, tmp_path: Path) -> None:
@@ -262,11 +277,11 @@ def test_an_address_of_the_stores_own_reads_one_file_for_a_while(
     state = root.state(key)
     assert state is not None and tag.strip('"') == state[1]
     part = httpx.get(address, headers={"Range": "bytes=3-", "If-Match": tag})
-    assert (part.status_code, part.content) == (206, b"3456789")
+    assert part.content == b"3456789" and part.status_code in (200, 206)  # rclone says 200 of a part
     assert not any(secret in address for secret in server.credentials.values() if len(secret) > 3)
     write(root, key, b"9876543210")
     assert httpx.get(address, headers={"If-Match": tag}).status_code == 412
-    if server.kind == "azure_blob":  # moto looks at no signature
+    if server.wrong:  # moto looks at no signature
         assert httpx.put(address, content=b"x", headers={"x-ms-blob-type": "BlockBlob"}).status_code == 403
         assert httpx.get(address.replace(address.partition("?")[0].rsplit("/", 2)[1], "b.txt", 1)).status_code >= 400
         past = presigned(scenario.workspace, "far", key, -10)
@@ -322,7 +337,9 @@ def test_a_file_that_changes_while_it_is_read_is_told(
     ("kind", "options", "credentials", "code"),
     [
         ("local", {}, {}, "bad_kind"),
-        ("gcs", {}, {}, "bad_kind"),
+        ("ftp", {}, {}, "bad_kind"),
+        ("gcs", {"bucket": "b"}, {"access_id": "a"}, "bad_credentials"),
+        ("gcs", {"bucket": "b"}, {"access_id": "a", "secret": '{"type": "service_account"}'}, "bad_credentials"),
         ("azure_blob", {"account": "a"}, {"account_key": servers.KEY}, "bad_option"),
         ("azure_blob", {"account": "a", "container": "c"}, {}, "bad_credentials"),
         ("azure_blob", {"account": "a", "container": "c"}, {"account_key": "no base64!"}, "bad_credentials"),
@@ -357,3 +374,31 @@ def test_a_missing_library_says_what_to_install(scenario: WorkspaceScenario, mon
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(StoreError, match="DUTO_EXTRAS=s3"):
         registration.register(scenario.context, "far", "s3", {"bucket": "b"}, {})
+
+
+def test_a_bucket_of_googles_interface_is_asked_for_what_that_knows(
+    scenario: WorkspaceScenario, tmp_path: Path
+) -> None:
+    """The bytes themselves are those of the contract of S3, whose code it is."""
+    with servers.rclone() as server:
+        between = servers.Between(server.options["endpoint"])
+        keys = {"access_id": "ana", "secret": "secret-of-ana"}
+        options = {"bucket": "far", "endpoint": between.url}
+        root = root_of(registration.register(scenario.context, "far", "gcs", options, keys, create=True))
+        write(root, "a b.txt", b"0123456789", overwrite=False)
+        with pytest.raises(Conflict):
+            write(root, "a b.txt", b"x", overwrite=False)
+        (tmp_path / "big.bin").write_bytes(os.urandom(9 << 20))
+        digest = hashlib.sha256((tmp_path / "big.bin").read_bytes()).hexdigest()
+        root.adopt(tmp_path / "big.bin", "big.bin")
+        root.move("big.bin", "deep/big.bin")
+        assert [each.path for each in root.walk()] == ["a b.txt", "deep/big.bin"] and root.digest(
+            "deep/big.bin"
+        ) == digest
+        assert httpx.get(presigned(scenario.workspace, "far", "a b.txt", 60)).content == b"0123456789"
+        sent = {name.lower() for headers in between.headers for name in headers}
+        assert not [name for name in sent if "checksum" in name or name in ("if-none-match", "x-amz-trailer")], sent
+        with pytest.raises(StoreError) as caught:
+            registration.set_credentials(scenario.context, "far", {**keys, "secret": "wrong"})
+        assert caught.value.code == "store_refused"
+        between.close()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from core.errors import Conflict, StudioError
 from core.ids import uuid7
-from datasets import definitions, tables
+from datasets import child, definitions, tables
 from datasets.models import DatasetVersion
 from datasets.services import fetching, inspection, leases
 from datasets.services.files import files_of, find
@@ -406,12 +406,12 @@ def test_memory_is_bounded_and_the_studio_lives(scenario: WorkspaceScenario, mon
 
 def test_only_so_many_are_read_at_once(scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     version = table(scenario)
-    monkeypatch.setattr(tables, "PATIENCE", 0.01)
-    monkeypatch.setitem(tables._turns, "rows", threading.BoundedSemaphore(1))
-    tables._turns["rows"].acquire()
+    monkeypatch.setattr(child, "PATIENCE", 0.01)
+    monkeypatch.setitem(child._turns, "rows", threading.BoundedSemaphore(1))
+    child._turns["rows"].acquire()
     answer = scenario.api.get(f"dataset-versions/{version.pk}/preview/")
     assert code(answer) == (503, "busy")
-    tables._turns["rows"].release()
+    child._turns["rows"].release()
     assert scenario.api.get(f"dataset-versions/{version.pk}/preview/").status_code == 200
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,7 @@ from tests.workspace_scenario import WorkspaceScenario
 
 pytestmark = pytest.mark.django_db
 MANY = int(os.environ.get("DUTO_TEST_MANY_FILES", "300"))
+LARGE = int(os.environ.get("DUTO_TEST_LARGE_MIB", "32")) << 20
 
 
 @pytest.fixture(autouse=True)
@@ -123,8 +125,29 @@ def test_nothing_is_written(root: Root, folder: Path) -> None:
 def test_many_files_are_listed_folder_by_folder(root: Root, folder: Path) -> None:
     for number in range(MANY):
         put(folder, f"{number % 7}/{number:06}.txt", b"x")
+    tracemalloc.start()
     assert sum(1 for _ in root.walk()) == MANY
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < (16 << 20) + (MANY << 10), f"{peak >> 10} KiB"
+    if MANY > 1000:
+        print(f"{MANY} files are listed in {peak >> 10} KiB")
     assert len(list(root.list("3", most=10))) == 10
+
+
+def test_a_large_file_takes_little_memory(root: Root, folder: Path) -> None:
+    with (folder / "big.bin").open("wb") as out:
+        out.truncate(LARGE)
+    size = 0
+    tracemalloc.start()
+    with root.open("big.bin") as reader:
+        while piece := reader.read(1 << 20):
+            size += len(piece)
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size == LARGE and peak < 24 << 20, f"{peak >> 20} MiB"
+    if LARGE > 32 << 20:
+        print(f"{LARGE >> 20} MiB are read in {peak >> 10} KiB")
 
 
 def test_wrong_credentials_are_told(server: StoreServer, scenario: WorkspaceScenario) -> None:

@@ -234,13 +234,13 @@ def test_two_workers_look_at_a_window_once_and_one_that_dies_is_followed(
 def test_a_process_that_is_killed_is_told(scenario: RunScenario, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that compares, and not the worker, is lost by what is in a file."""
     monitor = made(scenario)
-    answers = computing.tables._Child.answers
+    answers = computing.child.Child.answers
 
     def killed(child: Any, alive: Any) -> Any:
         psutil.Process(child._process.pid).send_signal(signal.SIGKILL)
         return answers(child, alive)
 
-    monkeypatch.setattr(computing.tables._Child, "answers", killed)
+    monkeypatch.setattr(computing.child.Child, "answers", killed)
     window = looked(scenario, monitor)
     assert (window.status, window.reason["code"]) == ("failed", "reader_killed")
     monkeypatch.undo()

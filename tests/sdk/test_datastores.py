@@ -70,6 +70,23 @@ def test_azures_arguments_mean_what_they_mean_there(programs: Programs) -> None:
     assert own.server_name == "db.example"
     lake = Datastore.register_azure_data_lake_gen2(ws, "lake", "fs", "acc", sas_token="?sig=x", skip_validation=True)
     assert lake.datastore_type == "AzureDataLakeGen2"
+    of_app = Datastore.register_azure_data_lake_gen2(
+        ws, "lake", "fs", "acc", "t", "c", "s", overwrite=True, skip_validation=True
+    )
+    assert of_app == lake and "authority" not in ws._client.get(ws._path("datastores/lake/"))["options"]
+    there = "https://login.microsoftonline.us"
+    Datastore.register_azure_blob_container(
+        ws,
+        "far",
+        "data",
+        "acc",
+        tenant_id="t",
+        client_id="c",
+        client_secret="s",
+        authority_url=there,
+        skip_validation=True,
+    )
+    assert ws._client.get(ws._path("datastores/far/"))["options"]["authority"] == there
     ws.set_default_datastore("blobs")
     assert ws.get_default_datastore() == blob and isinstance(Datastore.get_default(ws), AzureBlobDatastore)
     with pytest.raises(UserErrorException, match="default"):
@@ -82,8 +99,12 @@ def test_what_cannot_be_registered_says_what_to_do(programs: Programs) -> None:
     ws = programs.workspace(Role.CONTRIBUTOR)
     with pytest.raises(UserErrorException, match="Gen2"):
         Datastore.register_azure_data_lake(ws, "old", "store", tenant_id="t", client_id="c", client_secret="s")
-    with pytest.raises(UserErrorException, match="account_key or sas_token"):
-        Datastore.register_azure_data_lake_gen2(ws, "lake", "fs", "acc", "tenant", "client", "secret")
+    with pytest.raises(UserErrorException, match="together"):
+        Datastore.register_azure_data_lake_gen2(ws, "lake", "fs", "acc", "tenant", "client")
+    with pytest.raises(UserErrorException, match="username and password"):
+        Datastore.register_azure_sql_database(ws, "sql", "s", "d", "tenant", "client", "secret")
+    with pytest.raises(UserErrorException, match="DUTO_DATABASE_FOLDERS"):
+        Datastore.register_sqlite(ws, "base", "/nowhere/base.db")
     with pytest.raises(UserErrorException, match="needs one of these credentials"):
         Datastore.register_azure_blob_container(ws, "blobs", "data", "acc")
     with pytest.raises(UserErrorException, match="lower-case"):
@@ -97,7 +118,12 @@ def test_what_cannot_be_registered_says_what_to_do(programs: Programs) -> None:
     with pytest.raises(AttributeError, match="There are register_azure_blob_container, "):
         Datastore.register_floppy(ws, "a")
     assert not hasattr(Datastore, "nothing")
-    for place, advice in (("hf://datasets/a/b", "register_http"), ("dbfs:/mnt/a", "clusters"), ("wasbs://c@a/x", "blob"), ("C:/a", "uploaded")):
+    for place, advice in (
+        ("hf://datasets/a/b", "register_http"),
+        ("dbfs:/mnt/a", "clusters"),
+        ("wasbs://c@a/x", "blob"),
+        ("C:/a", "uploaded"),
+    ):
         with pytest.raises(UserErrorException, match=advice):
             Dataset.File.from_files(place)
     with pytest.raises(ForbiddenException):

@@ -396,8 +396,8 @@ class DatabaseDatastore(AbstractDatastore):
     """A database, which is read by a query: `Dataset.Tabular.from_sql_query`.
 
     Attributes:
-        server_name: its host.
-        database_name: the database.
+        server_name: its host; empty of a file.
+        database_name: the database, or the path of its file on the studio's machine.
     """
 
     server_name = ""
@@ -523,6 +523,8 @@ _DATABASES = {
     "postgresql": AzurePostgreSqlDatastore,
     "mysql": AzureMySqlDatastore,
 }
+# Read on the studio's machine, so there is no server.
+_DATABASE_FILES = ("sqlite", "duckdb")
 
 
 def datastore_of(workspace: Any, item: Mapping[str, Any]) -> Any:
@@ -533,6 +535,10 @@ def datastore_of(workspace: Any, item: Mapping[str, Any]) -> Any:
         return own(workspace, name, name, "duto")
     if kind in _DATABASES:
         return _DATABASES[kind](workspace, name, options.get("host", ""), options.get("database", ""))
+    if kind in _DATABASE_FILES:
+        file = DatabaseDatastore(workspace, name, str(item.get("datastore_type") or kind))
+        file.database_name = str(options.get("path", ""))
+        return file
     if kind in _STORAGE:
         return _STORAGE[kind](workspace, name, options.get("container", ""), options.get("account", ""))
     found = AbstractAzureStorageDatastore(workspace, name, str(item.get("datastore_type") or kind))
@@ -550,7 +556,7 @@ class _DatastoreType(type):
         """Of a kind of store that is not known here, what to use instead."""
         if not name.startswith("register_"):
             raise AttributeError(f"type object 'Datastore' has no attribute '{name}'")
-        known = ", ".join(each for each in sorted(vars(Registering)) if each.startswith("register_"))
+        known = ", ".join(each for each in sorted(dir(Registering)) if each.startswith("register_"))
         advice = instead_of(name[len("register_") :]) or f"There are {known}."
         raise AttributeError(f"Datastore has no '{name}': {advice}")
 

@@ -18,7 +18,7 @@ _DBFS = (
 _HDFS = "HDFS is not attached; serve its files by an S3 gateway and register that with Datastore.register_s3"
 _INSTEAD: Dict[str, str] = {
     "hf": _HUB, "hugging": _HUB, "huggingface": _HUB, "dbfs": _DBFS, "hdfs": _HDFS, "wasb": _BLOB, "wasbs": _BLOB, "abfs": _LAKE,
-    "abfss": _LAKE, "adl": _LAKE, "onelake": _LAKE, "s3": _BUCKET, "s3a": _BUCKET, "s3n": _BUCKET,
+    "abfss": _LAKE, "adl": _LAKE, "onelake": _LAKE, "s3": _BUCKET, "s3a": _BUCKET, "s3n": _BUCKET, "gs": "Datastore.register_gcs registers its bucket",
     "sftp": "Datastore.register_sftp registers its folder", "ssh": "Datastore.register_sftp registers its folder",
     "dav": "Datastore.register_http lists and reads a WebDAV server",
     "webdav": "Datastore.register_http lists and reads a WebDAV server",

@@ -1,16 +1,15 @@
-"""Datastores are registered: Azure ML's functions with their arguments, and the kinds that it has not."""
+"""Datastores are registered: Azure ML's functions with their arguments."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Mapping, NoReturn, Optional
+from typing import TYPE_CHECKING, Dict, NoReturn, Optional
 
-import duto
+from duto.data.registering_others import RegisteringOthers, register
 from duto.exceptions import UserErrorException
 from duto.not_built import passed_over
 
 if TYPE_CHECKING:
     from duto.data.datastore import (
-        AbstractAzureStorageDatastore,
         AzureBlobDatastore,
         AzureDataLakeGen2Datastore,
         AzureFileDatastore,
@@ -24,7 +23,7 @@ _CLOUD = "core.windows.net"
 _NOT_AZURES = "the studio reaches the store by the credentials alone."
 
 
-class Registering:
+class Registering(RegisteringOthers):
     """What `Datastore` registers."""
 
     @staticmethod
@@ -45,6 +44,10 @@ class Registering:
         subscription_id: object = None,
         resource_group: object = None,
         account_url: Optional[str] = None,
+        tenant_id: Optional[str] = None,
+        client_id: Optional[str] = None,
+        client_secret: Optional[str] = None,
+        authority_url: Optional[str] = None,
     ) -> AzureBlobDatastore:
         """Register a container of Azure Blob Storage, or of a server that speaks its protocol.
 
@@ -66,6 +69,11 @@ class Registering:
             resource_group: taken and not used.
             account_url: address of the account, such as `http://localhost:10000/devstoreaccount1`, for a server of
                 one's own; in the place of `protocol` and `endpoint`.
+            tenant_id: tenant of a service principal, in the place of a key and a token. Azure ML takes one for Data Lake
+                alone.
+            client_id: its client id.
+            client_secret: its secret.
+            authority_url: where it signs in; None is `https://login.microsoftonline.com`.
 
         Returns:
             The datastore.
@@ -76,8 +84,10 @@ class Registering:
         """
         passed_over("register_azure_blob_container", _NOT_AZURES, grant_workspace_access=grant_workspace_access)
         options = _account(account_name, container_name, protocol, endpoint, account_url, "blob")
-        found: AzureBlobDatastore = _register(
-            workspace, datastore_name, "azure_blob", options, {"account_key": account_key, "sas_token": sas_token},
+        options["authority"] = authority_url
+        keys = {"account_key": account_key, "sas_token": sas_token}
+        found: AzureBlobDatastore = register(
+            workspace, datastore_name, "azure_blob", options, {**keys, **_principal(tenant_id, client_id, client_secret)},
             overwrite, create_if_not_exists, skip_validation,
         )  # fmt: skip
         return found
@@ -120,7 +130,7 @@ class Registering:
             UserErrorException: as in `register_azure_blob_container`.
         """
         options = _account(account_name, file_share_name, protocol, endpoint, account_url, "file")
-        found: AzureFileDatastore = _register(
+        found: AzureFileDatastore = register(
             workspace, datastore_name, "azure_files", options, {"account_key": account_key, "sas_token": sas_token},
             overwrite, create_if_not_exists, skip_validation,
         )  # fmt: skip
@@ -136,7 +146,7 @@ class Registering:
         client_id: Optional[str] = None,
         client_secret: Optional[str] = None,
         resource_url: object = None,
-        authority_url: object = None,
+        authority_url: Optional[str] = None,
         protocol: Optional[str] = None,
         endpoint: Optional[str] = None,
         overwrite: bool = False,
@@ -155,11 +165,11 @@ class Registering:
             datastore_name: as in `register_azure_blob_container`.
             filesystem: the file system.
             account_name: the account.
-            tenant_id: of a service principal, which is refused: give `account_key` or `sas_token`.
-            client_id: as `tenant_id`.
-            client_secret: as `tenant_id`.
-            resource_url: taken and not used.
-            authority_url: taken and not used.
+            tenant_id: as in `register_azure_blob_container`.
+            client_id: as in `register_azure_blob_container`.
+            client_secret: as in `register_azure_blob_container`.
+            resource_url: taken and not used: it is `https://storage.azure.com` in all clouds.
+            authority_url: as in `register_azure_blob_container`.
             protocol: as in `register_azure_blob_container`.
             endpoint: as in `register_azure_blob_container`.
             overwrite: replace a datastore of this name.
@@ -175,14 +185,14 @@ class Registering:
             The datastore.
 
         Raises:
-            UserErrorException: a service principal is given, or as in `register_azure_blob_container`.
+            UserErrorException: as in `register_azure_blob_container`.
         """
         passed_over("register_azure_data_lake_gen2", _NOT_AZURES, grant_workspace_access=grant_workspace_access)
-        if tenant_id or client_id or client_secret:
-            _no_principal("register_azure_data_lake_gen2", "account_key or sas_token")
         options = _account(account_name, filesystem, protocol, endpoint, account_url, "blob")
-        found: AzureDataLakeGen2Datastore = _register(
-            workspace, datastore_name, "adls_gen2", options, {"account_key": account_key, "sas_token": sas_token},
+        options["authority"] = authority_url
+        keys = {"account_key": account_key, "sas_token": sas_token}
+        found: AzureDataLakeGen2Datastore = register(
+            workspace, datastore_name, "adls_gen2", options, {**keys, **_principal(tenant_id, client_id, client_secret)},
             overwrite, False, skip_validation,
         )  # fmt: skip
         return found
@@ -275,9 +285,12 @@ class Registering:
         """
         passed_over("register_azure_sql_database", _NOT_AZURES, grant_workspace_access=grant_workspace_access)
         if tenant_id or client_id or client_secret:
-            _no_principal("register_azure_sql_database", "username and password")
+            raise UserErrorException(
+                "register_azure_sql_database takes no service principal (tenant_id, client_id, client_secret): give username "
+                "and password."
+            )
         options = _server(server_name, endpoint or "database.windows.net", None, database_name, username)
-        found: AzureSqlDatabaseDatastore = _register(
+        found: AzureSqlDatabaseDatastore = register(
             workspace, datastore_name, "sqlserver", options, {"password": password}, overwrite, False, kwargs.get("skip_validation")
         )  # fmt: skip
         return found
@@ -319,7 +332,7 @@ class Registering:
         """
         options = _server(server_name, endpoint or "postgres.database.azure.com", port_number, database_name, user_id)
         options["sslmode"] = "require" if enforce_ssl else "prefer"
-        found: AzurePostgreSqlDatastore = _register(
+        found: AzurePostgreSqlDatastore = register(
             workspace, datastore_name, "postgresql", options, {"password": user_password}, overwrite, False,
             kwargs.get("skip_validation"),
         )  # fmt: skip
@@ -362,140 +375,9 @@ class Registering:
         options = _server(server_name, endpoint or "mysql.database.azure.com", port_number, database_name, user_id)
         if kwargs.get("enforce_ssl", "." not in server_name):
             options["tls"] = "true"
-        found: AzureMySqlDatastore = _register(
+        found: AzureMySqlDatastore = register(
             workspace, datastore_name, "mysql", options, {"password": user_password}, overwrite, False,
             kwargs.get("skip_validation"),
-        )  # fmt: skip
-        return found
-
-    @staticmethod
-    def register_s3(
-        workspace: Workspace,
-        datastore_name: str,
-        bucket_name: str,
-        access_key_id: Optional[str] = None,
-        secret_access_key: Optional[str] = None,
-        session_token: Optional[str] = None,
-        endpoint: Optional[str] = None,
-        region: Optional[str] = None,
-        path_style: bool = False,
-        overwrite: bool = False,
-        create_if_not_exists: bool = False,
-        skip_validation: bool = False,
-    ) -> AbstractAzureStorageDatastore:
-        """Register a bucket of Amazon S3, or of a server that speaks its protocol. Azure ML has no such function.
-
-        Args:
-            workspace: the workspace.
-            datastore_name: as in `register_azure_blob_container`.
-            bucket_name: the bucket.
-            access_key_id: id of the key; None for a public bucket.
-            secret_access_key: its secret.
-            session_token: of a temporary key.
-            endpoint: address of a server of one's own, such as `http://localhost:9000`; None is Amazon.
-            region: the region; None is `us-east-1`.
-            path_style: the bucket stands in the path, not in the host's name.
-            overwrite: replace a datastore of this name.
-            create_if_not_exists: make the bucket where there is none.
-            skip_validation: register without reaching the store.
-
-        Returns:
-            The datastore.
-
-        Raises:
-            UserErrorException: as in `register_azure_blob_container`.
-        """
-        options = {
-            "bucket": bucket_name,
-            "endpoint": endpoint,
-            "region": region,
-            "path_style": "true" if path_style else "",
-        }
-        keys = {"access_key_id": access_key_id, "secret_access_key": secret_access_key, "session_token": session_token}
-        found: AbstractAzureStorageDatastore = _register(
-            workspace, datastore_name, "s3", options, keys, overwrite, create_if_not_exists, skip_validation
-        )
-        return found
-
-    @staticmethod
-    def register_sftp(
-        workspace: Workspace,
-        datastore_name: str,
-        host: str,
-        username: str,
-        host_key: str,
-        password: Optional[str] = None,
-        private_key: Optional[str] = None,
-        passphrase: Optional[str] = None,
-        path: Optional[str] = None,
-        port: int = 22,
-        overwrite: bool = False,
-        create_if_not_exists: bool = False,
-        skip_validation: bool = False,
-    ) -> AbstractAzureStorageDatastore:
-        """Register a folder of a server that is reached by SSH. Azure ML has no such function.
-
-        Args:
-            workspace: the workspace.
-            datastore_name: as in `register_azure_blob_container`.
-            host: the server.
-            username: the user.
-            host_key: the server's key, as `ssh-keyscan HOST` prints it.
-            password: the user's password.
-            private_key: text of a private key, in its place.
-            passphrase: passphrase of the private key.
-            path: the folder; None is where the user begins.
-            port: the port.
-            overwrite: replace a datastore of this name.
-            create_if_not_exists: make the folder where there is none.
-            skip_validation: register without reaching the store.
-
-        Returns:
-            The datastore.
-
-        Raises:
-            UserErrorException: as in `register_azure_blob_container`.
-        """
-        options = {"host": host, "port": str(port), "username": username, "path": path, "host_key": host_key}
-        keys = {"password": password, "private_key": private_key, "passphrase": passphrase}
-        found: AbstractAzureStorageDatastore = _register(
-            workspace, datastore_name, "sftp", options, keys, overwrite, create_if_not_exists, skip_validation
-        )
-        return found
-
-    @staticmethod
-    def register_http(
-        workspace: Workspace,
-        datastore_name: str,
-        url: str,
-        username: Optional[str] = None,
-        password: Optional[str] = None,
-        token: Optional[str] = None,
-        overwrite: bool = False,
-        skip_validation: bool = False,
-    ) -> AbstractAzureStorageDatastore:
-        """Register a web server to read files from; one that speaks WebDAV lists its folders, of others each file is named by
-        its path. Azure ML has no such function.
-
-        Args:
-            workspace: the workspace.
-            datastore_name: as in `register_azure_blob_container`.
-            url: address that the paths are below.
-            username: the user.
-            password: their password.
-            token: a token that is sent as `Authorization: Bearer`, in their place.
-            overwrite: replace a datastore of this name.
-            skip_validation: register without reaching the server.
-
-        Returns:
-            The datastore.
-
-        Raises:
-            UserErrorException: as in `register_azure_blob_container`.
-        """
-        options = {"endpoint": url, "username": username}
-        found: AbstractAzureStorageDatastore = _register(
-            workspace, datastore_name, "http", options, {"password": password, "token": token}, overwrite, False, skip_validation
         )  # fmt: skip
         return found
 
@@ -570,29 +452,6 @@ def _server(name: str, suffix: str, port: object, database: str, user: Optional[
     return {"host": host, "port": str(port) if port else None, "database": database, "username": user}
 
 
-def _no_principal(function: str, instead: str) -> NoReturn:
-    raise UserErrorException(
-        f"{function} takes no service principal (tenant_id, client_id, client_secret): give {instead}."
-    )
-
-
-def _register(
-    workspace: Any,
-    name: str,
-    kind: str,
-    options: Mapping[str, Optional[str]],
-    credentials: Mapping[str, Optional[str]],
-    overwrite: bool,
-    create: bool,
-    skip: object,
-) -> Any:
-    body = {
-        "name": name,
-        "kind": kind,
-        "options": {key: str(value) for key, value in options.items() if value},
-        "credentials": {key: str(value) for key, value in credentials.items() if value},
-        "overwrite": bool(overwrite),
-        "create_if_missing": bool(create),
-        "check": not skip,
-    }
-    return duto.Datastore._of(workspace, workspace._client.post(workspace._path("datastores/"), body))
+def _principal(tenant: Optional[str], client: Optional[str], secret: Optional[str]) -> Dict[str, Optional[str]]:
+    """Azure's credentials of a service principal."""
+    return {"tenant_id": tenant, "client_id": client, "client_secret": secret}

@@ -17,6 +17,8 @@ from django.conf import settings
 
 SOURCES = ("agent/src/duto_agent", "protocol/src/duto_protocol", "sdk/duto/src/duto", "sdk/azureml/src/azureml")
 ROOT_PACKAGE = "duto-agent"
+# Of its extras, what is of use on some hosts and small enough for all.
+EXTRAS = ("fuse",)
 INSTALLER = "agent/install.py"
 
 
@@ -58,14 +60,14 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
     yield "requirements.txt", requirements(lock).encode()
 
 
-def requirements(lock: Mapping[str, Any], start: str = ROOT_PACKAGE) -> str:
-    """What `start` needs of others by the lock, one exact version a line; our own packages travel as sources.
+def requirements(lock: Mapping[str, Any], start: str = ROOT_PACKAGE, extras: tuple[str, ...] = EXTRAS) -> str:
+    """What `start` needs of others by the lock, with these of its extras, one exact version a line; our own packages travel as sources.
 
     A package that is wanted under several conditions is wanted when one of them holds.
     """
     packages = {each["name"]: each for each in lock["package"]}
     wanted: dict[str, set[str]] = {}
-    todo: list[tuple[str, tuple[str, ...], str]] = [(start, (), "")]
+    todo: list[tuple[str, tuple[str, ...], str]] = [(start, extras, "")]
     seen = set()
     while todo:
         here = todo.pop()

@@ -32,9 +32,10 @@ class Host:
         settings = {"studio": studio.url, "name": "here", "key": "key", **config}
         (home / "host.json").write_text(json.dumps(settings))
         self.process: subprocess.Popen[bytes] | None = None
+        self.before: tuple[str, ...] = ()  # a program that starts the agent
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "duto_agent", "run", "--home", str(self.home)]
+        command = [*self.before, sys.executable, "-m", "duto_agent", "run", "--home", str(self.home)]
         env = {**os.environ, "AGENT_SECRET": "must not pass", "PYTHONDONTWRITEBYTECODE": "1"}
         env["DUTO_BWRAP"] = "off"  # the tests look at the processes' own numbers (sandbox: test_sandbox.py)
         with (self.home / "agent.out").open("ab") as out:

@@ -18,8 +18,10 @@ from duto_agent.host.housekeeping import Housekeeper
 from duto_agent.host.usage import Sampler
 from duto_agent.launchers.base import AttemptKey
 from duto_agent.loops import start_loop, succeeds
+from duto_agent.mounts.supervision import Mounts
 from duto_agent.studio.client import Away, Refused, StudioFaulty
 from duto_agent.studio.exchange import Exchange, QueuedReport, final_report
+from duto_agent.studio.file_cache import FileCache
 from duto_agent.supervisor import Supervisor
 from duto_protocol import messages
 from duto_protocol.messages import (
@@ -297,6 +299,7 @@ class AgentContext:
 
     def __init__(self, attempts: Path) -> None:
         self.launcher, self.images, self.reports = self, None, []  # type: ignore[var-annotated]
+        self.mounts = Mounts(attempts.parent, "http://127.0.0.1:9", FileCache(attempts.parent / "cache"), is_off=True)
         self.attempts, self.client, self.fault = attempts, None, ValueError
         self.cleaned: list[str] = []
 

@@ -294,6 +294,8 @@ class Between:
         self.before: Callable[[str, str], None] = lambda _method, _path: None
         self.asked: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
+        # The bytes of each answer that was passed on.
+        self.sent: list[tuple[str, int]] = []
         between = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -328,6 +330,7 @@ class Between:
                     upstream.endheaders(body or None)
                     answer = upstream.getresponse()
                     data = answer.read()
+                    between.sent.append((self.path, len(data)))
                     self.send_response_only(answer.status, answer.reason)
                     for name, value in answer.getheaders():
                         if name.lower() not in ("connection", "transfer-encoding", "content-length", "keep-alive"):

@@ -17,7 +17,9 @@ import pytest
 from core.objects import ObjectRoot
 from datasets.kinds import KINDS
 from datasets.kinds.base import Connection
+from duto_agent.mounts.supervision import lacks
 from studio.bootstrap import ROOT
+from studio.testing.plugin import lacking
 from tests.datasets import store_servers as servers
 from tests.datasets.store_servers import Between, StoreServer
 from tests.live.studio import LiveRun, Studio
@@ -366,6 +368,56 @@ def test_bytes_come_from_the_store_itself_and_once_for_a_host(studio: Studio, bl
             where for method, where in between.asked if method == "GET" and f"once/{mode}/" in where.partition("?")[0]
         ]
         assert len(read) == expected and all("sig=" in where for where in read), read
+
+
+LAST = """
+import pathlib, sys
+place = pathlib.Path(sys.argv[1])
+with (place / "large.bin").open("rb") as file:
+    file.seek(-100, 2)
+    print(file.read().decode(), sorted(path.name for path in place.rglob("*")))
+"""
+
+
+@pytest.mark.parametrize("kind", ["azure_blob", "sftp"])
+def test_a_mount_brings_what_is_read(studio: Studio, stores: dict[str, Far], kind: str) -> None:
+    """From the store itself where addresses can be signed, through the studio where not."""
+    if (why := lacks()) is not None:
+        lacking(str(why), "DUTO_REQUIRE_FUSE")
+    far = stores[kind]
+    far.put("lazy/large.bin", bytes(12 << 20) + b"x" * 100)
+    far.put("lazy/sub/a.txt", b"1")
+    if far.between is not None:
+        far.between.sent.clear()
+    run = studio.submit_graph(step(studio, LAST, inputs=[path(far, "lazy", mode="mount")])).wait()
+    assert b"x" * 100 in run.log("step") and b"['a.txt', 'large.bin', 'sub']" in run.log("step"), run.log("step")
+    if far.between is not None:
+        assert 100 <= sum(size for where, size in far.between.sent if "lazy/large.bin" in where) < 2 << 20
+
+
+def test_a_mounted_file_that_changes_fails_the_step_which_is_tried_again(studio: Studio, blob: Far) -> None:
+    if (why := lacks()) is not None:
+        lacking(str(why), "DUTO_REQUIRE_FUSE")
+    blob.put("moving/a.txt", b"first")
+    blob.put("moving/b.txt", b"first")
+    between = blob.between
+    assert between is not None
+
+    def change(method: str, where: str) -> None:
+        if method == "GET" and "moving/a.txt" in where:
+            between.before = lambda _method, _path: None
+            blob.put("moving/b.txt", b"second")
+
+    between.before = change
+    script = """
+import pathlib, sys
+place = pathlib.Path(sys.argv[1])
+print((place / "a.txt").read_text(), (place / "b.txt").read_text())
+"""
+    run = studio.submit_graph(step(studio, script, inputs=[path(blob, "moving", mode="mount")], **AGAIN)).wait()
+    first, second = attempts_of(run)
+    assert first["cause"] == "store_away" and "'b.txt' has changed" in first["message"], first
+    assert second["cause"] is None and b"first second" in run.log("step")
 
 
 def test_a_store_that_keeps_silent_holds_up_nobody_else(studio: Studio, blob: Far) -> None:

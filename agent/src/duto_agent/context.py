@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from duto_agent.environments.builder import Environments
 from duto_agent.environments.r_libraries import RLibraries
 from duto_agent.launchers.base import AttemptKey, Launcher
+from duto_agent.mounts.supervision import Mounts
 from duto_agent.studio.client import StudioClient
 from duto_agent.studio.exchange import SendReport
 from duto_agent.studio.transfers import Transfers
@@ -28,6 +29,7 @@ class AgentContext:
     environments: Environments
     r_libraries: RLibraries
     transfers: Transfers
+    mounts: Mounts
     builders: Executor
     sdk: Path
     send_report: SendReport

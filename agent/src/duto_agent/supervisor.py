@@ -59,6 +59,7 @@ class Supervisor:
     def adopt(self) -> int:
         """Take up every attempt that an earlier agent left, wherever it stands."""
         keys = self.context.launcher.discover()
+        self.context.mounts.tidy([key.folder for key in keys])
         for key in keys:
             succeeds(f"adoption of {key.folder}", partial(self._adopt, key))
         return len(keys)
@@ -79,7 +80,12 @@ class Supervisor:
 
     def _clean_up(self, key: AttemptKey) -> None:
         """Of a folder that cannot go now, housekeeping takes care."""
+        self._unmount(key)
         succeeds(f"clean-up of {key.folder}", partial(self.context.launcher.cleanup, key))
+
+    def _unmount(self, key: AttemptKey) -> None:
+        release = partial(self.context.mounts.release, self.context.launcher.directory(key))
+        succeeds(f"the end of the mounts of {key.folder}", release)
 
     def holding(self) -> list[Held]:
         """What this host has, the reported ones too: the studio answers those with `drop`."""
@@ -179,6 +185,7 @@ class Supervisor:
             was_reported = attempt.run()
         except (Exception, SystemExit) as error:
             log.exception("attempt %s stopped with a fault of the agent", key.folder)
+            self._unmount(key)
             succeeds(f"the end of {key.folder}", partial(attempt.fail, error))
             return
         finally:

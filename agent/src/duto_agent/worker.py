@@ -24,11 +24,20 @@ from duto_agent.environments.sdk_folder import sdk_folder
 from duto_agent.host.config import HostConfig, NotConfigured
 from duto_agent.host.facts import HostFacts
 from duto_agent.host.gpus import Gpus
-from duto_agent.host.launching import Identity, Isolation, Unprotected, container_options, file_cache, isolate
+from duto_agent.host.launching import (
+    Identity,
+    Isolation,
+    Unprotected,
+    container_options,
+    file_cache,
+    isolate,
+    mounts_by_fuse,
+)
 from duto_agent.host.usage import Sampler
 from duto_agent.launchers.base import Launcher
 from duto_agent.launchers.process import ProcessLauncher
 from duto_agent.launchers.zygote import Zygote
+from duto_agent.mounts.supervision import Mounts
 from duto_agent.studio.client import StudioClient
 from duto_agent.studio.exchange import Exchange, SendReport, discard
 from duto_agent.studio.file_cache import MOST as MOST_CACHED
@@ -70,6 +79,8 @@ class Agent:
             self.home, pythons, marker, gpus, isolation.facts(), "process" if self.containers is None else "docker"
         )
         r_libraries = RLibraries(self.environments)
+        most = file_cache(config.file_cache) or MOST_CACHED
+        transfers = Transfers(store, self.home / "cache" / "blobs", self.client, most)
         facts.containers, facts.r, facts.javas = self.containers, r_libraries.version, versions_here(os.environ)
         self.exchange = Exchange(self.client, facts.message)
         self.context = AgentContext(
@@ -79,9 +90,8 @@ class Agent:
             images=self.containers.images if self.containers is not None else None,
             environments=self.environments,
             r_libraries=r_libraries,
-            transfers=Transfers(
-                store, self.home / "cache" / "blobs", self.client, file_cache(config.file_cache) or MOST_CACHED
-            ),
+            transfers=transfers,
+            mounts=Mounts(self.home, self.config.studio, transfers.cache, is_off=not mounts_by_fuse(config.fuse)),
             builders=ThreadPoolExecutor(BUILDS_AT_ONCE, thread_name_prefix="environment"),
             sdk=sdk_folder(self.home),
             send_report=self.exchange.send_report,

@@ -24,6 +24,8 @@ class Bound(bindings.Bound):
     warnings: list[Said] = field(default_factory=list)
     # Folders and files of this host that links of mounted inputs lead to: a launcher with a sandbox shows them read-only.
     roots: list[str] = field(default_factory=list)
+    # Inputs whose files come as they are read (`duto_agent.mounts`), each with its folder.
+    mounted: dict[str, str] = field(default_factory=dict)
 
 
 def arguments(given: Iterable[Argument], bound: Bound, params: Mapping[str, str]) -> list[str]:

@@ -20,6 +20,8 @@ from duto_protocol.messages import LaunchSpec, Proof
 
 # Of native code.
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE)
+# Ends that the script itself may have brought about by what it could not read.
+OF_SCRIPTS = ("user_error", "data_missing", "environment")
 NOT_OF_A_RANK = ("canceled", "timeout")
 MISSING_FILE = re.compile(r"^FileNotFoundError: .*?: '([^']+)'")
 MISSING_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'")

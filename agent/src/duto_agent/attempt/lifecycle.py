@@ -20,6 +20,7 @@ from duto_agent.attempt.bindings import Bound, Unbound
 from duto_agent.attempt.causes import Cause
 from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
 from duto_agent.attempt.collect import Collected, Collector, send, shown
+from duto_agent.attempt.mount_watch import MountWatch
 from duto_agent.attempt.rendezvous import MeetingPoint
 from duto_agent.attempt.shares import Sharing
 from duto_agent.attempt.shipments import SpoolShipment, ledger_shipment, log_shipment, rank_shipments
@@ -91,6 +92,7 @@ class Attempt:
         self._asked_to_end = False
         self.closing = Closing(self.flags, None, self._tell_closing)
         self._unsent: list[Said] = []
+        self._mounts = MountWatch(self.directory, context.mounts)
 
     def run(self) -> bool:
         """Whether the studio now has the verdict (False: the attempt was abandoned)."""
@@ -137,30 +139,56 @@ class Attempt:
             else:
                 self._tell_started()
             bound = staging.stage(self.directory, self.spec, self.context.transfers)
+            self._mounts.begin(bound.mounted)
             if self.sharing is not None and (output := drivers.own_output(self.spec)):
                 self.sharing.output = Path(bound.outputs[output])
             probe = self._watch()
+            self._mounts.look(self._asked_to_end, is_last=True)
         except Ended as error:
             return self._close(error.cause, Probe("none"), bound)
         if probe.verdict is None:
             return self._close(self._starved() or causes.LOST, probe, bound)
         self.warnings += causes.warnings_of(probe.verdict)
-        return self._close(causes.cause_of(probe.verdict, self.spec, bound), probe, bound)
+        cause = causes.cause_of(probe.verdict, self.spec, bound)
+        if self._mounts.faults and cause.code in causes.OF_SCRIPTS:
+            cause = Cause("store_away", said("mounted_not_read", why=self._mounts.faults[0]))
+        return self._close(cause, probe, bound)
 
     def _prepare(self) -> None:
         """Stage, find the environment, launch; every failure becomes a cause with words."""
         self.context.send_report(self._event("preparing", detail="environment"))
+        launch, bound = self._prepared()
+        try:
+            self._launch(launch)
+        except Ended as ended:
+            # An engine that runs elsewhere, or as a user who may not look, sees no mounts of ours: it names what it misses.
+            if not any(place in str(ended.cause.message or "") for place in bound.mounted.values()):
+                raise
+            why = said("mount_not_seen")
+            if self.context.mounts.is_alive(self.directory):
+                self.context.mounts.refuse(why)
+            if (
+                self.spec.member is not None and self.spec.member.together
+            ):  # the others have met this one: all begin anew
+                raise Ended(Cause("store_away", why)) from ended
+            (self.directory / staging.STAGED).unlink()
+            self.context.mounts.release(self.directory)
+            self._launch(self._prepared()[0])
+        self._tell_started()
+
+    def _prepared(self) -> tuple[Launch, Bound]:
+        """What is launched, and what is bound in it."""
         try:
             studio = self._tell_studio()
             check = self._check_flags_before_start
-            bound = staging.stage(self.directory, self.spec, self.context.transfers, check)
+            bound = staging.stage(self.directory, self.spec, self.context.transfers, check, self.context.mounts)
             self.warnings += bound.warnings
             python, image = self._resolve_runtime()
             library = self._r_library(self.spec.environment.r)
             meetings = self._meet()
-            launch = staging.launch_of(
+            return staging.launch_of(
                 self.key, self.directory, self.spec, bound, python, self.context.sdk, studio, image, library, meetings
-            )
+            ), bound
         except (BuildFailed, LaunchFailed) as error:
             raise Ended(Cause("environment", error.message)) from error
         except DataMissing as error:
@@ -175,8 +203,6 @@ class Attempt:
             raise Ended(Cause("studio_fault", said("files_not_fetched", error=str(error)))) from error
         except (DiskFull, OSError) as error:
             raise Ended(Cause(*self._of_disk(error))) from error
-        self._launch(launch)
-        self._tell_started()
 
     def _meet(self) -> Meetings | None:
         """Where the other members of the step are, once all are ready; None where there are none to wait for."""
@@ -296,6 +322,7 @@ class Attempt:
             self.wakeup.clear()
             probe = self.context.launcher.probe(self.key)  # before reading: nothing is written after the verdict
             self._check_flags()
+            self._mounts.look(self._asked_to_end)
             if probe.state in ("exited", "lost"):
                 return self.context.launcher.collect(self.key)
             moment = time.monotonic()
@@ -360,6 +387,7 @@ class Attempt:
         limit = self.spec.timeout_seconds
         self.closing = Closing(self.flags, float(limit) if limit else None, self._tell_closing)
         found = Collected() if bound.places or probe.state != "none" else None
+        self.warnings += self._mounts.end()
         try:
             self._ship_all()
             if found is not None:

@@ -14,7 +14,7 @@ from msgspec import structs
 from duto.spec import distribution, step_variables, trees
 from duto.spec.filenames import spelled, unescaped_path
 from duto.spec.kinds import KINDS
-from duto.spec.sentences import said
+from duto.spec.sentences import Said, said
 from duto.spec.step_variables import Surroundings
 from duto_agent.attempt import bindings, drivers
 from duto_agent.attempt.bindings import Bound
@@ -24,6 +24,7 @@ from duto_agent.files import read_json, remove_tree, write_json
 from duto_agent.launchers.arguments import parse_arguments
 from duto_agent.launchers.base import AttemptKey, Bind, Launch, Reservation
 from duto_agent.launchers.shim_state import ranks_folder
+from duto_agent.mounts.supervision import Mounts, NotMounted
 from duto_agent.paths import BadPath, inside, plain_name
 from duto_agent.shim import ranks
 from duto_agent.studio.transfers import DataMissing, Transfers, at_once, copy, nothing
@@ -52,19 +53,31 @@ SHELL = (
 )
 
 
-def stage(directory: Path, spec: LaunchSpec, transfers: Transfers, check: Callable[[], None] = nothing) -> Bound:
-    """Everything but the environment. May be repeated after a crash: it then starts afresh. `check` may raise between pieces.
+def stage(
+    directory: Path,
+    spec: LaunchSpec,
+    transfers: Transfers,
+    check: Callable[[], None] = nothing,
+    mounts: Mounts | None = None,
+) -> Bound:
+    """Everything but the environment. May be repeated after a crash: it then starts afresh, and so it does where it is given
+    `mounts`, and those of before are dead. `check` may raise between pieces.
 
     Raises DiskFull, DataMissing, StoreAway, StoreRefused, BadPath, Away, OSError.
     """
     known = read_json(directory / STAGED, own=True)
     if known is not None:
-        return Bound(**known)
+        bound = Bound(**known)
+        if not bound.mounted or mounts is None or mounts.is_alive(directory):
+            return bound
+        (directory / STAGED).unlink()
     with require_space(said("step_files"), directory):
-        return _stage(directory, spec, transfers, check)
+        return _stage(directory, spec, transfers, check, mounts)
 
 
-def _stage(directory: Path, spec: LaunchSpec, transfers: Transfers, check: Callable[[], None]) -> Bound:
+def _stage(
+    directory: Path, spec: LaunchSpec, transfers: Transfers, check: Callable[[], None], mounts: Mounts | None
+) -> Bound:
     for name in (*FOLDERS, HELD):
         if "/" not in name:
             remove_tree(directory / name)
@@ -74,8 +87,10 @@ def _stage(directory: Path, spec: LaunchSpec, transfers: Transfers, check: Calla
         _snapshot_file(work, file, transfers)
     for name in ("outputs", "logs"):
         (work / name).mkdir(exist_ok=True)
+    far = [source for source in spec.inputs if _is_far(source)]
+    why = _mount_far(directory, far, mounts, bound) if far else None
     for source in spec.inputs:
-        _input(directory, source, transfers, bound, check)
+        _input(directory, source, transfers, bound, check, why)
     for output in spec.outputs:
         _output(directory, output, bound)
     (directory / "spool.jsonl").touch()
@@ -105,7 +120,50 @@ def _place(directory: Path, given: InputSpec | OutputSpec, kind: str, bound: Bou
     return inside(directory / "work", wanted)
 
 
-def _input(directory: Path, given: InputSpec, transfers: Transfers, bound: Bound, check: Callable[[], None]) -> None:
+def _is_far(given: InputSpec) -> bool:
+    """Whether it is to be mounted and lies on a store of its own."""
+    return (
+        given.mode == "mount" and bool(given.files) and not (given.direct or any(each.direct for each in given.files))
+    )
+
+
+def _mount_far(directory: Path, far: list[InputSpec], mounts: Mounts | None, bound: Bound) -> Said | None:
+    """Mount them, or say why they are brought to this host instead."""
+    if mounts is None:
+        return None
+    # By the tag a change is seen, and by the size where a file ends.
+    if not all(file.tag and file.size is not None and file.get for given in far for file in given.files):
+        return said("mount_unversioned")
+    try:
+        mounts.start(directory, far)
+    except NotMounted as error:
+        return error.message
+    bound.mounted = {given.name: str(mounts.folder(directory, given.name)) for given in far}
+    bound.roots += bound.mounted.values()
+    return None
+
+
+def _shown(place: Path, given: InputSpec, root: Path) -> Path:
+    """Where the script finds a mount: at its own path, since some programs look into no folder that a link leads to. Where the
+    program chose a path, that is a link."""
+    # No question is put to the mount: the names in it were looked at when it was made.
+    source = root / unescaped_path(given.files[0].path) if given.is_file and len(given.files) == 1 else root
+    if not given.path_on_compute or given.path_on_compute.startswith("/"):
+        return source
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(source)
+    return place
+
+
+def _input(
+    directory: Path,
+    given: InputSpec,
+    transfers: Transfers,
+    bound: Bound,
+    check: Callable[[], None],
+    why: Said | None = None,
+) -> None:
+    """`why` it is brought to this host where it is to be mounted and lies elsewhere."""
     name, mode, files = given.name, given.mode, given.files
     bound.modes[name] = mode
     if mode == "direct":
@@ -114,6 +172,9 @@ def _input(directory: Path, given: InputSpec, transfers: Transfers, bound: Bound
     place = _place(directory, given, "inputs", bound)
     if given.is_file and given.file_name:  # a file keeps its name: scripts look at its end
         place = inside(place, given.file_name)
+    if name in bound.mounted:
+        bound.inputs[name] = str(_shown(place, given, Path(bound.mounted[name])))
+        return
     place.parent.mkdir(parents=True, exist_ok=True)
     root = transfers.store.path(given.direct)
     if root is not None and not root.exists():
@@ -129,8 +190,9 @@ def _input(directory: Path, given: InputSpec, transfers: Transfers, bound: Bound
         _download(place, root, files, given.is_file, transfers, held, check)
         if mode == "mount":
             _close(place)
-            if files and not given.direct and not any(each.direct for each in files):
-                bound.warnings.append(said("mounted_as_copy", name=name))
+            if _is_far(given):
+                copied = said("mounted_as_copy", name=name)
+                bound.warnings.append(said("two", first=copied, second=why) if why else copied)
     bound.inputs[name] = str(place)
 
 

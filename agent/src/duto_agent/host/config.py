@@ -35,6 +35,7 @@ class HostConfig:
     conda_image: str | None = None
     build_cache: str | None = None
     file_cache: str | None = None
+    fuse: str | None = None
     installation: str | None = None
 
     def identity(self) -> Identity:

@@ -163,6 +163,14 @@ def file_cache(given: str | None) -> int | None:
     return _size(os.environ.get("DUTO_FILE_CACHE") or given, "DUTO_FILE_CACHE")
 
 
+def mounts_by_fuse(given: str | None) -> bool:
+    """Whether this host mounts data that lie elsewhere, as far as it can. Raises Unprotected."""
+    choice = os.environ.get("DUTO_FUSE") or given or "auto"
+    if choice not in ("auto", "off"):
+        raise Unprotected(f"DUTO_FUSE is 'auto' or 'off', not {choice!r}.")
+    return choice == "auto"
+
+
 def _size(given: str | None, variable: str = "DUTO_BUILD_CACHE") -> int | None:
     from duto_agent.launchers.container import size_of
 

@@ -166,21 +166,24 @@ class StudioClient:
             self._send("PUT", url, content=pieces(), headers=headers, timeout=300)
 
     @contextlib.contextmanager
-    def download(self, url: str, start: int = 0, tag: str | None = None) -> Iterator[Iterator[bytes]]:
-        """The bytes behind a URL, from `start` on; what is not there is missing data. Of a datastore they come from the store
-        itself where the studio gives its address for them (docs/security.md)."""
+    def download(
+        self, url: str, start: int = 0, tag: str | None = None, length: int | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """The bytes behind a URL, from `start` on, `length` at most; what is not there is missing data. Of a datastore they come
+        from the store itself where the studio gives its address for them (docs/security.md)."""
         if not url.startswith(("http://", "https://")):
             url = quote(url)  # the spec names files as they are
         headers = {"Accept-Encoding": "identity"}
-        if start:
-            headers["Range"] = f"bytes={start}-"
+        if start or length is not None:
+            headers["Range"] = f"bytes={start}-{'' if length is None else start + length - 1}"
         if tag:
             headers["If-Match"] = f'"{tag}"'
         with contextlib.ExitStack() as stack:
             answer = self._opened(stack, url, headers, tag)
             pieces = answer.iter_raw(PIECE)
             try:
-                yield pieces if answer.status_code == 206 else _without(start, pieces)
+                found = pieces if answer.status_code == 206 else _without(start, pieces)
+                yield found if length is None else _first(length, found)
             except httpx.HTTPError as error:
                 raise BrokenOff(said("broken_off", error=str(error) or type(error).__name__)) from error
 
@@ -294,3 +297,12 @@ def _without(start: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         yield piece[start:]
         start = max(0, start - len(piece))
+
+
+def _first(length: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """No more than was asked for, of an answer that gives more."""
+    for piece in pieces:
+        yield piece[:length]
+        length -= len(piece)
+        if length <= 0:
+            return

@@ -19,14 +19,15 @@ TRIES = 5
 
 
 class FileCache:
-    """One for each agent; used by many threads. An entry is whole, or it is not there."""
+    """One for each agent, and one for each process that mounts; used by many threads. An entry is whole, or it is not there."""
 
-    def __init__(self, folder: Path, most: int = MOST) -> None:
+    def __init__(self, folder: Path, most: int = MOST, *, sweeps: bool = True) -> None:
+        """`sweeps`: what is unfinished there is of an agent that is gone."""
         self.folder, self.most = folder, most
         self._turn = threading.Lock()
         self._fetching: dict[str, tuple[threading.Lock, int]] = {}
         self._total: int | None = None
-        for left in folder.glob(f"*/*{PART}"):
+        for left in folder.glob(f"*/*{PART}") if sweeps else ():
             left.unlink(missing_ok=True)
 
     def give(self, name: str, size: int | None, fetch: Callable[[Path], None], take: Callable[[Path], None]) -> None:
@@ -49,6 +50,39 @@ class FileCache:
         """It is not what its name says."""
         self._place(name).unlink(missing_ok=True)
 
+    def opened(self, name: str, size: int) -> int | None:
+        """A descriptor of the file of this name, which stays though the file goes; None where it is not here."""
+        place = self._place(name)
+        try:
+            return os.open(place, os.O_RDONLY) if _is_here(place, size) else None
+        except OSError:
+            return None
+
+    def unnamed(self) -> int:
+        """A descriptor of a new file on the disk of the cache, which goes with whoever has it open. Raises OSError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return os.open(self.folder, os.O_RDWR | os.O_TMPFILE, 0o600)
+
+    def adopt(self, name: str, descriptor: int) -> None:
+        """Keep an unnamed file, which is whole by now, under this name. Raises OSError."""
+        place = self._place(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.fchmod(descriptor, 0o444)
+        folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            # By a descriptor of a folder, or Python would link to the link.
+            os.link(f"/proc/self/fd/{descriptor}", place.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except FileExistsError:  # another step was as quick
+            return
+        finally:
+            os.close(folder)
+        self._grown_by(os.fstat(descriptor).st_size)
+
+    def recount(self) -> None:
+        """Others have added to it."""
+        with self._turn:
+            self._total = None
+
     def _place(self, name: str) -> Path:
         return self.folder / name[:2] / name
 
@@ -68,6 +102,9 @@ class FileCache:
             part.replace(place)
         finally:
             part.unlink(missing_ok=True)
+        self._grown_by(size)
+
+    def _grown_by(self, size: int) -> None:
         with self._turn:
             self._total = self._measured() if self._total is None else self._total + size
             is_full = self._total > self.most

@@ -112,7 +112,7 @@ class Transfers:
         if (exact or own is None) and not _is_whole(file, target):
             if own is not None:
                 raise DataMissing(said("other_in_store", path=file.path))
-            self.cache.forget(_name_of(file))  # this host's copy has changed
+            self.cache.forget(name_of(file))  # this host's copy has changed
             self._take(file, target, lambda place: copy(place, target, file.path, check), check)
         size = file.size
         if size is not None and target.stat().st_size != size:
@@ -131,7 +131,7 @@ class Transfers:
         """From the host's cache, fetched once for each name; what has none comes to its place at once."""
         if not file.get:
             raise DataMissing(said("not_in_store", path=file.path))
-        name, size = _name_of(file), file.size
+        name, size = name_of(file), file.size
         if name and (size is None or size <= self.cache.most // 2):
             what = said("cached", path=file.path)
             return self.cache.give(name, size, lambda part: self._fetch(file, part, what, check), take)
@@ -186,7 +186,7 @@ def at_once(jobs: Sequence[Callable[[], None]]) -> None:
                 done.cancel()
 
 
-def _name_of(file: File) -> str:
+def name_of(file: File) -> str:
     """What the cache knows it by; empty for what may be other bytes the next time."""
     known = (file.digest, file.cache_key if isinstance(file, InputFile) else None)
     return next((name for name in known if name and DIGEST.fullmatch(name)), "")

@@ -186,6 +186,19 @@ SENTENCES: Dict[str, str] = {
     "mounted_as_copy": _(
         "The input '%(name)s' lies in a store of its own and cannot be mounted: it was copied to the host before the script began."
     ),
+    "mount_off": _("This host mounts nothing (DUTO_FUSE is 'off')."),
+    "mount_no_device": _("This host has no /dev/fuse."),
+    "mount_no_package": _("The agent of this host lacks the package mfusepy (DUTO_EXTRAS=fuse installs it)."),
+    "mount_no_library": _("This host lacks libfuse3 and fusermount3: install its package fuse3."),
+    "mount_failed": _("The mount could not be made: %(error)s"),
+    "mount_unversioned": _("The studio does not know by what a change of its files would be seen."),
+    "mount_not_seen": _("The container engine of this host does not see what its agent mounts."),
+    "mount_gone": _(
+        "The process that served the mounted inputs ended before the script did; nothing more could be read of them."
+    ),
+    "mount_silent": _("'%(path)s' could not be read: nothing came for %(seconds)s seconds."),
+    "mounted_not_read": _("Mounted data could not be read: %(why)s"),
+    "file_and_folder": _("'%(path)s' is a file and a folder at once, or is listed twice."),
     "nodes_on_one_host": _(
         "The step asks for %(count)s nodes. Its processes run on one node, as many as on all of them; they share its cores "
         "and its memory."

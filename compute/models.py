@@ -39,6 +39,8 @@ class Host(Row):
     facts = models.JSONField(default=dict)
     # Keys of the environments and tags of the images that stand there: placement prefers such a host.
     environments = models.JSONField(default=list)
+    # Bytes in its cache of what inputs read, by the name of that (runs.input_sources): placement prefers such a host, too.
+    cached_inputs = models.JSONField(default=dict)
     agent_started_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)

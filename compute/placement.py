@@ -91,8 +91,8 @@ def _holds_back(need: PlacementRequest, cluster: Cluster, free: FreeCapacity, at
 
 
 def choose(need: PlacementRequest, cluster: Cluster, free: FreeCapacity) -> Assignment:
-    """The best place of those that there are: where the environment stands, where the inputs were written, where a
-    node is idle, then where most is free."""
+    """The best place of those that there are: where the environment stands, where most bytes of the inputs are in the cache,
+    where the inputs were written, where a node is idle, then where most is free."""
     host, node = min(free.fitting(cluster, need.needs), key=lambda pair: _preference(need, cluster, free, *pair))
     slot = next(iter(free.idle(cluster, host, node.takes)), None)
     gpus = _devices(free.free_devices(host), node.takes.gpus, slot)
@@ -107,6 +107,7 @@ def _preference(
 ) -> tuple[object, ...]:
     return (
         host.id not in need.ready,
+        -need.cached.get(host.id, 0),
         host.id not in need.inputs,
         not free.idle(cluster, host, node.takes),
         -free.free[host.id].cores,

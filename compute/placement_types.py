@@ -133,8 +133,10 @@ class PlacementRequest:
     user: UUID | None = None
     who: str = ""
     not_before: datetime | None = None
-    # Hosts on which its environment stands, and hosts that wrote its inputs.
+    # Hosts on which its environment stands, bytes of its inputs that hosts have in their caches, and hosts that wrote its
+    # inputs.
     ready: frozenset[UUID] = frozenset()
+    cached: Mapping[UUID, int] = field(default_factory=dict, hash=False)
     inputs: frozenset[UUID] = frozenset()
     # What only some hosts can do, and this step needs.
     needs: Abilities = NOTHING

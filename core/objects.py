@@ -26,6 +26,7 @@ from core.observations import require_no_lock
 from core.storage import CHUNK, PART, Part, Root, Stored, Written, refuse_another_digest, safe
 from duto.spec import trees
 from duto.spec.filenames import spelled
+from duto_protocol.meters import Meter
 
 # How often reading one file goes on after a break, and the seconds before it does.
 RESUMES, PAUSE = 4, 0.5
@@ -104,8 +105,12 @@ class Objects(Protocol):
 class ObjectRoot(Root):
     """A root over `Objects`."""
 
-    def __init__(self, objects: Objects) -> None:
-        self._objects, self.base = objects, ""
+    def __init__(self, objects: Objects, meter: Meter | None = None) -> None:
+        self._objects, self._meter, self.base = objects, meter, ""
+
+    def metered(self, meter: Meter) -> ObjectRoot:
+        """The same root; the meter counts the files that it adopts, as they go."""
+        return ObjectRoot(self._objects, meter)
 
     @property
     def objects(self) -> Objects:
@@ -216,7 +221,8 @@ class ObjectRoot(Root):
     def _send(self, source: Path, key: str) -> None:
         with source.open("rb") as reader:
             size = source.stat().st_size
-            self.objects.write(key, reader, size, overwrite=True)
+            counted = reader if self._meter is None else cast(BinaryIO, _Counted(reader, self._meter.add))
+            self.objects.write(key, counted, size, overwrite=True)
         found = self.objects.stat(key)
         if found is None or found.size != size:
             raise StoreAway(
@@ -224,6 +230,8 @@ class ObjectRoot(Root):
                 % {"key": key, "found": found.size if found else 0, "size": size},
                 stage="answer",
             )
+        if self._meter is not None:
+            self._meter.file()
 
 
 @dataclass(frozen=True)
@@ -234,6 +242,32 @@ class _Spooled(Part):
         assert isinstance(self.root, ObjectRoot)
         self.spool.seek(0)
         self.root.objects.write(self.key, self.spool, self.written.size, overwrite=self.overwrite)
+
+
+class _Counted(io.BufferedIOBase):
+    """A file that tells of each byte that is read of it for the first time: what is sent again is not new."""
+
+    def __init__(self, inner: BinaryIO, count: Callable[[int], None]) -> None:
+        self._inner, self._tell, self._seen = inner, count, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        found = self._inner.read(-1 if size is None else size)
+        if (news := self._inner.tell() - self._seen) > 0:
+            self._seen += news
+            self._tell(news)
+        return found
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._inner.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._inner.tell()
 
 
 class _Reader(io.RawIOBase):

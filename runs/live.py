@@ -26,6 +26,7 @@ def register() -> None:
     live.register("log", may_watch_log, missed_log)
     live.register("usage", may_watch_log)
     live.register("ledger", may_watch_log, look_again)
+    live.register("transfers", may_watch_log, look_again)
     for prefix in ("uses", "holds"):
         live.register(prefix, may_watch_uses)
 

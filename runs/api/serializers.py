@@ -279,6 +279,26 @@ class RankOut(s.Serializer):  # type: ignore[type-arg]
     was_ended = s.BooleanField(help_text="Since another one had failed, or was needed no more.")
 
 
+class TransferOut(s.Serializer):  # type: ignore[type-arg]
+    done = s.IntegerField(help_text="Bytes that are there.")
+    total = s.IntegerField(help_text="Bytes of all files.")
+    files = s.IntegerField(help_text="Files that are there.")
+    files_total = s.IntegerField()
+    cached = s.IntegerField(help_text="Bytes, of those that are done, that the host had already.")
+    files_cached = s.IntegerField()
+    seconds = s.FloatField(help_text="From the first byte to the last so far.")
+    rate = s.IntegerField(help_text="Bytes a second in the last five seconds.")
+    at = s.DateTimeField(help_text="When this was told.")
+
+
+class TransfersOut(s.Serializer):  # type: ignore[type-arg]
+    """The ways that bytes of the attempt went; a way that nothing went is absent."""
+
+    inputs = TransferOut(required=False, help_text="Inputs to its host, over a network.")
+    uploads = TransferOut(required=False, help_text="Outputs and files of the run from its host to the studio.")
+    outputs = TransferOut(required=False, help_text="Outputs to a datastore that lies elsewhere.")
+
+
 class _AttemptOut(s.Serializer):  # type: ignore[type-arg]
     id = s.UUIDField()
     number = s.IntegerField()
@@ -293,6 +313,7 @@ class _AttemptOut(s.Serializer):  # type: ignore[type-arg]
     message = s.CharField()
     traceback = s.DictField(allow_null=True)
     usage = s.DictField(allow_null=True)
+    transfers = TransfersOut(allow_null=True, help_text="How far its bytes are, and how they came.")
     proof = s.DictField(allow_null=True, help_text="What was left after its processes were ended.")
     not_before = s.DateTimeField(allow_null=True, help_text="A retry with a delay is not placed before.")
     warnings = s.ListField()

@@ -87,6 +87,8 @@ class Attempt(Lifecycle):
     # What the script said by `run.fail()` while it ran: {"message", "code"}. Its end is a failure then.
     declared = models.JSONField(null=True)
     usage = models.JSONField(null=True)
+    # How far its bytes are, and how they came, by way (duto_protocol.messages.Transfers), each with when it was told (`at`).
+    transfers = models.JSONField(null=True)
     # What the agent saw after it ended the attempt's processes.
     proof = models.JSONField(null=True)
     warnings = models.JSONField(default=list)

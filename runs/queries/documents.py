@@ -157,6 +157,7 @@ def _attempt_document(attempt: Attempt) -> dict[str, Any]:
         "message": stored_messages.error_text({"message": attempt.message, "said": attempt.said}),
         "traceback": attempt.traceback,
         "usage": attempt.usage,
+        "transfers": attempt.transfers,
         "proof": attempt.proof,
         "not_before": iso(attempt.not_before),
         "warnings": [stored_messages.warning(each) for each in attempt.warnings],

@@ -28,6 +28,7 @@ from runs.web import (
     panel_stages,
     panel_trials,
     panel_why,
+    transfers,
 )
 from runs.web.panel_ranks import Ranks, ranks
 from runs.web.panel_request import PanelRequest, StepPanelRequest
@@ -119,6 +120,17 @@ class Panel:
     @property
     def name(self) -> str:
         return self.step.name if self.step else self.run.display_name or gettext("Run")
+
+    @property
+    def moving(self) -> list[transfers.Way]:
+        """Its bytes that are on their way."""
+        return transfers.moving(self.attempt)
+
+    @property
+    def moved(self) -> list[transfers.Way]:
+        """How those came that the tab is about."""
+        ways = {"inputs": ("inputs",), "outputs": ("uploads", "outputs")}
+        return transfers.moved(self.attempt, ways.get(self.tab, ()))
 
     @property
     def topic(self) -> str:

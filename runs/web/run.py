@@ -31,7 +31,7 @@ from workspaces.web import responses
 from workspaces.web.decorators import workspace_page
 
 VIEWS = {"graph": _("Graph"), "timeline": _("Timeline"), "table": _("Table")}
-PARTS = ("head", "stage", "counts", "table", "panel", "tab")
+PARTS = ("head", "stage", "counts", "table", "panel", "tab", "moving")
 # So many steps are a page of the table.
 ROWS = 300
 # Whoever resumes a run more often than this looks at the newest.
@@ -129,7 +129,7 @@ def page(request: HttpRequest, context: WorkspaceContext, run_id: UUID) -> HttpR
         failure=failure_of(tree),
         graph=graph_document(run, request.GET.getlist("open"), chosen) if draws else None,
         above=above(context, run) if "head" in wanted else [],
-        panel=panel_of(context, tree, request.GET) if not wanted.isdisjoint({"panel", "tab"}) else None,
+        panel=panel_of(context, tree, request.GET) if not wanted.isdisjoint({"panel", "tab", "moving"}) else None,
         actions=available_actions.actions_of(context, tree),
         selected=chosen,
         resumed_by=resumed_by(run) if "head" in wanted else [],

@@ -20,7 +20,8 @@ import pytest
 from duto.spec.sentences import said
 from duto_agent.disk_space import DiskFull, require_space
 from duto_agent.studio.file_cache import PART, FileCache
-from duto_agent.studio.transfers import BrokenOff, Changed, DataMissing, Store, StoreAway, Transfers
+from duto_agent.studio.ranges import BrokenOff, Changed, StoreAway
+from duto_agent.studio.transfers import DataMissing, Store, Transfers
 from duto_protocol.messages import InputFile
 
 KEY, OTHER = "a" * 64, "b" * 64
@@ -34,15 +35,18 @@ class Source:
         self.is_changed = False
 
     @contextlib.contextmanager
-    def download(self, url: str, start: int = 0, tag: str | None = None) -> Iterator[Iterator[bytes]]:
+    def download(
+        self, url: str, start: int = 0, tag: str | None = None, length: int | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        end = None if length is None else start + length
         self.asked.append((start, tag or ""))
         if self.is_changed:
             raise Changed
 
         def pieces() -> Iterator[bytes]:
-            end = self.breaks.pop(0) if self.breaks else len(self.data)
-            yield self.data[start:end]
-            if end < len(self.data):
+            last = self.breaks.pop(0) if self.breaks else len(self.data)
+            yield self.data[start : last if end is None else min(last, end)]
+            if last < (len(self.data) if end is None else end):
                 raise BrokenOff(said("broken_off", error="cut"))
 
         yield pieces()

@@ -235,6 +235,32 @@ for top in (os.environ['TMPDIR'], '.', 'outputs', sys.argv[1]):
     assert "Traceback" not in (host.home / "agent.out").read_text()
 
 
+def test_only_files_of_the_patterns_are_kept_and_the_log_says_what_is_not(host: Host, studio: Studio) -> None:  # noqa: F811
+    code = """
+import os, sys
+os.makedirs(sys.argv[1] + '/deep/er')
+for name in ('a.csv', 'b.tmp', 'deep/er/c.csv', 'deep/d.tmp'):
+    open(f'{sys.argv[1]}/{name}', 'w').write(name)
+os.symlink('b.tmp', sys.argv[1] + '/link.tmp')
+print('said')
+"""
+    given = {**OUTPUT, "source_globs": ["**/*.csv", "*.txt"]}
+    key = host.give(code, arguments=[{"output": "out"}], outputs=[given])
+    report = studio.wait("finished", key.attempt)
+    (found,) = report["outputs"]
+    assert [each["path"] for each in found["files"]] == ["a.csv", "deep/er/c.csv"] and report["warnings"] == []
+    assert sorted(studio.uploads) == ["output/out/a.csv", "output/out/deep/er/c.csv"]
+    first, note = bytes(studio.logs[key.attempt]).decode().splitlines()
+    assert first == "said" and report["log_size"] == len(studio.logs[key.attempt])
+    assert note.startswith(
+        "duto: 3 of 5 files of the output 'out' are not of its source_globs (**/*.csv, *.txt) and were left out:"
+    )
+    assert sorted(note.rpartition(": ")[2].rstrip(".").split(", ")) == ["b.tmp", "deep/d.tmp", "link.tmp"]
+    none = host.give(code, arguments=[{"output": "out"}], outputs=[{**OUTPUT, "source_globs": ["*.parquet"]}])
+    report = studio.wait("finished", none.attempt)
+    assert report["outputs"][0]["files"] == [] and "(*.parquet), so nothing of it was kept" in report["warnings"][0]
+
+
 def test_an_input_gets_back_its_names(host: Host, studio: Studio) -> None:  # noqa: F811
     listed = []
     for name in (b"bad\xff.txt", b"back\\slash", b"line\nbreak", b"bad%FF.txt"):

@@ -22,7 +22,7 @@ READING = {"uuid": "GPU-1", "utilization": 0.9, "memory": 1, "temperature": 60}
 ENGINE = {"name": "box", "version": "20.10", "api": "1.41", "runtimes": ["runc"], "cdi": False}
 STORED = {"key": "a-1", "bytes": 4, "used_at": "2026-01-31T12:00:00Z", "in_use": True}
 WHOLE: dict[str, Any] = {
-    "cores": 8, "memory": 3, "disk_free": 2, "gpus": [CARD], "pythons": ["3.11.7"], "environments": ["abc-3.11"],
+    "cores": 8, "memory": 3, "disk_free": 2, "gpus": [CARD], "pythons": ["3.11.7"], "environments": ["abc-3.11"], "cached_inputs": {"0a1b2c3d4e5f6071": 9},
     "agent": "0.1.0", "launcher": "docker", "started_at": "2026-01-31T13:00:00+01:00", "store_marker": None,
     "facts": {
         "disk_total": 9, "engine": ENGINE, "storage": {"attempts": [STORED]}, "isolation": {"bwrap": True, "cgroup": "v2"},
@@ -51,7 +51,7 @@ def test_what_is_told_well_is_kept_whole() -> None:
 @pytest.mark.parametrize(
     "odd", [{"cores": "x"}, {"cores": True}, {"cores": -1}, {"cores": float("nan")}, {"cores": float("inf")}, {"cores": 10**400},
      {"memory": None}, {"memory": [3]}, {"memory": -1}, {"memory": 1 << 63}, {"memory": 1e300}, {"disk_free": "9"}, {"gpus": 3}, {"gpus": "GPU-1"},
-     {"gpus": {"uuid": "GPU-1"}}, {"gpus": None}, {"pythons": "3.11"}, {"pythons": {}}, {"environments": 1}, {"agent": 1}, {"agent": "x" * 300},
+     {"gpus": {"uuid": "GPU-1"}}, {"gpus": None}, {"pythons": "3.11"}, {"pythons": {}}, {"environments": 1}, {"cached_inputs": [3]}, {"agent": 1}, {"agent": "x" * 300},
      {"launcher": "vm"}, {"launcher": []}, {"started_at": 5}, {"started_at": "2026-04-31T00:00:00Z"}, {"started_at": "0001-01-01T00:00:00+23:00"},
      {"started_at": "x" * 10**6}, {"store_marker": "x" * 65}, {"store_marker": 1}, {"facts": []}, {"facts": None}, {"facts": "x"}],
 )  # fmt: skip

@@ -85,6 +85,19 @@ def test_a_host_with_the_environment_then_one_with_the_inputs_then_the_emptiest_
     assert place(steps(1), [cluster()], [], hosts).given[0].node.host == UUID(int=1)
 
 
+def test_of_hosts_that_have_the_environment_the_one_with_most_of_the_inputs_in_its_cache_is_chosen() -> None:
+    hosts, slots = [host_state(1, 8), host_state(2, 4), host_state(3, 2)], [idle(7, on=1)]
+    first, second, third = (UUID(int=number) for number in (1, 2, 3))
+
+    def chosen(**more: Any) -> UUID:
+        return place([PlacementRequest(UUID(int=1000), CPU, **more)], [cluster()], slots, hosts).given[0].node.host
+
+    assert chosen() == first, "an idle node, and most that is free"
+    assert chosen(cached={second: 5}) == chosen(cached={second: 5, third: 4}) == second
+    assert chosen(cached={second: 5, third: 6}, inputs=frozenset({second})) == third
+    assert chosen(cached={third: 10**12}, ready=frozenset({second})) == second
+
+
 def test_an_idle_node_that_cannot_serve_makes_way_for_one_elsewhere() -> None:
     slots = [idle(7, on=1), busy(8, on=1, takes=Size(4, 16 * GIB), key=GPU)]
     answer = place(steps(1), [cluster(max_nodes=1)], slots, [host_state(1), host_state(2)])
@@ -267,7 +280,7 @@ def queues(draw: st.DrawFn, ids: list[UUID]) -> list[PlacementRequest]:
         PlacementRequest(
             UUID(int=1000 + number), draw(st.sampled_from([CPU, GPU])), draw(st.integers(0, 2)), draw(users),
             not_before=draw(st.sampled_from([None, None, NOW + timedelta(seconds=9)])), ready=frozenset(ids[-1:]),
-            inputs=frozenset(ids[:1]), needs=draw(st.sampled_from([NOTHING, NOTHING, CONDA, CONDA | {"r"}])),
+            cached={each: draw(st.integers(0, 2)) for each in ids[:3]}, inputs=frozenset(ids[:1]), needs=draw(st.sampled_from([NOTHING, NOTHING, CONDA, CONDA | {"r"}])),
             nodes=draw(st.sampled_from([1, 1, 1, 2, 3])), since=draw(st.sampled_from([None, NOW])),
         )
         for number in range(draw(st.integers(0, 8)))

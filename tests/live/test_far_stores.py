@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -285,6 +286,8 @@ def test_outputs_that_take_longer_than_an_agent_waits_are_sent_once(studio: Stud
     assert time.monotonic() - began < 15 and run.status != "Completed"
     run.wait()
     assert len(attempts_of(run)) == 1 and len(sent) == len(set(sent)) == 20
+    found = attempts_of(run)[0]["transfers"]["outputs"]
+    assert (found["done"], found["files"], found["cached"]) == (20_000, 20, 0) and found["seconds"] > 20
     (place,) = {key.rpartition("/")[0] for key in blob.keys("slow")}
     assert blob.keys("slow") == {f"{place}/{number:02}.txt" for number in range(20)}
 
@@ -363,11 +366,32 @@ def test_bytes_come_from_the_store_itself_and_once_for_a_host(studio: Studio, bl
     graph = step(studio, COUNT, inputs=[path(blob, f"once/{mode}", mode=mode)])
     for expected in (10, 0):
         between.asked.clear()
-        assert b"found 10 " in studio.submit_graph(graph).wait().log("step")
+        run = studio.submit_graph(graph).wait()
+        assert b"found 10 " in run.log("step")
         read = [
             where for method, where in between.asked if method == "GET" and f"once/{mode}/" in where.partition("?")[0]
         ]
         assert len(read) == expected and all("sig=" in where for where in read), read
+        if mode == "mount":  # where the host mounts by FUSE, nothing is brought before it is read
+            continue
+        found = attempts_of(run)[0]["transfers"]["inputs"]
+        assert (found["done"], found["total"], found["files"]) == (10_000, 10_000, 10)
+        assert (found["cached"], found["files_cached"]) == ((0, 0) if expected else (10_000, 10))
+
+
+def test_a_large_file_comes_by_several_ranges_at_once(studio: Studio, blob: Far) -> None:
+    """Two of them break in their middle, and go on from there."""
+    data = hashlib.shake_128(b"large").digest(1 << 20) * 64
+    blob.put("large/a.bin", data)
+    between = blob.between
+    assert between is not None
+    is_range: Callable[[str, str], bool] = lambda method, where: method == "GET" and "large/a.bin" in where  # noqa: E731
+    between.matches, between.faults = is_range, ["half", "half"]
+    between.asked.clear()
+    run = studio.submit_graph(step(studio, COUNT, inputs=[path(blob, "large")])).wait()
+    assert f"found 1 {hashlib.sha256(data).hexdigest()}".encode() in run.log("step")
+    assert sum(is_range(*each) for each in between.asked) == 4 and len(attempts_of(run)) == 1
+    assert attempts_of(run)[0]["transfers"]["inputs"]["done"] == len(data)
 
 
 LAST = """

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from compute.models import ComputeTarget, Host
 from core.errors import Unprocessable
 from datasets.services import versions as dataset_versions
 from datasets.services.datastores import put_file
 from duto_protocol.messages import InputSpec
+from runs.models import Attempt
 from runs.services.agent_reports.launch_spec import SpecOf
+from runs.services.results import transfers
+from runs.services.scheduling import affinity, cluster_state
 from runs.services.submission import submit
 from tests.runs.exchange import Agent, agent, cluster, context, graph_of, states, submit_chain
 
@@ -136,3 +143,46 @@ def test_the_spec_names_the_key_that_a_path_means(context: Any, agent: Agent) ->
     attempt = Attempt.objects.select_related("run__root", "run__workspace", "run__step").get(pk=work["attempt"])
     found = SpecOf(attempt)._place(InputSpec("raw"), STORE, "raw/./one.csv")
     assert found.is_file and (found.direct or "").endswith("/raw/one.csv")
+
+
+def test_a_step_goes_where_most_of_its_inputs_is_in_the_cache(context: Any, agent: Agent) -> None:
+    """By the names that the studio gives in specs: of a dataset, of a path, of one that a parameter chooses, of an output."""
+    definition = {"sources": [{"datastore": STORE, "path": "raw"}]}
+    version = dataset_versions.save(context, None, kind="file", definition=definition)
+    inputs = [
+        {"name": "set", "from": {"dataset": str(version.pk)}, "mode": "download"},
+        {"name": "place", "from": {"datastore": STORE, "path": "single"}, "mode": "download"},
+        {"name": "chosen", "from": {"parameter": "p"}, "mode": "download"},
+    ]
+    graph = graph_of(context, "a -> b")
+    graph["steps"][0] |= {"inputs": inputs, "outputs": [{"name": "made"}], "allow_reuse": False}
+    graph["steps"][1]["inputs"] = [{"name": "made", "from": {"step": "a", "output": "made"}, "mode": "download"}]
+    graph["parameters"] = [{"name": "p", "type": "data_path", "default": f"{STORE}/raw/one.csv"}]
+    submit.submit_run(context, experiment="exp", graph=graph)
+    (work,) = agent.say()["work"]
+    sources = {each["name"]: each["source"] for each in work["spec"]["inputs"]}
+    assert len(set(sources.values())) == 3
+    transfers.put(Attempt.objects.get(pk=work["attempt"]), "output", "made/m.txt", io.BytesIO(b"made"), None)
+    file = {"path": "m.txt", "size": 4, "digest": hashlib.sha256(b"made").hexdigest()}
+    (next_work,) = agent.finish(work, outputs=[{"name": "made", "is_directory": True, "files": [file]}])["work"]
+    sources["made"] = next_work["spec"]["inputs"][0]["source"]
+
+    others = [Agent("beta").host, Agent("gamma").host]
+    Host.objects.update(cores=4)
+    Host.objects.filter(pk=others[0].pk).update(cached_inputs={sources["set"]: 5, sources["made"]: 1})
+    Host.objects.filter(pk=others[1].pk).update(
+        cached_inputs={sources["place"]: 3, sources["chosen"]: 3, "f" * 16: 10**9}
+    )
+    again = submit.submit_run(context, experiment="exp", graph=graph)
+    chosen = Attempt.objects.get(run__root=again, run__step__node_id="a")
+    assert chosen.host == others[1], "six bytes are more than five"
+    queue = list(Attempt.objects.filter(pk=next_work["attempt"]))
+    with transaction.atomic():
+        state = cluster_state.read(ComputeTarget.objects.select_related("workspace"), lock=True)
+        assert affinity.of(queue, state)[queue[0].pk].cached == {others[0].pk: 1}
+    Host.objects.update(cached_inputs={})
+    with transaction.atomic(), CaptureQueriesContext(connection) as asked:
+        state = cluster_state.read(ComputeTarget.objects.select_related("workspace"), lock=True)
+        before = len(asked)
+        affinity.of(queue, state)
+        assert len(asked) - before <= 5, "nothing more is asked where no host tells of any"

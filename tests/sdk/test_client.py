@@ -371,7 +371,10 @@ def test_a_script_run(studio: FakeStudio, ws: Workspace, script: str) -> None:
     assert studio.run["kind"] == "script" and isinstance(run, Run)
     step = studio.run["graph"]["steps"][0]
     assert (step["compute"], step["environment"], step["environment_variables"]) == ("cpu-cluster", None, {"A": "1"})
-    assert run.get_details()["runDefinition"]["script"] == "a.py"
+    assert run.get_details()["runDefinition"]["script"] == "a.py" and "transfers" not in run.get_details()
+    answer = {"inputs": {"done": 5, "total": 9}}
+    studio.run["step"] = {"id": step["id"], "attempts": [{"transfers": None}, {"transfers": answer}]}
+    assert run.get_details()["transfers"] == answer
 
 
 def test_an_interactive_run_sends_what_it_logs(studio: FakeStudio, ws: Workspace) -> None:

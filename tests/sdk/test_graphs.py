@@ -17,7 +17,7 @@ from duto.data.references import DataPath, DataPathComputeBinding, DataReference
 from duto.exceptions import UserErrorException
 from duto.pipeline.graph_builder import GraphBuilder
 from duto.pipeline.pipeline import Pipeline
-from duto.spec.graph import Graph
+from duto.spec.graph import Graph, read_graph
 from duto.spec.parameters import coerce
 from duto.steps.parameter import PipelineParameter
 from duto.steps.python_script import PythonScriptStep
@@ -131,8 +131,26 @@ def test_an_upload_says_whether_it_may_overwrite(as_table: bool) -> None:
     assert sent(lambda out: out.as_upload()) == sent(lambda out: out.as_upload(overwrite=False)) == ("upload", False)
     assert sent(lambda out: out.as_upload(overwrite=True)) == ("upload", True)
     assert sent(lambda out: out.as_mount()) == ("mount", None)
-    with pytest.raises(UserErrorException, match="source_globs"):
-        sent(lambda out: out.as_upload(source_globs="*.csv"))
+
+
+@pytest.mark.parametrize("as_table", [False, True])
+def test_an_upload_may_name_the_files_that_are_kept(as_table: bool) -> None:
+    def sent(change: Any) -> Any:
+        out = OutputFileDatasetConfig("out", (STORE, "x"))
+        change(out.read_delimited_files() if as_table else out)
+        graph = graph_of(step("write", out))
+        (written,) = graph.to_document()["steps"][0]["outputs"]
+        read = read_graph(graph.to_document()).step("write").output("out")
+        assert list(read.source_globs) == written.get("source_globs", [])
+        return written.get("source_globs")
+
+    assert sent(lambda out: out.as_upload(source_globs="**/*.csv")) == ["**/*.csv"]
+    assert sent(lambda out: out.as_upload(source_globs=["a/*", "b"])) == ["a/*", "b"]
+    assert sent(lambda out: out.as_upload()) is sent(lambda out: out.as_upload(source_globs=[])) is None
+    assert sent(lambda out: (out.as_upload(source_globs="x"), out.as_mount())) is None, "it is no upload any more"
+    for bad in ([3], [""], [None]):
+        with pytest.raises(ValueError, match="source_globs"):
+            sent(lambda out, bad=bad: out.as_upload(source_globs=bad))
 
 
 def test_an_output_says_whether_it_makes_another_version() -> None:

@@ -97,7 +97,7 @@ class Agent:
             send_report=self.exchange.send_report,
         )
         self.supervisor = Supervisor(self.context, self.home)
-        facts.storage = self.supervisor.housekeeper
+        facts.storage, facts.held_inputs = self.supervisor.housekeeper, self.context.transfers.held_inputs
         self.sampler = Sampler(self.context.launcher, self.supervisor.devices, gpus)
         self.wakeup_worker = WakeupWorker(self.config.redis_url or "", self.config.name, self.exchange.wake)
 

@@ -16,6 +16,8 @@ VERSION: Final = 1
 SPOKEN: Final = frozenset({"1"})
 
 STORED_MOST = 10_000
+# Sources of inputs that a host tells of, and the letters of their names.
+SOURCES_MOST, SOURCE_LENGTH = 100, 16
 RANKS_MOST = 64
 Absent = UnsetType
 
@@ -128,6 +130,14 @@ class HostFacts(Message, frozen=True):
     pythons: Annotated[list[Annotated[str, Meta(max_length=32)]], Meta(max_length=64)] | Absent = UNSET
     environments: Annotated[list[Text], Meta(max_length=STORED_MOST)] | Absent = UNSET
     agent: Text | Absent = UNSET
+    # Bytes in its cache of what inputs read, by its name (`InputSpec.source`).
+    cached_inputs: (
+        Annotated[
+            dict[Annotated[str, Meta(min_length=SOURCE_LENGTH, max_length=SOURCE_LENGTH)], Bytes],
+            Meta(max_length=SOURCES_MOST),
+        ]
+        | Absent
+    ) = UNSET
     launcher: Literal["process", "docker"] | Absent = UNSET
     started_at: Moment | Absent = UNSET
     store_marker: Short | Absent | None = UNSET
@@ -189,14 +199,39 @@ class Report(Message, frozen=True):
         return structs.replace(self, said={**(self.said or {}), **found}) if found else self
 
 
+class Transfer(Message, frozen=True):
+    """How far bytes of a step are on their way, or how they came. `cached`: of those that are done the ones that its host had
+    already; `rate`: bytes a second of late, without these."""
+
+    done: Bytes = 0
+    total: Bytes = 0
+    files: Whole = 0
+    files_total: Whole = 0
+    cached: Bytes = 0
+    files_cached: Whole = 0
+    seconds: Amount = 0
+    rate: Bytes = 0
+
+
+class Transfers(Message, frozen=True):
+    """The ways of a step's bytes: `inputs` to its host, `uploads` from there to the studio, `outputs` to a store that lies
+    elsewhere. A way that nothing went is absent."""
+
+    inputs: Transfer | Absent = UNSET
+    uploads: Transfer | Absent = UNSET
+    outputs: Transfer | Absent = UNSET
+
+
 class AttemptReport(Report, frozen=True):
-    """An attempt has come so far: `preparing`, `started`, `collecting`."""
+    """An attempt has come so far: `preparing`, `started`, `collecting`. The first and the last are told again while bytes
+    come and go."""
 
     attempt: str = ""
     epoch: int = -1
     at: Moment | None = None
     detail: str | Absent = UNSET
     pid: int | Absent | None = UNSET
+    transfers: Transfers | Absent = UNSET
 
 
 class FileEntry(Message, frozen=True):
@@ -471,7 +506,8 @@ class InputFile(Message, frozen=True):
 
 
 class InputSpec(Message, frozen=True):
-    """An input: a path of which there are files, or a dataset that the script opens itself (`direct` mode)."""
+    """An input: a path of which there are files, or a dataset that the script opens itself (`direct` mode). `source` names
+    what it reads, equally in all attempts that read it."""
 
     name: str
     mode: str = "mount"
@@ -484,6 +520,7 @@ class InputSpec(Message, frozen=True):
     dataset: str | Absent = UNSET
     name_of_dataset: str | Absent = UNSET
     partition_format: str | Absent = UNSET
+    source: str | Absent = UNSET
 
 
 class OutputSpec(Message, frozen=True):
@@ -494,6 +531,8 @@ class OutputSpec(Message, frozen=True):
     is_directory: bool | None = None
     path_on_compute: str | None = None
     put: str | None = None
+    # Patterns (duto.spec.globs); only files of one of them are kept, all where there are none.
+    source_globs: list[str] = []
 
 
 class ArtifactSpec(Message, frozen=True):

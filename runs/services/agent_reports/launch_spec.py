@@ -36,7 +36,7 @@ from duto_protocol.messages import (
     SnapshotSpec,
 )
 from duto_protocol.reading import of_document
-from runs import stored_messages
+from runs import input_sources, stored_messages
 from runs.models import Attempt, Output, Run, Snapshot
 from runs.services.agent_reports.step_parts import StepParts
 from runs.services.results import kept_outputs, ledgers, output_check
@@ -166,7 +166,8 @@ class SpecOf(StepParts):
         base = f"{self.files}/data/{place['datastore']}/{place['path']}"
         one = not found.is_directory
         files = [InputFile(**each, get=base if one else f"{base}/{each['path']}") for each in output_check.plain(found)]
-        return structs.replace(spec, is_file=one, direct=self._direct(place["datastore"], place["path"]), files=files)
+        direct, named = self._direct(place["datastore"], place["path"]), input_sources.of_output(place)
+        return structs.replace(spec, is_file=one, direct=direct, files=files, source=named)
 
     def _require_unchanged(self, output: Output, reader: str) -> None:
         store = None if output.removed_at else stores.root_by_name(self.workspace, output.datastore)
@@ -185,7 +186,10 @@ class SpecOf(StepParts):
         if spec.mode == "direct":
             name = version.dataset.name if version.dataset else ""
             return structs.replace(spec, kind="dataset", dataset=str(version.pk), name_of_dataset=name)
-        found = dataset_files.files_of(version)
+        found, spec = (
+            dataset_files.files_of(version),
+            structs.replace(spec, source=input_sources.of_dataset(version.pk)),
+        )
         files, one = [self._file(each) for each in found], dataset_files.is_one_file(version, found)
         if form := (version.definition.get("format") or {}).get("partition_format"):
             spec = structs.replace(spec, partition_format=str(form))
@@ -206,6 +210,7 @@ class SpecOf(StepParts):
             if found
             else None,  # without files and without a place: there is nothing
             files=[self._file(each) for each in found],
+            source=input_sources.of_place(self.workspace.pk, datastore, path),
         )
 
     def _file(self, each: Any) -> InputFile:
@@ -237,6 +242,7 @@ class SpecOf(StepParts):
             is_directory=output.is_directory,
             path_on_compute=output.path_on_compute,
             put=f"{self.files}/output/{name}/",
+            source_globs=list(output.source_globs),
         )
 
     def _member(self) -> MemberSpec | None:

@@ -24,6 +24,7 @@ from runs.models import Attempt, Run
 from runs.services.orchestration import attempt_end as finishing
 from runs.services.orchestration.build_ends import build_ended
 from runs.services.orchestration.run_transaction import run_transaction
+from runs.services.results import transfer_progress
 
 log = logging.getLogger(__name__)
 NAME_MOST = 120
@@ -129,10 +130,12 @@ def _take(host: Host, report: AttemptReport, wrong: Sequence[str]) -> tuple[str,
 
 
 def _preparing(attempt: Attempt, report: AttemptReport) -> None:
-    with run_transaction(attempt.run.root_id) as root:
-        fresh = finishing.fresh_of(attempt, root)
-        if fresh.may(Attempt.Status.PREPARING):
-            fresh.move(Attempt.Status.PREPARING, preparing_at=now())
+    if attempt.status != Attempt.Status.PREPARING:  # it is told again while bytes come
+        with run_transaction(attempt.run.root_id) as root:
+            fresh = finishing.fresh_of(attempt, root)
+            if fresh.may(Attempt.Status.PREPARING):
+                fresh.move(Attempt.Status.PREPARING, preparing_at=now())
+    transfer_progress.keep(attempt, report.transfers)
 
 
 def _started(attempt: Attempt, report: AttemptReport) -> None:
@@ -144,15 +147,18 @@ def _started(attempt: Attempt, report: AttemptReport) -> None:
         # A word that comes out of order leads nowhere back: the run follows its attempt.
         if fresh.status == Attempt.Status.RUNNING and fresh.run.may(Run.Status.RUNNING):
             fresh.run.move(Run.Status.RUNNING, started_at=moment)
+    transfer_progress.keep(attempt, report.transfers)
 
 
 def _collecting(attempt: Attempt, report: AttemptReport) -> None:
-    with run_transaction(attempt.run.root_id) as root:
-        fresh = finishing.fresh_of(attempt, root)
-        if fresh.may(Attempt.Status.COLLECTING):
-            fresh.move(Attempt.Status.COLLECTING, collecting_at=now())
-        if fresh.status == Attempt.Status.COLLECTING and fresh.run.may(Run.Status.FINALIZING):
-            fresh.run.move(Run.Status.FINALIZING, finalizing_at=now())
+    if attempt.status != Attempt.Status.COLLECTING:
+        with run_transaction(attempt.run.root_id) as root:
+            fresh = finishing.fresh_of(attempt, root)
+            if fresh.may(Attempt.Status.COLLECTING):
+                fresh.move(Attempt.Status.COLLECTING, collecting_at=now())
+            if fresh.status == Attempt.Status.COLLECTING and fresh.run.may(Run.Status.FINALIZING):
+                fresh.run.move(Run.Status.FINALIZING, finalizing_at=now())
+    transfer_progress.keep(attempt, report.transfers)
 
 
 _EVENTS = {"preparing": _preparing, "started": _started, "collecting": _collecting}

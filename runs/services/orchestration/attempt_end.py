@@ -18,7 +18,7 @@ from runs.queries.graphs import parse_graph, parsed
 from runs.services.orchestration import cluster_removal, failures, far_ends, members, open_children
 from runs.services.orchestration.progress import carry_forward
 from runs.services.orchestration.run_transaction import place_after, run_transaction
-from runs.services.results import artifacts, kept_outputs, ledgers, logs, outputs, usage
+from runs.services.results import artifacts, kept_outputs, ledgers, logs, outputs, transfer_progress, usage
 from runs.services.scheduling import nodes
 from workspaces.services.tokens import revoke_run_tokens
 
@@ -60,9 +60,11 @@ def _take_end(attempt: Attempt, report: Finished) -> None:
         heard = [sentences.of_parts(each, report.parts_of(each)) for each in report.warnings or ()]
         fresh.warnings = sentences.once([*fresh.warnings, *why_not_kept, *heard, *members.unkept(fresh, report)])
         _note_ranks(fresh, report.ranks or [])
+        fresh.transfers = transfer_progress.merged(fresh.transfers, report.transfers)
         status, facts = cluster_removal.judged(fresh, *_verdict(report, refusal))
         status, facts = _as_declared(fresh, status, facts)
-        end_attempt(fresh, status, warnings=fresh.warnings, **_start_of(fresh, report), **_measured(report), **facts)
+        kept = {"warnings": fresh.warnings, "transfers": fresh.transfers}
+        end_attempt(fresh, status, **kept, **_start_of(fresh, report), **_measured(report), **facts)
     if digests and (attempt.number > 1 or attempt.node_count > 1):
         kept_outputs.forget(Attempt.objects.filter(run=attempt.run_id).select_related("run").defer("run__graph"))
 

@@ -12,7 +12,7 @@ from django.db.models import F
 
 from core import words
 from core.errors import Conflict, Unprocessable
-from core.objects import at_once
+from core.objects import ObjectRoot, at_once
 from core.storage import Root, safe
 from datasets import references, stores
 from datasets.models import DatasetVersion, Datastore
@@ -22,9 +22,10 @@ from duto.spec import canonical, trees
 from duto.spec.filenames import spelled
 from duto.spec.graph import Step
 from duto_protocol.messages import FileEntry, Finished, OutputEntry
+from duto_protocol.meters import Meter
 from runs import stored_messages
 from runs.models import Attempt, Output, Run
-from runs.services.results import output_check, output_conflicts
+from runs.services.results import output_check, output_conflicts, transfer_progress
 from runs.services.results.transfers import below, cut_links, left_at
 from workspaces.access import studio_context
 from workspaces.services import storage
@@ -53,11 +54,15 @@ def promote(attempt: Attempt, report: Finished) -> list[Output]:
     declared = {each["name"]: each for each in step_of(run)["outputs"]}
     known = {output.name: output for output in Output.objects.filter(run=run)}
     base, entries = left_at(attempt, report), report.outputs or []
-    _make_room(run, [each for each in entries if each.name not in known], base)
-    for entry in entries:
-        if entry.missing or entry.name in known or entry.name not in declared:
-            continue
-        known[entry.name] = _promote(run, declared[entry.name], entry, base)
+    new = [each for each in entries if each.name not in known]
+    _make_room(run, new, base)
+    new, meter = [each for each in new if not each.missing and each.name in declared], Meter()
+    for entry in new:
+        if stores.place_of(run.workspace, place_of(run, declared[entry.name])[0]).direct is None:
+            meter.expect(len(entry.files), sum(each.size for each in entry.files))
+    with transfer_progress.watched(attempt, meter):
+        for entry in new:
+            known[entry.name] = _promote(run, declared[entry.name], entry, base, meter)
     return [known[name] for name in declared if name in known]
 
 
@@ -90,14 +95,14 @@ def place_of(run: Run, output: Mapping[str, Any]) -> tuple[str, str]:
     return datastore, safe(path)
 
 
-def _promote(run: Run, output: Mapping[str, Any], entry: OutputEntry, base: Path) -> Output:
+def _promote(run: Run, output: Mapping[str, Any], entry: OutputEntry, base: Path, meter: Meter) -> Output:
     name, path = place_of(run, output)
     datastore = datastores.datastore(run.workspace, name)
     root = stores.root_of(datastore)
     source = below(base, f"outputs/{output['name']}")
     if source.is_symlink() or source.exists():
         cut_links(source)
-        _move(run, output, source, root, name, path)
+        _move(run, output, source, root.metered(meter) if isinstance(root, ObjectRoot) else root, name, path)
     files = manifest(entry.files)
     _verify(root, path, files, entry.is_directory, str(output["name"]))
     row = keep(run, output, datastore, path, files, is_directory=entry.is_directory)

@@ -1,17 +1,20 @@
-"""Where a step would like to run: where its environment stands, and where the steps before it have run."""
+"""Where a step would like to run: where its environment stands, where its inputs are in the cache, and where the steps before
+it have run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from compute.fair_queue import FairQueue, User
 from compute.models import Host
 from compute.placement_types import PlacementRequest, Size, capacity
+from duto.spec.graph import Input, Step
 from environments.models import EnvironmentVersion, Image
-from runs.models import Attempt, StepRun
+from runs import input_sources
+from runs.models import Attempt, Run, StepRun
 from runs.queries.graphs import parsed_all
 from runs.services.scheduling.cluster_state import ClusterState
 
@@ -21,10 +24,11 @@ Hosts = frozenset[UUID]
 
 
 class Affinity(NamedTuple):
-    """The hosts that have the step's environment, and those that wrote its inputs."""
+    """The hosts that have the step's environment, those that wrote its inputs, and the bytes of these in the caches of hosts."""
 
     ready: Hosts
     inputs: Hosts
+    cached: Mapping[UUID, int]
 
 
 def add(
@@ -38,10 +42,7 @@ def add(
         return list(needs)
     first = _first(needs, held, found)
     liked = of([attempt for attempt in queue if attempt.pk in first], found)
-    return [
-        replace(need, ready=liked[need.id].ready, inputs=liked[need.id].inputs) if need.id in liked else need
-        for need in needs
-    ]
+    return [replace(need, **liked[need.id]._asdict()) if need.id in liked else need for need in needs]
 
 
 def _first(needs: Sequence[PlacementRequest], held: Mapping[User, Size], found: ClusterState) -> set[UUID]:
@@ -62,7 +63,7 @@ def _first(needs: Sequence[PlacementRequest], held: Mapping[User, Size], found: 
 
 
 def of(queue: Sequence[Attempt], found: ClusterState) -> dict[UUID, Affinity]:
-    """What these attempts prefer, in five statements at most, however many they are."""
+    """What these attempts prefer, in seven statements at most, however many they are."""
     fields = ("run_id", "run__root_id", "node_id", "environment_version_id")
     rows = StepRun.objects.filter(run__in=[attempt.run_id for attempt in queue]).values_list(*fields)
     steps = {run: (root or run, node, version) for run, root, node, version in rows}
@@ -74,12 +75,66 @@ def of(queue: Sequence[Attempt], found: ClusterState) -> dict[UUID, Affinity]:
         for run, (root, node, _) in steps.items()
     }
     wrote = _wrote({root for root, _, _ in steps.values()}, {node for nodes in before.values() for node in nodes})
+    reads = {run: graphs[root].steps.get(node) for run, (root, node, _) in steps.items()}
+    cached = _cached({run: (steps[run][0], step) for run, step in reads.items() if step}, list(found.hosts.values()))
     affinities = {}
     for attempt in queue:
         root, _, version = steps[attempt.run_id]
         inputs = (wrote.get((root, node), frozenset()) for node in before[attempt.run_id])
-        affinities[attempt.pk] = Affinity(ready.get(version, frozenset()), frozenset().union(*inputs))
+        affinities[attempt.pk] = Affinity(
+            ready.get(version, frozenset()), frozenset().union(*inputs), cached.get(attempt.run_id, {})
+        )
     return affinities
+
+
+def _cached(steps: Mapping[UUID, tuple[UUID, Step]], hosts: Sequence[Host]) -> dict[UUID, dict[UUID, int]]:
+    """For each of these runs (with its root and step) the bytes of its inputs that hosts tell to have. Nothing is asked where no
+    host has any, or no step reads any."""
+    telling = [host for host in hosts if isinstance(host.cached_inputs, dict) and host.cached_inputs]
+    reading = {run: (root, step) for run, (root, step) in steps.items() if step.inputs}
+    if not telling or not reading:
+        return {}
+    roots = {root for root, _step in reading.values()}
+    facts = {
+        key: (workspace, parameters)
+        for key, workspace, parameters in Run.objects.filter(pk__in=roots).values_list(
+            "pk", "workspace_id", "parameters"
+        )
+    }
+    writers = {each.step for _root, step in reading.values() for each in step.inputs if each.step is not None}
+    rows = StepRun.objects.filter(run__root__in=roots, node_id__in=writers) if writers else StepRun.objects.none()
+    written = {
+        (root, node): digests for root, node, digests in rows.values_list("run__root_id", "node_id", "output_digests")
+    }
+    found: dict[UUID, dict[UUID, int]] = {}
+    for run, (root, step) in reading.items():
+        workspace, parameters = facts[root]
+        sources = {_source(each, root, workspace, parameters, written) for each in step.inputs}
+        sizes = {host.pk: sum(_size(host.cached_inputs.get(source)) for source in sources) for host in telling}
+        found[run] = {host: size for host, size in sizes.items() if size}
+    return found
+
+
+def _source(
+    read: Input,
+    root: UUID,
+    workspace: UUID,
+    parameters: Mapping[str, Any],
+    written: Mapping[tuple[UUID | None, str], Mapping[str, Any]],
+) -> str:
+    """The name of what an input reads; empty where that is not known."""
+    if read.step is not None:
+        place = (written.get((root, read.step)) or {}).get(str(read.output))
+        return input_sources.of_output(place) if place else ""
+    value = parameters.get(read.parameter) if read.parameter is not None else read.dataset
+    if isinstance(value, str):
+        return input_sources.of_dataset(value)
+    place = value if isinstance(value, Mapping) else {"datastore": read.datastore, "path": read.path}
+    return input_sources.of_place(workspace, str(place.get("datastore")), str(place.get("path") or ""))
+
+
+def _size(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def having(versions: set[UUID], hosts: Sequence[Host]) -> dict[UUID, Hosts]:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from duto.spec import trees
+from duto.spec import globs, trees
 from duto.spec.filenames import leads_out, spelled, too_long
 from duto.spec.sentences import Said, foreign, said
 from duto.spec.units import size_text
@@ -29,6 +29,8 @@ STUDIOS = "user_logs"
 # Bytes that a file may pretend to hold: they are hashed, sent and stored as if they were written.
 HOLES_LEAST, HOLES_MOST = 1 << 26, 1 << 36
 LABEL_MOST = 200
+# Files that the log names of those that an output's patterns leave out.
+NAMED_MOST = 20
 Heed = Callable[[], None]
 Upload = Callable[[str, str, Path], None]
 
@@ -46,6 +48,8 @@ class Collected:
     warnings: list[Said] = field(default_factory=list)
     # What did not fit on the disk and is therefore in none of the lists: a sentence for each.
     too_large: list[Said] = field(default_factory=list)
+    # What the step's log is to say.
+    notes: list[str] = field(default_factory=list)
 
     def leave_out(self, label: str, why: Said) -> None:
         self.warnings.append(said("left_out", what=shown(label), why=why))
@@ -55,6 +59,23 @@ def shown(label: str) -> str:
     """A path for people, who see the beginning of a long one."""
     text = spelled(label)
     return text if len(text) <= LABEL_MOST else f"{text[:LABEL_MOST]}…"
+
+
+class _Wanted:
+    """The files of an output that its patterns take; without patterns all. It keeps the first names of the others."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._globs = [globs.compiled(each) for each in patterns]
+        self.left, self.count = list[str](), 0
+
+    def takes(self, path: str) -> bool:
+        text = spelled(path)
+        if not self._globs or any(each.fullmatch(text) for each in self._globs):
+            return True
+        self.count += 1
+        if len(self.left) < NAMED_MOST:
+            self.left.append(path)
+        return False
 
 
 class Collector:
@@ -85,7 +106,9 @@ class Collector:
             place.rename(usual)
         self.settle(usual)
         if usual.is_dir():
-            files = sorted(self._files(usual), key=lambda each: each.path)
+            wanted = _Wanted(given.source_globs)
+            files = sorted(self._files(usual, wanted=wanted), key=lambda each: each.path)
+            self._tell_left(given, wanted, len(files))
             return OutputEntry(name, is_directory=True, files=files)
         if usual.is_file() and (entry := self._entry(usual, name)) is not None:
             return OutputEntry(name, files=[entry])
@@ -93,8 +116,22 @@ class Collector:
             self.found.warnings.append(said("unwritten_output", name=name))
         return OutputEntry(name, is_directory=bool(given.is_directory), missing=True)
 
-    def _files(self, top: Path, prefix: str = "") -> Iterator[FileEntry]:
-        """Every file below a folder of the script's, by its path in it after the prefix. What cannot be kept is removed."""
+    def _tell_left(self, given: OutputSpec, wanted: _Wanted, kept: int) -> None:
+        if not wanted.left:
+            return
+        names = ", ".join(shown(each) for each in wanted.left[:NAMED_MOST])
+        more = f" and {wanted.count - NAMED_MOST:,} more" if wanted.count > NAMED_MOST else ""
+        self.found.notes.append(
+            f"duto: {wanted.count:,} of {wanted.count + kept:,} files of the output '{given.name}' are not of its source_globs "
+            f"({', '.join(given.source_globs)}) and were left out: {names}{more}."
+        )
+        if not kept:
+            patterns = shown(", ".join(given.source_globs))
+            self.found.warnings.append(said("globs_took_nothing", name=shown(given.name), globs=patterns))
+
+    def _files(self, top: Path, prefix: str = "", wanted: _Wanted | None = None) -> Iterator[FileEntry]:
+        """Every file below a folder of the script's, by its path in it after the prefix. What cannot be kept is removed, and
+        so is what is not wanted."""
         if top.is_symlink() or (top.exists() and not top.is_dir()):
             self.found.leave_out(self._label(top), said("no_folder"))
             return
@@ -106,6 +143,8 @@ class Collector:
                 path = f"{folder}/{each.name}" if folder else each.name
                 if not self._has_good_name(top / path, prefix + path):
                     entries.remove(each)
+                elif wanted is not None and not each.is_dir(follow_symlinks=False) and not wanted.takes(path):
+                    self._remove(top / path)
                 elif self.settle(top / path) and (entry := self._entry(top / path, prefix + path)) is not None:
                     yield entry
 
@@ -220,16 +259,22 @@ def data_of(file: Path, size: int) -> int:
     return total
 
 
-def send(directory: Path, spec: LaunchSpec, found: Collected, upload: Upload) -> None:
-    """Every file over HTTP, for a host that does not share the studio's disk."""
+def to_send(directory: Path, spec: LaunchSpec, found: Collected) -> Iterator[tuple[str, str, Path, int]]:
+    """What goes over HTTP from a host that does not share the studio's disk: address, path below it, file, bytes."""
     puts = {given.name: given.put for given in spec.outputs}
     for output in found.outputs:
         put, place = puts.get(output.name), directory / "outputs" / output.name
         for file in output.files if put else ():
             if output.is_directory:
-                upload(str(put), file.path, inside(place, file.path))
+                yield str(put), file.path, inside(place, file.path), file.size
             else:  # a single file stands at the output's own address
-                upload(str(put).rstrip("/"), "", place)
+                yield str(put).rstrip("/"), "", place, file.size
     put = spec.artifacts.put
     for artifact in found.artifacts if put else ():
-        upload(str(put), artifact.path, inside(directory / "work", artifact.path))
+        yield str(put), artifact.path, inside(directory / "work", artifact.path), artifact.size
+
+
+def send(directory: Path, spec: LaunchSpec, found: Collected, upload: Upload) -> None:
+    """Every file of them."""
+    for put, path, file, _size in to_send(directory, spec, found):
+        upload(put, path, file)

@@ -19,7 +19,8 @@ from duto_agent.attempt import causes, drivers, staging
 from duto_agent.attempt.bindings import Bound, Unbound
 from duto_agent.attempt.causes import Cause
 from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
-from duto_agent.attempt.collect import Collected, Collector, send, shown
+from duto_agent.attempt.collect import Collected, Collector, send, shown, to_send
+from duto_agent.attempt.metering import Metering
 from duto_agent.attempt.mount_watch import MountWatch
 from duto_agent.attempt.rendezvous import MeetingPoint
 from duto_agent.attempt.shares import Sharing
@@ -38,8 +39,9 @@ from duto_agent.paths import BadPath
 from duto_agent.shim.log import Log
 from duto_agent.studio.client import PATIENCE_S, Away, Refused, StudioFaulty, StudioFull
 from duto_agent.studio.exchange import final_report
-from duto_agent.studio.shipments import Stale
-from duto_agent.studio.transfers import DataMissing, StoreAway, StoreRefused
+from duto_agent.studio.ranges import StoreAway
+from duto_agent.studio.shipments import Shipment, Stale
+from duto_agent.studio.transfers import DataMissing, StoreRefused
 from duto_protocol.messages import AttemptReport, EnvironmentSpec, Finished, LaunchSpec, Meetings, RSpec
 from duto_protocol.reading import builtins_of, of_document
 from duto_protocol.values import Moment
@@ -91,6 +93,7 @@ class Attempt:
         self._ship_after = 0.0
         self._asked_to_end = False
         self.closing = Closing(self.flags, None, self._tell_closing)
+        self.metering = Metering(key, context.send_report)
         self._unsent: list[Said] = []
         self._mounts = MountWatch(self.directory, context.mounts)
 
@@ -181,7 +184,8 @@ class Attempt:
         try:
             studio = self._tell_studio()
             check = self._check_flags_before_start
-            bound = staging.stage(self.directory, self.spec, self.context.transfers, check, self.context.mounts)
+            transfers, meter = self.context.transfers, self.metering.inputs
+            bound = staging.stage(self.directory, self.spec, transfers, check, self.context.mounts, meter)
             self.warnings += bound.warnings
             python, image = self._resolve_runtime()
             library = self._r_library(self.spec.environment.r)
@@ -307,7 +311,7 @@ class Attempt:
         if self.adopted:
             with contextlib.suppress(OSError):  # a full disk: then the address of before must do
                 self._tell_studio()
-        self.context.send_report(self._event("started"))
+        self.context.send_report(structs.replace(self._event("started"), transfers=self.metering.transfers))
 
     def _tell_studio(self) -> str:
         """Where the script finds the studio: it may have moved since the step began."""
@@ -367,20 +371,33 @@ class Attempt:
     def _ship_all(self) -> None:
         """The verdict travels only after every byte that it speaks of."""
         for shipment in (*self.logs, self.spool, self.samples, *self.ledgers):
-            pause = backoff()
-            while True:
-                self.closing.check()
-                shipment.hurried = self.flags.cancel_grace is not None
-                try:
-                    if not shipment.ship():
-                        break
-                    pause = backoff()
-                except Away:
-                    self._rest(next(pause))
+            self._ship_rest(shipment)
         shipped = (*self.logs, self.spool, *self.ledgers)
         self.warnings += [each.problem for each in shipped if each.problem]
         if self.spool.rest and not self.spool.problem:
             self.warnings.append(said("no_whole_record", count=self.spool.rest))
+
+    def _ship_rest(self, shipment: Shipment) -> None:
+        pause = backoff()
+        while True:
+            self.closing.check()
+            shipment.hurried = self.flags.cancel_grace is not None
+            try:
+                if not shipment.ship():
+                    break
+                pause = backoff()
+            except Away:
+                self._rest(next(pause))
+
+    def _note_in_log(self, notes: list[str]) -> None:
+        """What was found out when the script's own log was through already."""
+        if not notes:
+            return
+        log = Log(str(self.directory), self.spec.log_cap)
+        for note in notes:
+            log.write(f"{note}\n".encode("utf-8", "replace"))
+        log.close()
+        self._ship_rest(self.log)
 
     def _close(self, cause: Cause, probe: Probe, bound: Bound) -> Finished:
         """The finished report, kept on disk before it is told. Whatever is cut short, the verdict holds what there is."""
@@ -392,6 +409,7 @@ class Attempt:
             self._ship_all()
             if found is not None:
                 Collector(self.directory, found, self.closing.check).collect(self.spec, bound, cause.code is None)
+                self._note_in_log(found.notes)
             if found is not None and self.context.at(self.key) is None:
                 self._upload(found)
         except Cut as cut:
@@ -431,6 +449,7 @@ class Attempt:
             event="finished", attempt=self.key.attempt, epoch=self.key.epoch, at=Moment.present(),
             signal=seen.message.signal or None, traceback=seen.message.traceback or None,
             usage=seen.message.usage or None, proof=seen.message.proof or cause.proof,
+            transfers=self.metering.transfers,
             cause=code, message=message or "",
             outputs=UNSET if found is None else found.outputs,
             artifacts=UNSET if found is None else found.artifacts,
@@ -440,6 +459,8 @@ class Attempt:
         ).with_said()  # fmt: skip
 
     def _upload(self, found: Collected) -> None:
+        sizes = [size for _put, _path, _file, size in to_send(self.directory, self.spec, found)]
+        self.metering.uploads.expect(len(sizes), sum(sizes))
         try:
             send(self.directory, self.spec, found, self._upload_one)
         except StudioFaulty as error:
@@ -450,11 +471,12 @@ class Attempt:
 
         One that it does not take is told, and costs no other. Raises StudioFaulty, Abandoned, Cut.
         """
-        began, pause = time.monotonic(), backoff()
+        began, pause, meter = time.monotonic(), backoff(), self.metering.uploads
         while True:
             self.closing.check()
             try:
-                return self.context.client.upload(put, path, file, self.closing.check)
+                self.context.client.upload(put, path, file, self.closing.check, meter.add)
+                return meter.file()
             except Refused as refused:
                 if refused.code == "stale_epoch":
                     raise Abandoned from refused

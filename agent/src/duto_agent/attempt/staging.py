@@ -39,6 +39,7 @@ from duto_protocol.messages import (
     OutputSpec,
     SnapshotFile,
 )
+from duto_protocol.meters import Meter
 
 FOLDERS = ("work", "inputs", "outputs", "tmp", "tmp/home")
 # What is mounted of stores that lie elsewhere: links to what this host has of them. No script may write in this folder.
@@ -59,9 +60,11 @@ def stage(
     transfers: Transfers,
     check: Callable[[], None] = nothing,
     mounts: Mounts | None = None,
+    meter: Meter | None = None,
 ) -> Bound:
     """Everything but the environment. May be repeated after a crash: it then starts afresh, and so it does where it is given
-    `mounts`, and those of before are dead. `check` may raise between pieces.
+    `mounts`, and those of before are dead. `check` may raise between pieces, `meter` counts the bytes of inputs that come over a
+    network.
 
     Raises DiskFull, DataMissing, StoreAway, StoreRefused, BadPath, Away, OSError.
     """
@@ -72,11 +75,16 @@ def stage(
             return bound
         (directory / STAGED).unlink()
     with require_space(said("step_files"), directory):
-        return _stage(directory, spec, transfers, check, mounts)
+        return _stage(directory, spec, transfers, check, mounts, meter or Meter())
 
 
 def _stage(
-    directory: Path, spec: LaunchSpec, transfers: Transfers, check: Callable[[], None], mounts: Mounts | None
+    directory: Path,
+    spec: LaunchSpec,
+    transfers: Transfers,
+    check: Callable[[], None],
+    mounts: Mounts | None,
+    meter: Meter,
 ) -> Bound:
     for name in (*FOLDERS, HELD):
         if "/" not in name:
@@ -89,8 +97,11 @@ def _stage(
         (work / name).mkdir(exist_ok=True)
     far = [source for source in spec.inputs if _is_far(source)]
     why = _mount_far(directory, far, mounts, bound) if far else None
+    come = [each for given in spec.inputs if given.name not in bound.mounted for each in _far_files(given, transfers)]
+    if come:
+        meter.expect(len(come), sum(file.size or 0 for file in come))
     for source in spec.inputs:
-        _input(directory, source, transfers, bound, check, why)
+        _input(directory, source, transfers, bound, check, meter, why)
     for output in spec.outputs:
         _output(directory, output, bound)
     (directory / "spool.jsonl").touch()
@@ -98,6 +109,13 @@ def _stage(
     bound.warnings += drivers.warnings(spec)
     write_json(directory / STAGED, vars(bound))
     return bound
+
+
+def _far_files(given: InputSpec, transfers: Transfers) -> list[InputFile]:
+    """Those that come over a network."""
+    if given.mode == "direct" or transfers.store.path(given.direct) is not None:
+        return []
+    return [file for file in given.files if transfers.store.path(file.direct) is None]
 
 
 def _snapshot_file(work: Path, file: SnapshotFile, transfers: Transfers) -> None:
@@ -161,6 +179,7 @@ def _input(
     transfers: Transfers,
     bound: Bound,
     check: Callable[[], None],
+    meter: Meter,
     why: Said | None = None,
 ) -> None:
     """`why` it is brought to this host where it is to be mounted and lies elsewhere."""
@@ -187,7 +206,9 @@ def _input(
         _mount(place, root, files, given.is_file, transfers, bound)
     else:
         held = directory / HELD if mode == "mount" else None
-        _download(place, root, files, given.is_file, transfers, held, check)
+        _download(place, root, files, given.is_file, transfers, held, check, meter)
+        if given.source:
+            transfers.note_input(given.source, _far_files(given, transfers))
         if mode == "mount":
             _close(place)
             if _is_far(given):
@@ -243,6 +264,7 @@ def _download(
     transfers: Transfers,
     held: Path | None,
     check: Callable[[], None],
+    meter: Meter,
 ) -> None:
     """A copy, or where it stands for a mount and comes over a network, links to what this host keeps in `held`."""
     if root is not None and not files:
@@ -256,9 +278,9 @@ def _download(
         if transfers.own(file, local) is not None:
             transfers.bring(file, target, local=local, check=check)
         elif held is None:
-            far.append(partial(transfers.bring, file, target, check=check))
+            far.append(partial(transfers.bring, file, target, check=check, meter=meter))
         else:
-            far.append(partial(_hold, file, held / f"{first + len(far)}", target, transfers, check))
+            far.append(partial(_hold, file, held / f"{first + len(far)}", target, transfers, check, meter))
     at_once(far)
 
 
@@ -271,8 +293,10 @@ def _laid_out(place: Path, files: list[InputFile]) -> list[tuple[InputFile, Path
     return found
 
 
-def _hold(file: InputFile, own: Path, target: Path, transfers: Transfers, check: Callable[[], None]) -> None:
-    transfers.hold(file, own, check)
+def _hold(
+    file: InputFile, own: Path, target: Path, transfers: Transfers, check: Callable[[], None], meter: Meter
+) -> None:
+    transfers.hold(file, own, check, meter)
     target.symlink_to(own)
 
 

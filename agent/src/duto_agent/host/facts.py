@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import psutil  # type: ignore[import-untyped]
+from msgspec import UNSET
 
 from duto_agent import __version__
 from duto_agent.environments.pythons import Pythons
 from duto_agent.host.gpus import Gpus
 from duto_agent.host.housekeeping import Housekeeper, storage_report
+from duto_agent.studio.held_inputs import HeldInputs
 from duto_protocol import messages
 from duto_protocol.reading import builtins_of, of_document
 from duto_protocol.values import Moment
@@ -42,6 +44,7 @@ class HostFacts:
         self.gpus, self.isolation, self.launcher = gpus, isolation, launcher
         self.storage: Housekeeper | None = None
         self.containers: Containers | None = None
+        self.held_inputs: HeldInputs | None = None
         self.r = ""
         self.javas: list[int] = []
         self.started_at = Moment.present()
@@ -56,7 +59,7 @@ class HostFacts:
 
     def _found(self) -> messages.HostFacts:
         disk = shutil.disk_usage(self.home)
-        containers = self.containers
+        containers, held, storage = self.containers, self.held_inputs, self.storage.storage if self.storage else {}
         return messages.HostFacts(
             cores=self.cores,
             memory=self.memory,
@@ -64,13 +67,15 @@ class HostFacts:
             gpus=self.gpus.devices,
             pythons=self.pythons.versions,
             agent=__version__,
+            environments=[item["key"] for item in storage["environments"]] if storage else UNSET,
+            cached_inputs=UNSET if held is None else held.by_source(),
             launcher=self.launcher,
             started_at=self.started_at,
             store_marker=self.store_marker,
             facts=messages.MoreFacts(
                 disk_total=disk.total,
                 engine=containers.facts if containers is not None else None,
-                storage=messages.Storage() if self.storage is None else storage_report(self.storage.storage),
+                storage=storage_report(storage),
                 isolation=self.isolation,
                 sample=self.sample(disk.free),
                 r=self.r if containers is None else "",

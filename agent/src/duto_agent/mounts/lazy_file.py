@@ -14,7 +14,8 @@ from typing import Protocol
 from duto.spec.sentences import Said, said
 from duto_agent.mounts.blocks import BLOCK, Blocks, InMemory
 from duto_agent.studio.client import Away
-from duto_agent.studio.transfers import BREAKS, PAUSE_S, BrokenOff, Changed, DataMissing, StoreAway, StoreRefused
+from duto_agent.studio.ranges import BREAKS, PAUSE_S, BrokenOff, Changed, StoreAway
+from duto_agent.studio.transfers import DataMissing, StoreRefused
 from duto_agent.worded import Worded
 from duto_protocol.messages import InputFile
 

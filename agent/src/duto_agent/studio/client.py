@@ -17,7 +17,8 @@ import httpx
 from duto.spec.sentences import Said, parts, said
 from duto_agent import __version__
 from duto_agent.loops import backoff
-from duto_agent.studio.transfers import BrokenOff, Changed, DataMissing, StoreAway, StoreRefused
+from duto_agent.studio.ranges import BrokenOff, Changed, StoreAway
+from duto_agent.studio.transfers import DataMissing, StoreRefused
 from duto_protocol.messages import VERSION, Answer, BatchAsk, BatchShare, Exchange, Meeting, Meetings
 from duto_protocol.reading import NotUnderstood, read, written
 
@@ -152,18 +153,33 @@ class StudioClient:
     def put_build_log(self, build: str, offset: int, data: bytes) -> int:
         return self._put_bytes(f"/agent/v1/builds/{build}/log", offset, data)
 
-    def upload(self, put: str, path: str, file: Path, check: Callable[[], None]) -> None:
-        """One file to the folder URL of the spec. Raises Away, Refused, OSError, and what `check` raises between pieces."""
-        url = put + quote(path)
+    def upload(
+        self,
+        put: str,
+        path: str,
+        file: Path,
+        check: Callable[[], None],
+        count: Callable[[int], None] = lambda size: None,
+    ) -> None:
+        """One file to the folder URL of the spec. Raises Away, Refused, OSError, and what `check` raises between pieces; bytes
+        that are counted then are taken back."""
+        url, sent = put + quote(path), 0
 
         def pieces() -> Iterator[bytes]:
+            nonlocal sent
             while piece := reader.read(PIECE):
                 check()
                 yield piece
+                sent += len(piece)
+                count(len(piece))
 
         with file.open("rb") as reader:
             headers = {"Content-Length": str(os.fstat(reader.fileno()).st_size)}
-            self._send("PUT", url, content=pieces(), headers=headers, timeout=300)
+            try:
+                self._send("PUT", url, content=pieces(), headers=headers, timeout=300)
+            except BaseException:
+                count(-sent)
+                raise
 
     @contextlib.contextmanager
     def download(

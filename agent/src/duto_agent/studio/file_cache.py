@@ -35,7 +35,7 @@ class FileCache:
 
         Raises what these raise.
         """
-        place = self._place(name)
+        place = self.place_of(name)
         for left in reversed(range(TRIES)):
             with self._alone(name):
                 if not _is_here(place, size):
@@ -48,11 +48,11 @@ class FileCache:
 
     def forget(self, name: str) -> None:
         """It is not what its name says."""
-        self._place(name).unlink(missing_ok=True)
+        self.place_of(name).unlink(missing_ok=True)
 
     def opened(self, name: str, size: int) -> int | None:
         """A descriptor of the file of this name, which stays though the file goes; None where it is not here."""
-        place = self._place(name)
+        place = self.place_of(name)
         try:
             return os.open(place, os.O_RDONLY) if _is_here(place, size) else None
         except OSError:
@@ -65,7 +65,7 @@ class FileCache:
 
     def adopt(self, name: str, descriptor: int) -> None:
         """Keep an unnamed file, which is whole by now, under this name. Raises OSError."""
-        place = self._place(name)
+        place = self.place_of(name)
         place.parent.mkdir(parents=True, exist_ok=True)
         os.fchmod(descriptor, 0o444)
         folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -83,7 +83,8 @@ class FileCache:
         with self._turn:
             self._total = None
 
-    def _place(self, name: str) -> Path:
+    def place_of(self, name: str) -> Path:
+        """Where it lies, if it is here."""
         return self.folder / name[:2] / name
 
     def _fetch(self, place: Path, fetch: Callable[[Path], None]) -> None:

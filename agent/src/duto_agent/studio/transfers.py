@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,15 +15,17 @@ from typing import Protocol
 from duto.spec.sentences import Said, said
 from duto_agent.disk_space import require_space
 from duto_agent.paths import inside
+from duto_agent.studio import ranges
 from duto_agent.studio.file_cache import MOST, PART, FileCache
+from duto_agent.studio.held_inputs import HeldInputs
+from duto_agent.studio.ranges import StoreAway
 from duto_agent.worded import Worded
 from duto_protocol.messages import InputFile, SnapshotFile
+from duto_protocol.meters import Meter
 
 DIGEST = re.compile("[0-9a-f]{64}")
 FICLONE = 0x40049409
 PIECE = 1 << 20
-# How often in a row a transfer may end without having brought a byte.
-BREAKS, PAUSE_S = 4, 0.5
 AT_ONCE = 8
 
 
@@ -35,29 +36,18 @@ class DataMissing(Worded):
     """The data that a step needs is not there, or is not what it should be."""
 
 
-class StoreAway(Worded):
-    """The data cannot be read now, or changed while they were: a later attempt may have them."""
-
-
 class StoreRefused(Worded):
     """Whoever keeps the data does not give them by the credentials that the studio has."""
-
-
-class BrokenOff(StoreAway):
-    """A transfer ended in its middle."""
-
-
-class Changed(Exception):
-    """What lies there is not what was listed."""
 
 
 class Fetcher(Protocol):
     """What is needed of the studio's client."""
 
     def download(
-        self, url: str, start: int = 0, tag: str | None = None
+        self, url: str, start: int = 0, tag: str | None = None, length: int | None = None
     ) -> contextlib.AbstractContextManager[Iterator[bytes]]:
-        """The bytes behind a URL of the spec, from `start` on, of the content that this tag names.
+        """The bytes behind a URL of the spec, from `start` on, `length` at most where it is given, of the content that this tag
+        names.
 
         Raises Away, DataMissing, StoreAway, StoreRefused, Changed; BrokenOff in the middle.
         """
@@ -88,6 +78,12 @@ class Transfers:
 
     def __init__(self, store: Store, cache: Path, fetcher: Fetcher, most: int = MOST) -> None:
         self.store, self.fetcher, self.cache = store, fetcher, FileCache(cache, most)
+        self.held_inputs = HeldInputs(cache / "inputs.json", self.cache.place_of)
+
+    def note_input(self, source: str, files: Sequence[InputFile]) -> None:
+        """These files of an input were taken over a network: the cache has those that it keeps."""
+        named = ((name_of(file), file.size or 0) for file in files)
+        self.held_inputs.note(source, ((name, size) for name, size in named if name and size <= self.cache.most // 2))
 
     def bring(
         self,
@@ -97,77 +93,111 @@ class Transfers:
         exact: bool = False,
         local: Path | None = None,
         check: Callable[[], None] = nothing,
+        meter: Meter | None = None,
     ) -> None:
         """Put one file of the spec at the target, as a copy that may be written to.
 
         What is known by its digest alone is looked at before it is used: this host's copies, and code (`exact`) also
         where it comes from the studio's disk. Data that lie there may have changed since they were listed. `local` is
-        where this agent has found the file below a direct folder. `check` may raise between pieces.
+        where this agent has found the file below a direct folder. `check` may raise between pieces; `meter` counts what comes
+        over a network.
         """
-        own = self.own(file, local)
+        own, meter, was_here = self.own(file, local), meter or Meter(), False
         if own is not None:
             copy(own, target, file.path, check)
         else:
-            self._take(file, target, lambda place: copy(place, target, file.path, check), check)
+            was_here = self._take(file, target, lambda place: copy(place, target, file.path, check), check, meter)
         if (exact or own is None) and not _is_whole(file, target):
             if own is not None:
                 raise DataMissing(said("other_in_store", path=file.path))
             self.cache.forget(name_of(file))  # this host's copy has changed
-            self._take(file, target, lambda place: copy(place, target, file.path, check), check)
+            was_here = self._take(file, target, lambda place: copy(place, target, file.path, check), check, meter)
+        if own is None:
+            meter.file(target.stat().st_size if was_here else None)
         size = file.size
         if size is not None and target.stat().st_size != size:
             raise DataMissing(said("other_size", path=file.path, found=target.stat().st_size, size=size))
 
-    def hold(self, file: File, held: Path, check: Callable[[], None] = nothing) -> None:
+    def hold(self, file: File, held: Path, check: Callable[[], None] = nothing, meter: Meter | None = None) -> None:
         """Have a file here that nobody may write: a link to what this host has of it, which stays though the cache drops it."""
-        self._take(file, held, lambda place: _link(place, held, file.path, check), check)
+        meter = meter or Meter()
+        was_here = self._take(file, held, lambda place: _link(place, held, file.path, check), check, meter)
+        meter.file(held.stat().st_size if was_here else None)
 
     def own(self, file: File, local: Path | None = None) -> Path | None:
         """Where it lies on this disk; None where it comes over a network."""
         direct = local or self.store.path(file.direct)
         return direct if direct is not None and direct.is_file() else None
 
-    def _take(self, file: File, target: Path, take: Callable[[Path], None], check: Callable[[], None]) -> None:
-        """From the host's cache, fetched once for each name; what has none comes to its place at once."""
+    def _take(
+        self, file: File, target: Path, take: Callable[[Path], None], check: Callable[[], None], meter: Meter
+    ) -> bool:
+        """From the host's cache, fetched once for each name; what has none comes to its place at once. Whether it was here."""
         if not file.get:
             raise DataMissing(said("not_in_store", path=file.path))
         name, size = name_of(file), file.size
         if name and (size is None or size <= self.cache.most // 2):
-            what = said("cached", path=file.path)
-            return self.cache.give(name, size, lambda part: self._fetch(file, part, what, check), take)
+            what, fetched = said("cached", path=file.path), list[Path]()
+
+            def fetch(part: Path) -> None:
+                self._fetch(file, part, what, check, meter)
+                fetched.append(part)
+
+            self.cache.give(name, size, fetch, take)
+            return not fetched
         part = target.with_name(f".{target.name[:200]}{PART}")
         try:
-            self._fetch(file, part, said("named", name=file.path), check)
+            self._fetch(file, part, said("named", name=file.path), check, meter)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
+        return False
 
-    def _fetch(self, file: File, new: Path, what: Said, check: Callable[[], None]) -> None:
-        """Goes on where it broke off, as long as each try brings more. Raises DiskFull, DataMissing, StoreAway, StoreRefused."""
-        total, at, breaks, tag = hashlib.sha256(), 0, 0, (file.tag or None) if isinstance(file, InputFile) else None
-        with require_space(what, new.parent, file.size, part=new), new.open("wb") as out:
-            while True:
-                before = at
-                try:
-                    with self.fetcher.download(file.get or "", at, tag) as chunks:
-                        for chunk in chunks:
-                            check()
-                            total.update(chunk)
-                            out.write(chunk)
-                            at += len(chunk)
-                    break
-                except Changed as error:
-                    raise StoreAway(said("changed_meanwhile", path=file.path)) from error
-                except BrokenOff:
-                    breaks = 0 if at > before else breaks + 1
-                    if breaks >= BREAKS:
-                        raise
-                    time.sleep(PAUSE_S * breaks)
-        if file.size is not None and at != file.size:
-            # Of data that may be written by others this is how a change is seen that comes between list and read.
-            raise StoreAway(said("other_size", path=file.path, found=at, size=file.size))
-        if file.digest and total.hexdigest() != file.digest:
-            raise DataMissing(said("other_arrived", path=file.path))
+    def _fetch(self, file: File, new: Path, what: Said, check: Callable[[], None], meter: Meter) -> None:
+        """Raises DiskFull, DataMissing, StoreAway, StoreRefused: then nothing of it counts as come."""
+        came = 0
+
+        def count(size: int) -> None:
+            nonlocal came
+            came += size
+            meter.add(size)
+
+        try:
+            self._fetch_whole(file, new, what, check, count)
+        except BaseException:
+            meter.add(-came)
+            raise
+
+    def _fetch_whole(
+        self, file: File, new: Path, what: Said, check: Callable[[], None], count: Callable[[int], None]
+    ) -> None:
+        """A large file of a store by several ranges at once; what is known by its digest is read once more then."""
+        tag, seen = (file.tag or None) if isinstance(file, InputFile) else None, hashlib.sha256()
+        size = file.size if tag else None
+
+        def download(start: int, end: int | None) -> contextlib.AbstractContextManager[Iterator[bytes]]:
+            if end is None:
+                return self.fetcher.download(file.get or "", start, tag)
+            return self.fetcher.download(file.get or "", start, tag, end - start)
+
+        in_order = bool(file.digest) and len(ranges.ranges_of(size)) == 1
+        with require_space(what, new.parent, file.size, part=new), new.open("w+b", buffering=0) as out:
+            write = ranges.writer(out.fileno())
+
+            def sink(at: int, data: bytes) -> None:
+                write(at, data)
+                if in_order:
+                    seen.update(data)
+                count(len(data))
+
+            came = ranges.fetch(file.path, size, download, sink, check)
+            if file.size is not None and came != file.size:
+                # Of data that may be written by others this is how a change is seen that comes between list and read.
+                raise StoreAway(said("other_size", path=file.path, found=came, size=file.size))
+            if file.digest:
+                found = seen if in_order else hashlib.file_digest(out, "sha256")
+                if found.hexdigest() != file.digest:
+                    raise DataMissing(said("other_arrived", path=file.path))
 
 
 def at_once(jobs: Sequence[Callable[[], None]]) -> None:

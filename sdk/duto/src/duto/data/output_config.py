@@ -144,7 +144,7 @@ class OutputFileDatasetConfig(OutputDatasetConfig, TransformationMixin):
 
     Attributes:
         overwrite: what `as_upload` was given.
-        source_globs: always None: all files are copied.
+        source_globs: the patterns that `as_upload` was given; None where all files are copied.
     """
 
     def __init__(
@@ -197,20 +197,20 @@ class OutputFileDatasetConfig(OutputDatasetConfig, TransformationMixin):
         Args:
             overwrite: replace files that are at the destination; else the step fails where it would replace one, and
                 all stay as they are. A destination with `{run-id}`, like the default, is new for each run.
-            source_globs: None; all files are copied.
+            source_globs: one pattern or several; only files of one of them are copied, and the step's log says what is left
+                out. They are of the path inside the folder: `*` and `?` stay in a folder, `**` goes through folders
+                (`**/*.csv`). None for all files.
 
         Returns:
             This object.
 
         Raises:
-            NotBuiltException: `source_globs` are given.
+            ValueError: `source_globs` are no patterns.
         """
-        if source_globs:
-            raise not_built(
-                "source_globs of as_upload",
-                "All files of the folder are copied: write only those into it that are to be kept.",
-            )
-        self.mode, self.overwrite = "upload", bool(overwrite)
+        globs = [source_globs] if isinstance(source_globs, str) else list(source_globs or ())
+        if any(not isinstance(each, str) or not each for each in globs):
+            raise ValueError(f"source_globs are patterns of paths, such as '**/*.csv', not {source_globs!r}.")
+        self.mode, self.overwrite, self.source_globs = "upload", bool(overwrite), globs or None
         return self
 
     def as_hdfs(self) -> OutputFileDatasetConfig:
@@ -312,13 +312,15 @@ class OutputTabularDatasetConfig(OutputDatasetConfig):
         Args:
             overwrite: replace files that are at the destination; else the step fails where it would replace one, and
                 all stay as they are. A destination with `{run-id}`, like the default, is new for each run.
-            source_globs: None; all files are copied.
+            source_globs: one pattern or several; only files of one of them are copied, and the step's log says what is left
+                out. They are of the path inside the folder: `*` and `?` stay in a folder, `**` goes through folders
+                (`**/*.csv`). None for all files.
 
         Returns:
             This object.
 
         Raises:
-            NotBuiltException: `source_globs` are given.
+            ValueError: `source_globs` are no patterns.
         """
         self._base.as_upload(overwrite, source_globs)
         return self

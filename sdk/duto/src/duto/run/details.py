@@ -35,6 +35,8 @@ def details_of(run: Any, facts: Mapping[str, Any]) -> Dict[str, Any]:
         "logFiles": _log_files(run, facts),
         "submittedBy": facts.get("submitted_by"),
     }
+    if transfers := (step.get("attempts") or [{}])[-1].get("transfers"):
+        details["transfers"] = transfers
     if facts.get("error"):
         details["error"] = _error(facts["error"])
     return details

@@ -300,6 +300,10 @@ class Run(RunChildren, RunFiles, RunLogging):
     def get_details(self) -> Dict[str, Any]:
         """Status, times, error, properties, datasets, definition and log files.
 
+        Of a step whose bytes came or went over a network, `transfers` tells how far they are, and how they came: by way
+        (`inputs`, `uploads`, `outputs`) `done` of `total` bytes, `files` of `files_total`, what of them its host had
+        already (`cached`, `files_cached`), `seconds`, and `rate` in bytes a second of late.
+
         Returns:
             A dictionary under Azure ML's keys; times are ISO 8601 in UTC.
 

@@ -81,7 +81,10 @@ def fingerprint(
             "parameters": {name: secrets.identity(parameters.get(name)) for name in used},
             "environment": environment,
             "outputs": [
-                [each.name, each.kind, each.datastore, each.mode, each.destination, each.is_directory]
+                [
+                    *(each.name, each.kind, each.datastore, each.mode, each.destination, each.is_directory),
+                    *([list(each.source_globs)] if each.source_globs else []),
+                ]
                 for each in step.outputs
             ],
             "compute": compute,

@@ -12,6 +12,8 @@ from duto.spec.kinds import KINDS
 from duto.spec.values import SCHEMA, Distribution, Input, Output, Parameter, Parts, Step
 
 _MISSING = object()
+# Patterns of an output, and their characters.
+GLOBS_MOST, GLOB_MOST = 100, 1000
 _TEXT, _FLAG, _LIST, _OBJECT, _NUMBER = (str,), (bool,), (list, tuple), (dict,), (int, float)
 _WORDS = {_TEXT: "text", _FLAG: "true or false", _LIST: "a list", _OBJECT: "an object", _NUMBER: "a number"}
 
@@ -222,7 +224,19 @@ def _output(reader: _Reader) -> Output:
         overwrite=reader.take("overwrite", _FLAG, None),
         destination=placed(reader.take("destination", _TEXT, None)),
         register=reader.take("register", _OBJECT, None),
+        source_globs=_source_globs(reader),
     )
+
+
+def _source_globs(reader: _Reader) -> Tuple[str, ...]:
+    found = tuple(reader.take("source_globs", _LIST, ()))
+    if len(found) > GLOBS_MOST or any(not isinstance(each, str) or not 0 < len(each) <= GLOB_MOST for each in found):
+        reader.note(
+            "invalid",
+            f"{reader.where}`source_globs` are {GLOBS_MOST} patterns at most, each a text of 1 to {GLOB_MOST} characters.",
+        )
+        return ()
+    return found
 
 
 def _pipeline_outputs(reader: _Reader) -> Dict[str, Tuple[str, str]]:

@@ -265,6 +265,9 @@ SENTENCES: Dict[str, str] = {
     "file_not_read": _("The file '%(path)s' cannot be read: %(error)s"),
     "one_more_warning": _("There is 1 more such warning."),
     "more_warnings": _("There are %(count)s more such warnings."),
+    "globs_took_nothing": _(
+        "No file of the output '%(name)s' is of its source_globs (%(globs)s), so nothing of it was kept."
+    ),
     "unwritten_output": _("The script ended without writing its output '%(name)s'."),
     "left_out": _("'%(what)s' was left out: %(why)s."),
     "left_out_all": _("'%(what)s' was left out: %(why)s, and all below it."),

@@ -59,7 +59,8 @@ class Input:
 class Output:
     """What a step writes. `pipeline_data`: the path must not exist unless `is_directory`; `file_dataset`: a
     folder that exists. `register`: `{"name", "description", "tags"}` of a dataset to register when the step
-    completes."""
+    completes. `source_globs`: patterns of `duto.spec.globs`; of a folder only files of one of them are kept, all where
+    there are none."""
 
     name: str
     kind: str = "pipeline_data"
@@ -70,6 +71,7 @@ class Output:
     overwrite: Optional[bool] = None
     destination: Optional[str] = None
     register: Optional[Mapping[str, Any]] = None
+    source_globs: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _input(each: Input) -> Dict[str, Any]:
 
 
 def _output(each: Output) -> Dict[str, Any]:
-    return {
+    document: Dict[str, Any] = {
         "name": each.name,
         "kind": each.kind,
         "datastore": each.datastore,
@@ -96,3 +96,6 @@ def _output(each: Output) -> Dict[str, Any]:
         "destination": each.destination,
         "register": None if each.register is None else dict(each.register),
     }
+    if each.source_globs:
+        document["source_globs"] = list(each.source_globs)
+    return document

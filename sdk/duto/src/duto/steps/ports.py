@@ -177,6 +177,7 @@ def build_output(root: Any) -> Output:
             root.overwrite if root.mode == "upload" else None,
             placed(root.path),
             root._register,
+            tuple(root.source_globs or ()) if root.mode == "upload" else (),
         )
     mode: str = getattr(root, "output_mode", None) or root.bind_mode
     path = getattr(root, "output_path_on_compute", None) or getattr(root, "path_on_compute", None)

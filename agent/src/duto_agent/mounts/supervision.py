@@ -167,7 +167,7 @@ class Mounts:
 
 def lacks() -> Said | None:
     """What this host lacks for mounts; None where it has all."""
-    if not DEVICE.exists():
+    if not os.access(DEVICE, os.R_OK | os.W_OK):
         return said("mount_no_device")
     if importlib.util.find_spec("mfusepy") is None:
         return said("mount_no_package")

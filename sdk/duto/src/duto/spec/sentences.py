@@ -187,7 +187,7 @@ SENTENCES: Dict[str, str] = {
         "The input '%(name)s' lies in a store of its own and cannot be mounted: it was copied to the host before the script began."
     ),
     "mount_off": _("This host mounts nothing (DUTO_FUSE is 'off')."),
-    "mount_no_device": _("This host has no /dev/fuse."),
+    "mount_no_device": _("This host has no /dev/fuse, or its agent may not open it."),
     "mount_no_package": _("The agent of this host lacks the package mfusepy (DUTO_EXTRAS=fuse installs it)."),
     "mount_no_library": _("This host lacks libfuse3 and fusermount3: install its package fuse3."),
     "mount_failed": _("The mount could not be made: %(error)s"),

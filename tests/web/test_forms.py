@@ -11,7 +11,7 @@ from django.test import Client
 
 from compute.models import ComputeTarget
 from core.clock import now
-from datasets.models import Dataset
+from datasets.models import Dataset, DatasetVersion
 from datasets.services import staging
 from datasets.services.files import files_of
 from datasets.stores import STAGED, root_by_name
@@ -72,6 +72,15 @@ def test_files_are_sent_under_a_key_that_is_good_for_one_person(site: Site) -> N
         "There is no file yet"
         in site.send("data/register/?from=upload", name="gone", kind="file", staged=key).content.decode()
     )
+
+
+def test_a_new_version_of_one_without_sources_has_a_form_too(site: Site) -> None:
+    """No definition that is saved today has none; a row may."""
+    file = SimpleUploadedFile("p.csv", CSV, "text/csv")
+    site.send("data/register/?from=upload", name="penguins", kind="tabular", separator=",", file=file)
+    DatasetVersion.objects.update(definition={"sources": [], "format": {}, "operations": []})
+    for way in ("", "&from=upload", "&from=path", "&from=web"):
+        assert "penguins" in site.see(f"data/register/?of=penguins{way}").content.decode()
 
 
 def test_what_nobody_registers_is_removed_after_a_day(site: Site) -> None:

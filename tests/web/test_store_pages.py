@@ -36,6 +36,9 @@ def test_the_form_adapts_to_the_kind(site: Site) -> None:
     assert 'name="option_host_key"' in sftp and 'name="credential_sas_token"' not in sftp
     assert 'value="22"' in sftp and 'name="create"' in sftp
     assert 'name="create"' not in text(site.page.get(f"{NEW}?kind=postgresql"))
+    assert 'name="option_authority"' in blob and 'name="credential_client_secret"' in blob
+    for kind, field in (("sqlite", "option_path"), ("duckdb", "option_path"), ("gcs", "credential_access_id")):
+        assert f'name="{field}"' in text(site.page.get(f"{NEW}?kind={kind}")), kind
     assert site.page.get(f"{NEW}?kind=nonsense").status_code == 200
     assert NEW in text(site.page.get("/w/lab/data/stores/"))
     reader = site.people["reader"]
@@ -101,7 +104,7 @@ def test_the_studios_own_folders_have_no_credentials(site: Site) -> None:
 def test_a_store_that_is_away_says_so_on_its_page(site: Site, server: FaultySite) -> None:
     site.page.post(f"{NEW}?kind=http", {"name": "site", "option_endpoint": server.url})
     shown = text(site.page.get("/w/lab/data/stores/site/"))
-    assert "does not list its folders" in shown and "file-drop" not in shown
+    assert "lists no folders" in shown and "file-drop" not in shown
     base = {"option_host": "h.example", "option_database": "d", "option_username": "u", "credential_password": "p"}
     site.page.post(f"{NEW}?kind=postgresql", {"name": "base", **base})
     shown = text(site.page.get("/w/lab/data/stores/base/"))

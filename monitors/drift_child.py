@@ -27,15 +27,11 @@ def _answer(asked: Mapping[str, Any]) -> None:
 
 
 def _compared(asked: Mapping[str, Any]) -> dict[str, Any]:
-    target, baseline = _table(asked["target"]), _table(asked["baseline"])
-    kinds = {each.name: each.type for each in target.columns}
+    target, baseline = table_of(asked["target"]), table_of(asked["baseline"])
     name = asked["timestamp"]
-    if name not in kinds:
-        raise Problem("no_timestamp", column=name)
-    if kinds[name] != "datetime":
-        raise Problem("timestamp_type", column=name, type=kinds[name])
-    of_baseline = {each.name: each.type for each in baseline.columns if each.name != name}
-    features, excluded = usable(of_baseline, kinds, asked["features"], name)
+    require_times(target, name)
+    of_baseline = {column: kind for column, kind in kinds_of(baseline).items() if column != name}
+    features, excluded = usable(of_baseline, kinds_of(target), asked["features"], name)
     window = tuple(datetime.fromisoformat(asked[each]) for each in ("start", "end"))
     with (
         laid_aside(target, features, (name, *window), asked["least"], "few_rows") as rows,
@@ -44,7 +40,22 @@ def _compared(asked: Mapping[str, Any]) -> dict[str, Any]:
         return compare(base, rows, features, excluded)
 
 
-def _table(part: Mapping[str, Any]) -> Table:
+def kinds_of(table: Table) -> dict[str, str]:
+    """The columns of a table by name and type."""
+    return {each.name: each.type for each in table.columns}
+
+
+def require_times(table: Table, name: str) -> None:
+    """Raises Problem where a table has no such column of times."""
+    kinds = kinds_of(table)
+    if name not in kinds:
+        raise Problem("no_timestamp", column=name)
+    if kinds[name] != "datetime":
+        raise Problem("timestamp_type", column=name, type=kinds[name])
+
+
+def table_of(part: Mapping[str, Any]) -> Table:
+    """A table of the question, to be read once."""
     sources = [tables_child.source_of(name, path) for name, path in part["files"]]
     if part["survey"] is not None:
         columns = [Column(*each) for each in part["survey"]]

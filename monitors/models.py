@@ -12,6 +12,7 @@ from core import outbox
 from core.lifecycle import Lifecycle, Row
 from datasets.models import DatasetVersion
 from monitors import stored_messages
+from monitors.performance import Settings
 from pipelines.models import PublishedPipeline
 from runs.models import Run
 from schedules import timetable
@@ -42,6 +43,11 @@ class Monitor(Row):
     # Of the magnitude, from 0 to 1: data have drifted where it is reached.
     threshold = models.FloatField(default=0.2)
     is_enabled = models.BooleanField(default=False)
+    # Where labels come for the predictions of the target, how a model is measured by them (monitors.performance.Settings), and
+    # when it is seen next whether more have come; None where none are waited for.
+    labels = models.ForeignKey(DatasetVersion, models.CASCADE, null=True, related_name="+")
+    performance = models.JSONField(null=True)
+    labels_at = models.DateTimeField(null=True)
     # Kept as programs gave it; the studio itself compares.
     compute_target = models.CharField(max_length=255, blank=True)
     alert_emails = models.JSONField(default=list)
@@ -58,10 +64,16 @@ class Monitor(Row):
         indexes = [
             models.Index(fields=["workspace", "-id"], name="monitors_newest"),
             models.Index(fields=["next_at"], name="monitors_due", condition=models.Q(next_at__isnull=False)),
+            models.Index(fields=["labels_at"], name="monitors_labels", condition=models.Q(labels_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def performance_settings(self) -> Settings | None:
+        """How a model is measured; None where none is."""
+        return None if self.performance is None else Settings.of(self.performance)
 
 
 class MonitorWindow(Lifecycle):
@@ -101,7 +113,14 @@ class MonitorWindow(Lifecycle):
     excluded = models.JSONField(default=list)
     # Why there is nothing, a kept sentence (monitors.stored_messages).
     reason = models.JSONField(default=dict)
-    # When a run is to be started since data have drifted; None where there is none to start, or it is there.
+    # Of a model: {"predictions", "labelled", "without_key", "without_prediction", "metrics", "notes", "metric", "threshold",
+    # "has_degraded", "labels", "measured_at"}, or "reason", a kept sentence, instead of metrics.
+    performance = models.JSONField(default=dict)
+    # What the labels were when they were joined: their files, by a digest.
+    labels_seen = models.CharField(max_length=64, blank=True)
+    # The state to go back to where the model alone is measured again, since labels have come.
+    resumes = models.CharField(max_length=16, blank=True)
+    # When a run is to be started since data have drifted or a model has degraded; None where there is none to start, or it is there.
     trigger_at = models.DateTimeField(null=True)
     trigger_tries = models.PositiveSmallIntegerField(default=0)
     # That a run was started: once a window, also where the run is deleted or the window looked at again.
@@ -144,6 +163,18 @@ class MonitorWindow(Lifecycle):
         if self.magnitude is None or self.threshold is None:
             return None
         return self.magnitude >= self.threshold
+
+    @property
+    def has_degraded(self) -> bool | None:
+        """Whether the model was worse than its threshold; None where that is not known."""
+        found: bool | None = self.performance.get("has_degraded")
+        return found
+
+    @property
+    def metric(self) -> float | None:
+        """The value of the metric that the threshold is of; None where there is none."""
+        found: float | None = (self.performance.get("metrics") or {}).get(self.performance.get("metric"))
+        return found
 
     @property
     def localized_reason(self) -> str:

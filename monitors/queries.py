@@ -18,7 +18,7 @@ from monitors.models import Monitor, MonitorWindow
 from schedules import timetable
 from workspaces.models import Workspace
 
-RELATED = ("workspace", "created_by", "baseline__dataset", "target__dataset", "pipeline")
+RELATED = ("workspace", "created_by", "baseline__dataset", "target__dataset", "labels__dataset", "pipeline")
 
 
 def zone_of(monitor: Monitor) -> ZoneInfo:
@@ -83,6 +83,7 @@ def document(found: Monitor) -> dict[str, Any]:
         "time_zone": found.time_zone,
         "latency_hours": found.latency_hours,
         "threshold": found.threshold,
+        "performance": None if found.performance is None else {"labels": str(found.labels_id), **found.performance},
         "is_enabled": found.is_enabled,
         "compute_target": found.compute_target,
         "alert_emails": found.alert_emails,
@@ -113,6 +114,7 @@ def window_document(found: MonitorWindow, *, is_whole: bool = False) -> dict[str
         "target": str(found.target_id) if found.target_id else None,
         "run_id": str(found.run_id) if found.run_id else None,
         "trigger_error": stored_messages.localized(found.trigger_error),
+        "performance": performance_document(found),
         "finished_at": iso(found.finished_at),
         "excluded": [
             {"name": each["name"], "code": each["code"], "reason": stored_messages.localized(excluded_of(each))}
@@ -120,6 +122,29 @@ def window_document(found: MonitorWindow, *, is_whole: bool = False) -> dict[str
         ],
     }
     return {**shown, "features": found.features} if is_whole else shown
+
+
+def performance_document(found: MonitorWindow) -> dict[str, Any] | None:
+    """How good the model was in a window, as REST shows it; None where nothing was measured."""
+    measured = found.performance
+    if not measured:
+        return None
+    names = ("predictions", "labelled", "without_key", "without_prediction")
+    notes = {
+        name: stored_messages.localized(stored_messages.keep(each["code"], **each["facts"]))
+        for name, each in (measured.get("notes") or {}).items()
+    }
+    return {
+        "metrics": measured.get("metrics"),
+        "metric": measured.get("metric"),
+        "threshold": measured.get("threshold"),
+        "has_degraded": measured.get("has_degraded"),
+        **{name: measured.get(name) for name in names},
+        "notes": notes,
+        "reason": stored_messages.localized(measured.get("reason") or {}),
+        "labels": measured.get("labels"),
+        "measured_at": measured.get("measured_at"),
+    }
 
 
 def excluded_of(each: dict[str, Any]) -> dict[str, Any]:

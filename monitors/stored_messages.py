@@ -1,4 +1,4 @@
-"""Why a window has no magnitude, or a column takes no part in it: kept in English with a code, shown in the reader's language."""
+"""Why a window has no magnitude or no metric, or a column takes no part in it: kept in English with a code, shown in the reader's language."""
 
 from __future__ import annotations
 
@@ -33,6 +33,29 @@ SENTENCES: Mapping[str, str] = {
     "many_values": _(
         "The baseline has %(unique)s different texts in %(rows)s rows; categories are fewer than 100, and fewer than 5 %% of the rows."
     ),
+    # The model could not be measured.
+    "few_labels": _(
+        "%(labelled)s of %(predictions)s predictions have a label, and fewer than %(least)s say too little."
+    ),
+    "no_prediction_column": _("The target has no column '%(column)s', which belongs to the predictions."),
+    "no_label_column": _("The labels have no column '%(column)s'."),
+    "key_type": _(
+        "The key '%(column)s' is %(before)s in the target and %(now)s in the labels, so no label finds its prediction. Declare one type for both."
+    ),
+    "label_type": _(
+        "The predictions in '%(column)s' are %(before)s and the labels %(now)s, which are never equal. Declare one type for both."
+    ),
+    "no_numbers_in": _("The column '%(column)s' holds no numbers, but %(type)s."),
+    "conflicting_labels": _(
+        "%(count)s keys have two different labels, among them %(key)s. Keep one label for each key in the dataset of the labels."
+    ),
+    "infinite_numbers": _("%(count)s labelled predictions, or their labels, are infinite, so there is no mean error."),
+    "labels_not_tabular": _("The dataset of the labels is no table any more."),
+    # Of one metric.
+    "missing_scores": _("%(count)s labelled predictions have no score in '%(column)s'."),
+    "many_classes": _("There are %(count)s classes, and one score tells two apart."),
+    "no_positive_class": _("There is no class '%(name)s'; there are: %(there)s."),
+    "one_class": _("All labels are of one class."),
     # It could not be looked at.
     "fault": _("It could not be looked at, after %(tries)s tries: %(error)s"),
     "interrupted": _("The studio ended %(tries)s times while it looked at this window. Run it again."),

@@ -19,6 +19,7 @@ class NotificationsConfig(AppConfig):
         transitioned.connect(occurrences.note_run, sender=Run)
         schedules.hooks.ticks_missed.register(occurrences.note_ticks)
         monitors.hooks.drifted.register(occurrences.note_drift)
+        monitors.hooks.degraded.register(occurrences.note_degradation)
         registry.hooks.version_made.register(occurrences.note_model)
         workspaces.hooks.secrets_rotated.register(channels.rotate)
         live.register()

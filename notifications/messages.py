@@ -30,6 +30,7 @@ TYPES = {
     "missed": "schedule.missed",
     "model": "model.registered",
     "drift": "data.drifted",
+    "performance": "model.degraded",
 }
 SUBJECT_WORDS = {
     "failed": "failed",
@@ -39,8 +40,15 @@ SUBJECT_WORDS = {
     "missed": "missed",
     "model": "models registered",
     "drift": "drifted",
+    "performance": "models degraded",
 }
-COLORS = {"failed": "attention", "missed": "attention", "drift": "attention", "recovered": "good"}
+COLORS = {
+    "failed": "attention",
+    "missed": "attention",
+    "drift": "attention",
+    "performance": "attention",
+    "recovered": "good",
+}
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ class Rule(Row):
         WAITING = "waiting", _("A step waits too long for a place")
         MODEL = "model", _("A model was registered")
         DRIFT = "drift", _("Data have drifted")
+        PERFORMANCE = "performance", _("A model has degraded")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="notification_rules")
     # Whose own it is; a rule of the workspace is nobody's.
@@ -124,9 +125,10 @@ class Occurrence(Row):
         TICK = "tick", _("Tick")
         MODEL = "model", _("Model")
         DRIFT = "drift", _("Drift")
+        PERFORMANCE = "performance", _("Model performance")
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
-    kind = models.CharField(max_length=8, choices=Kind)
+    kind = models.CharField(max_length=12, choices=Kind)
     # The id of the run, the tick, the model version or the window of a monitor; no key, since each may be deleted at any time.
     subject = models.UUIDField()
 
@@ -201,7 +203,7 @@ class Alert(Row):
 
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="alerts")
     target = models.CharField(max_length=400)
-    event = models.CharField(max_length=10, choices=Rule.Event)
+    event = models.CharField(max_length=12, choices=Rule.Event)
     # The id of the run, the tick, the model version or the window of a monitor.
     subject = models.UUIDField()
     facts = models.JSONField(default=dict)

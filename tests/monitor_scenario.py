@@ -11,7 +11,7 @@ import numpy as np
 
 from datasets.services.datastores import put_file
 from datasets.services.versions import save
-from monitors import comparison, stored_messages
+from monitors import comparison, performance, stored_messages
 from monitors.models import Monitor, MonitorWindow
 from monitors.services import monitors
 from workspaces.access import WorkspaceContext
@@ -50,6 +50,10 @@ def a_monitor(context: WorkspaceContext, **asked: Any) -> Monitor:
     definition = {"sources": [{"datastore": STORE, "path": "sightings/all.csv"}], "operations": [times]}
     version = save(context, "sightings", "tabular", definition)
     about = {"name": "penguins", "baseline": version.pk, "target": version.pk, "frequency": "Week", "is_enabled": True}
+    about["performance"] = {
+        "labels": version.pk, "task": "classification", "keys": ["comment"], "prediction_column": "island",
+        "label_column": "island", "threshold": 0.9, "least_labelled": 0.4,
+    }  # fmt: skip
     monitor = monitors.create(context, {**about, "threshold": 0.3, "description": "2026", **asked})
     start = datetime(2026, 8, 31, tzinfo=UTC)
     baseline = Made(0, 400, 4_200, [0.2, 0.5, 0.3])
@@ -75,5 +79,19 @@ def a_monitor(context: WorkspaceContext, **asked: Any) -> Monitor:
             window.threshold, window.target = 0.3, version
             for name, value in found.items():
                 setattr(window, name, value)
+            window.performance = measured(monitor, number)
         window.save()
     return monitor
+
+
+def measured(monitor: Monitor, number: int) -> dict[str, Any]:
+    """How good the model was in a window: less so from one to the next, and of the last ones fewer labels have come."""
+    settings = monitor.performance_settings
+    assert settings is not None
+    labelled = 200 - 12 * number
+    found: dict[str, Any] = {"predictions": 200, "labelled": labelled, "without_key": 0, "without_prediction": 0}
+    truth = np.arange(labelled) % 3
+    predicted = np.where(np.arange(labelled) < 2 * number, 0, truth)
+    found |= {"metrics": performance.classification(truth, predicted), "notes": {}, "metric": settings.metric}
+    found |= {"threshold": settings.threshold, "labels": str(monitor.labels_id), "measured_at": "2026-11-30T08:00:00Z"}
+    return {**found, "has_degraded": settings.has_degraded(found)}

@@ -7,6 +7,55 @@ from typing import Any
 from rest_framework import serializers
 
 from monitors.models import Monitor
+from monitors.performance import TASKS
+
+
+class _Settings(serializers.Serializer[Any]):
+    task = serializers.ChoiceField(TASKS, required=False)
+    keys = serializers.ListField(
+        child=serializers.CharField(max_length=1000), required=False, max_length=20,
+        help_text="Columns of predictions and labels by which one finds the other.",
+    )  # fmt: skip
+    prediction_column = serializers.CharField(required=False, max_length=1000, help_text="Of the target.")
+    label_column = serializers.CharField(required=False, max_length=1000, help_text="Of the labels.")
+    score_column = serializers.CharField(
+        required=False, allow_blank=True, max_length=1000,
+        help_text="Of the target, of two classes: the score of the positive one, for roc_auc.",
+    )  # fmt: skip
+    positive_class = serializers.CharField(
+        required=False, allow_blank=True, max_length=200, help_text="Empty: the greater one."
+    )
+    metric = serializers.CharField(
+        required=False, allow_blank=True, max_length=40,
+        help_text="accuracy, precision_macro, recall_macro, f1_macro, roc_auc; mae, rmse, r2. Empty: the first of its task.",
+    )  # fmt: skip
+    threshold = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        help_text="Of the metric: the model has degraded below it, of mae and rmse above it.",
+    )
+    lateness_hours = serializers.IntegerField(
+        required=False, min_value=0, help_text="How long after the end of a window labels are waited for."
+    )
+    least_labelled = serializers.FloatField(
+        required=False,
+        min_value=0,
+        max_value=1,
+        help_text="Share of the predictions that need labels before a window counts.",
+    )
+
+
+class PerformanceIn(_Settings):
+    """Of a monitor that measures a model already, what is left out stays."""
+
+    labels = serializers.UUIDField(
+        required=False,
+        help_text="The id of a version of a tabular dataset. Of one with a name the newest version is read.",
+    )
+
+
+class PerformanceOut(_Settings):
+    labels = serializers.UUIDField()
 
 
 class _Common(serializers.Serializer[Any]):
@@ -17,6 +66,9 @@ class _Common(serializers.Serializer[Any]):
     )  # fmt: skip
     threshold = serializers.FloatField(
         required=False, help_text="Of the magnitude, above 0 and at most 1: data have drifted where it is reached."
+    )
+    performance = PerformanceIn(
+        required=False, allow_null=True, help_text="How a model is measured by labels that come later; null: it is not."
     )
     is_enabled = serializers.BooleanField(required=False, help_text="Whether windows are looked at by themselves.")
     compute_target = serializers.CharField(
@@ -69,6 +121,7 @@ class MonitorOut(serializers.Serializer[Any]):
     time_zone = serializers.CharField()
     latency_hours = serializers.IntegerField()
     threshold = serializers.FloatField()
+    performance = PerformanceOut(allow_null=True)
     is_enabled = serializers.BooleanField()
     compute_target = serializers.CharField()
     alert_emails = serializers.ListField(child=serializers.CharField())
@@ -79,6 +132,24 @@ class MonitorOut(serializers.Serializer[Any]):
     url = serializers.CharField(help_text="Its page.")
     created_by = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
+
+
+class MeasuredOut(serializers.Serializer[Any]):
+    metrics = serializers.DictField(
+        child=serializers.FloatField(allow_null=True), allow_null=True,
+        help_text="By name; null: there are none, and `reason` says why.",
+    )  # fmt: skip
+    metric = serializers.CharField(allow_null=True, help_text="That the threshold is of.")
+    threshold = serializers.FloatField(allow_null=True)
+    has_degraded = serializers.BooleanField(allow_null=True, help_text="null: not known, or not yet.")
+    predictions = serializers.IntegerField(allow_null=True, help_text="Rows of the window.")
+    labelled = serializers.IntegerField(allow_null=True, help_text="Those of them for which a label has come.")
+    without_key = serializers.IntegerField(allow_null=True)
+    without_prediction = serializers.IntegerField(allow_null=True)
+    notes = serializers.DictField(child=serializers.CharField(), help_text="Why a metric is null, by its name.")
+    reason = serializers.CharField(help_text="Why there are no metrics.")
+    labels = serializers.UUIDField(allow_null=True, help_text="The version of the labels that was read.")
+    measured_at = serializers.DateTimeField(allow_null=True)
 
 
 class WindowOut(serializers.Serializer[Any]):
@@ -98,6 +169,7 @@ class WindowOut(serializers.Serializer[Any]):
     target = serializers.UUIDField(allow_null=True, help_text="The version of the target that was read.")
     run_id = serializers.UUIDField(allow_null=True, help_text="The run that drift has started.")
     trigger_error = serializers.CharField(help_text="Why that was not started.")
+    performance = MeasuredOut(allow_null=True, help_text="How good the model was; null where none is measured.")
     finished_at = serializers.DateTimeField(allow_null=True)
     excluded = serializers.JSONField(help_text="Columns that were not compared, each with why.")
     features = serializers.JSONField(

@@ -6,21 +6,20 @@ import logging
 import threading
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from core import slices, words
 from core.clock import now
-from core.errors import ConcurrentUpdate, StudioError, Unprocessable
+from core.errors import ConcurrentUpdate, StudioError
 from datasets import child, tables
-from datasets.models import Dataset, DatasetVersion
+from datasets.models import DatasetVersion
 from datasets.services import files, inspection
-from datasets.services.versions import find_version
 from monitors import hooks, stored_messages
 from monitors.models import Monitor, MonitorWindow
-from monitors.services import retraining
+from monitors.services import measuring, retraining
 from monitors.services.queueing import waiting
 
 log = logging.getLogger(__name__)
@@ -42,11 +41,12 @@ _LOOKING = threading.BoundedSemaphore(1)
 
 
 def look_at_all() -> None:
-    """Look at the windows that wait, oldest first, and start the runs that are due. In one thread of a process: each window has a
+    """Look at the windows that wait, oldest first, also where labels have come for them, and start the runs that are due. In one thread of a process: each window has a
     process of its own that may take gigabytes."""
     if not _LOOKING.acquire(blocking=False):
         return
     try:
+        measuring.look_for_labels()
         seen: set[UUID] = set()
         while (
             key := waiting(now()).exclude(pk__in=seen).order_by("id").values_list("pk", flat=True).first()
@@ -61,7 +61,8 @@ def look_at_all() -> None:
 
 def look_safely(key: UUID) -> None:
     """Look at one window. One fault must not keep the others from being looked at: it is tried again, and then told."""
-    window = MonitorWindow.objects.select_related("monitor__workspace").filter(pk=key).first()
+    related = ("monitor__workspace", "monitor__target__dataset", "monitor__labels__dataset")
+    window = MonitorWindow.objects.select_related(*related).filter(pk=key).first()
     if window is None or window.status in MonitorWindow.ENDS:
         return
     lease = _Lease(window)
@@ -76,50 +77,54 @@ def look_safely(key: UUID) -> None:
             lease.give_back()
             return
         what = f"{type(error).__name__}: {error}"[:ERROR_LENGTH].replace("\0", "\ufffd")
-        _end(window, Status.FAILED, reason=stored_messages.keep("fault", tries=window.tries, error=what))
+        _fail(window, stored_messages.keep("fault", tries=window.tries, error=what))
+
+
+def _fail(window: MonitorWindow, reason: dict[str, Any]) -> None:
+    """It could not be looked at; of one that was only to be measured again what was compared stays."""
+    facts = {"performance": {"reason": reason}} if window.resumes else {"reason": reason}
+    _end(window, window.resumes or Status.FAILED, **facts)
 
 
 def _look(window: MonitorWindow, lease: _Lease) -> None:
     if window.tries > MOST_TRIES:
-        _end(window, Status.FAILED, reason=stored_messages.keep("interrupted", tries=MOST_TRIES))
+        _fail(window, stored_messages.keep("interrupted", tries=MOST_TRIES))
         return
+
+    def alive(_done: int, _total: int) -> None:
+        lease.renew()
+
     try:
         with words.stored():
-            target = target_of(window)
-            found = compare(window, target, lambda _done, _total: lease.renew())
+            to, found = (window.resumes, {}) if window.resumes else _compared(window, alive)
+            found |= measuring.measured(window, alive)
     except StudioError as error:
         if isinstance(error, ConcurrentUpdate):
             raise
-        if error.status >= 500:  # busy: no fault of this window
-            lease.give_back(window.tries - 1)
-            return
-        _end(window, Status.FAILED, reason=stored_messages.of_reading(error))
+        lease.give_back(window.tries - 1)  # busy: no fault of this window
         return
-    if "problem" in found:
-        code, facts = found["problem"], found["facts"]
-        rows = {"target": facts["rows"]} if code in ("no_rows", "few_rows") else {}
-        to = Status.SKIPPED if code in NOTHING else Status.FAILED
-        _end(
-            window,
-            to,
-            target=target,
-            rows=rows,
-            excluded=facts.pop("excluded", []),
-            reason=stored_messages.keep(code, **facts),
-        )
-        return
-    facts = {name: found[name] for name in ("magnitude", "rows", "features", "excluded")}
-    _end(window, Status.COMPLETED, target=target, threshold=window.monitor.threshold, **facts)
+    _end(window, to, **found)
 
 
-def target_of(window: MonitorWindow) -> DatasetVersion:
-    """The version that is read: the newest of a dataset with a name. Raises Unprocessable where it is no table any more."""
-    target = window.monitor.target
-    if target.dataset is not None and target.dataset.archived_at is None:
-        target = find_version(window.monitor.workspace, target.dataset.name)
-    if target.kind != Dataset.Kind.TABULAR:
-        raise Unprocessable(stored_messages.SENTENCES["not_tabular"], code="not_tabular")
-    return target
+def _compared(window: MonitorWindow, alive: child.Alive) -> tuple[str, dict[str, Any]]:
+    """How a window ends, and what was found. Raises Busy, ConcurrentUpdate."""
+    try:
+        target = measuring.newest_of(window.monitor.target, "not_tabular")
+        found = compare(window, target, alive)
+    except StudioError as error:
+        if isinstance(error, ConcurrentUpdate) or error.status >= 500:
+            raise
+        return Status.FAILED, {"reason": stored_messages.of_reading(error)}
+    if "problem" not in found:
+        facts = {name: found[name] for name in ("magnitude", "rows", "features", "excluded")}
+        return Status.COMPLETED, {"target": target, "threshold": window.monitor.threshold, **facts}
+    code, facts = found["problem"], found["facts"]
+    return (Status.SKIPPED if code in NOTHING else Status.FAILED), {
+        "target": target,
+        "rows": {"target": facts["rows"]} if code in ("no_rows", "few_rows") else {},
+        "excluded": facts.pop("excluded", []),
+        "reason": stored_messages.keep(code, **facts),
+    }
 
 
 def compare(window: MonitorWindow, target: DatasetVersion, alive: child.Alive) -> dict[str, Any]:
@@ -134,28 +139,32 @@ def compare(window: MonitorWindow, target: DatasetVersion, alive: child.Alive) -
     }
     more = {
         "timestamp": monitor.timestamp_column, "features": monitor.features, "least": LEAST_ROWS,
-        "start": _naive(window.start_at), "end": _naive(window.end_at),
+        "start": measuring.naive(window.start_at), "end": measuring.naive(window.end_at),
     }  # fmt: skip
     with tables.asked_of(CHILD, questions, more, alive) as answers:
         return dict(next(answers)["compared"])
 
 
-def _naive(moment: datetime) -> str:
-    """As times of tables are: in UTC, without a zone."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
-
-
 def _end(window: MonitorWindow, to: str, **facts: Any) -> None:
-    """Write what was found instead of what an earlier look has found; drift is told, and what it starts is due, with it."""
-    nothing: dict[str, Any] = {
-        "target": None, "threshold": None, "magnitude": None, "rows": {}, "features": [], "excluded": [], "reason": {}
-    }  # fmt: skip
+    """Write what was found instead of what an earlier look has found; drift and a degraded model are told, and what they start is
+    due, with it."""
+    nothing: dict[str, Any] = {"performance": {}, "labels_seen": "", "resumes": ""}
+    is_measured_alone = bool(window.resumes)
+    if not is_measured_alone:
+        nothing |= {
+            "target": None, "threshold": None, "magnitude": None, "rows": {}, "features": [], "excluded": [], "reason": {}
+        }  # fmt: skip
     moment = now()
     with slices.writing():
         window.move(to, finished_at=moment, lease_until=None, **{**nothing, **facts})
-        if not window.has_drifted:
+        measuring.await_labels(window)
+        has_drifted = bool(window.has_drifted) and not is_measured_alone
+        if has_drifted:
+            hooks.drifted(window)
+        if window.has_degraded:
+            hooks.degraded(window)
+        if not (has_drifted or window.has_degraded):
             return
-        hooks.drifted(window)
         monitor = Monitor.objects.only("pipeline").get(pk=window.monitor_id)
         if monitor.pipeline_id is not None and window.triggered_at is None:
             MonitorWindow.objects.filter(pk=window.pk).update(trigger_at=moment, trigger_tries=0, trigger_error={})

@@ -19,6 +19,7 @@ from duto.spec.selection import timestamps
 from monitors import windows
 from monitors.models import Monitor, MonitorWindow
 from monitors.queries import zone_of
+from monitors.services import measuring
 from monitors.services.queueing import MOST_WINDOWS, TASK, notify_pages, write
 from pipelines import queries as pipelines
 from runs.services.submission.experiments import name_from
@@ -53,7 +54,7 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> Monitor:
     made.latency_hours = asked.get("latency_hours") or 0
     if not 0 <= made.latency_hours <= MOST_LATENCY:
         raise Invalid(_("The latency is from 0 to %(most)s hours.") % {"most": MOST_LATENCY}, code="bad_latency")
-    _apply(made, asked, now())
+    _apply(context, made, asked, now())
     try:
         with transaction.atomic():
             made.save(force_insert=True)
@@ -73,20 +74,20 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> Monitor:
 def change(
     context: WorkspaceContext, monitor: Monitor, asked: Mapping[str, Any], *, seen: edits.Seen = None
 ) -> Monitor:
-    """Change features, threshold, what drift starts, and whether it is enabled; what is left out stays. All else stays as it was made:
+    """Change features, thresholds, what drift starts, and whether it is enabled; what is left out stays. All else stays as it was made:
     windows would not be comparable.
 
     Raises as `create`, and PreconditionFailed where it is not as it was `seen`.
     """
     context.require(Role.CONTRIBUTOR).require_own("monitor", monitor.pk)
     rows = Monitor.objects.select_for_update(no_key=True, of=("self",)).select_related(
-        "workspace", "baseline", "target"
+        "workspace", "baseline", "target", "labels"
     )
     locked = rows.get(pk=monitor.pk)
     edits.require_unchanged(seen, state(locked), locked.workspace, locked.pk)
     before = locked.is_enabled
     locked.created_by = context.user or locked.created_by
-    _apply(locked, asked, now())
+    _apply(context, locked, asked, now())
     locked.save()
     facts = {"enabled": locked.is_enabled} if locked.is_enabled != before else {}
     edits.note(context, "monitor.changed", str(locked.pk), state(locked), name=locked.name, **facts)
@@ -96,7 +97,7 @@ def change(
 
 def state(monitor: Monitor) -> dict[str, Any]:
     """All that a change may overwrite, but for whether it is enabled."""
-    names = ("description", "features", "threshold", "compute_target", "alert_emails", "experiment_name")
+    names = ("description", "features", "threshold", "compute_target", "alert_emails", "experiment_name", "performance")
     found = {name: getattr(monitor, name) for name in names}
     return {**found, "pipeline": str(monitor.pipeline_id) if monitor.pipeline_id else None}
 
@@ -153,13 +154,15 @@ def ask(context: WorkspaceContext, monitor: Monitor, asked: list[windows.Window]
     for each in found:
         if each.status in MonitorWindow.ENDS:
             each.move(Status.QUEUED, tries=0, lease_until=None)
+        elif each.status == Status.QUEUED and each.resumes:
+            MonitorWindow.objects.filter(pk=each.pk, status=Status.QUEUED).update(resumes="")
     audit.note(context, "monitor.ran", str(monitor.pk), name=monitor.name, count=len(found))
     later(TASK)
     notify_pages(monitor)
     return found
 
 
-def _apply(monitor: Monitor, asked: Mapping[str, Any], moment: datetime) -> None:
+def _apply(context: WorkspaceContext, monitor: Monitor, asked: Mapping[str, Any], moment: datetime) -> None:
     for name in ("description", "compute_target"):
         if asked.get(name) is not None:
             setattr(monitor, name, str(asked[name]))
@@ -175,6 +178,7 @@ def _apply(monitor: Monitor, asked: Mapping[str, Any], moment: datetime) -> None
         monitor.pipeline = pipelines.one(monitor.workspace, asked["pipeline"]) if asked["pipeline"] else None
     if asked.get("experiment_name") is not None:
         monitor.experiment_name = name_from(str(asked["experiment_name"])) if asked["experiment_name"] else ""
+    _apply_performance(context, monitor, asked)
     if asked.get("is_enabled") is not None and asked["is_enabled"] != monitor.is_enabled:
         monitor.is_enabled = bool(asked["is_enabled"])
         monitor.next_start = monitor.next_at = None
@@ -182,6 +186,22 @@ def _apply(monitor: Monitor, asked: Mapping[str, Any], moment: datetime) -> None
             window = windows.window_of(monitor.frequency, zone_of(monitor), moment)
             monitor.next_start = window.start
             monitor.next_at = window.end + timedelta(hours=monitor.latency_hours)
+
+
+def _apply_performance(context: WorkspaceContext, monitor: Monitor, asked: Mapping[str, Any]) -> None:
+    """How its model is measured, where that is asked for; once measured it stays so."""
+    if "performance" not in asked:
+        return
+    given = asked["performance"]
+    if given is None:
+        if monitor.performance is not None:
+            text = _(
+                "What a model is measured by cannot be taken away. Take its threshold away, or delete the monitor."
+            )
+            raise Invalid(text, code="bad_performance")
+        return
+    labels = _table(context, given["labels"], _("dataset of labels")) if given.get("labels") else None
+    measuring.configured(monitor, given, labels)
 
 
 def _table(context: WorkspaceContext, key: Any, which: str) -> DatasetVersion:

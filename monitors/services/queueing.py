@@ -26,6 +26,7 @@ BATCH = 100
 
 _DUE = Probe(lambda moment: Monitor.objects.filter(next_at__lte=moment), datetime)
 _OPEN = Probe(lambda: MonitorWindow.objects.filter(status__in=["queued", "running"]))
+_LABELS = Probe(lambda moment: Monitor.objects.filter(labels_at__lte=moment), datetime)
 _TRIGGERS = Probe(lambda moment: MonitorWindow.objects.filter(trigger_at__lte=moment), datetime)
 
 
@@ -39,7 +40,7 @@ def check_due() -> None:
                 _advance(key, moment)
             except Exception:  # one monitor's fault must not keep the others from being due
                 log.exception("monitor %s could not be advanced", key)
-    if (_OPEN() and waiting(moment).exists()) or _TRIGGERS(moment):
+    if (_OPEN() and waiting(moment).exists()) or _TRIGGERS(moment) or (_LABELS(moment) and awaiting(moment).exists()):
         send(TASK)
 
 
@@ -56,6 +57,11 @@ def waiting(moment: datetime) -> QuerySet[MonitorWindow]:
     """Windows that nobody looks at, and those whose worker is gone. In an archived workspace they rest."""
     left = Q(status="queued") | Q(status="running", lease_until__lt=moment)
     return MonitorWindow.objects.filter(left, monitor__workspace__archived_at__isnull=True)
+
+
+def awaiting(moment: datetime) -> QuerySet[Monitor]:
+    """Monitors of which it is to be seen whether labels have come. In an archived workspace they rest."""
+    return Monitor.objects.filter(labels_at__lte=moment, workspace__archived_at__isnull=True)
 
 
 def write(monitor: Monitor, found: Sequence[windows.Window]) -> None:

@@ -1,4 +1,4 @@
-"""What drift starts: a run of a published pipeline, once a window."""
+"""What drift and a degraded model start: a run of a published pipeline, once a window."""
 
 from __future__ import annotations
 

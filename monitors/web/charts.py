@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 # The charts' own coordinates.
@@ -23,46 +24,76 @@ class Mark:
     x: float
     y: float | None
     title: str
-    has_drifted: bool
+    stands_out: bool
+    is_partial: bool
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is drawn of a window: its key, its first day, its value or None, and what the mark says. `stands_out`: it has drifted or
+    degraded; `is_partial`: more labels may come."""
+
+    key: Any
+    day: str
+    value: float | None
+    title: str
+    stands_out: bool = False
+    is_partial: bool = False
 
 
 @dataclass(frozen=True)
 class Trend:
-    """The magnitudes of windows over time, with the threshold."""
+    """One value of each window over time, with the threshold where there is one."""
 
     width: float
     height: float
     edge: float
     floor: float
-    threshold: float
+    threshold: float | None
     lines: list[str]
     marks: list[Mark]
     days: list[tuple[float, str]]
     levels: list[tuple[float, str]]
 
 
-def trend(windows: Sequence[tuple[Any, str, float | None, bool, str]], threshold: float) -> Trend:
-    """Windows as (key, first day, magnitude, has drifted, title), the oldest first."""
-    step = (WIDTH - EDGE - 12) / max(1, len(windows))
+def trend(points: Sequence[Point], threshold: float | None) -> Trend:
+    """Magnitudes from 0 to 1, the oldest first."""
+    return _trend(points, threshold, [(share, f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)])
+
+
+def metric_trend(points: Sequence[Point], threshold: float | None) -> Trend:
+    """A metric, from 0 or the least value below it, to 1 or the greatest above it."""
+    values = [each.value for each in points if each.value is not None] + ([] if threshold is None else [threshold])
+    low, high = min([0.0, *values]), max([1.0, *values])
+    if not math.isfinite(high - low):
+        return _trend([replace(each, value=None) for each in points], None, [(0.0, "0"), (1.0, "1")])
+    return _trend(points, threshold, [(low + (high - low) * share, "") for share in (0, 0.25, 0.5, 0.75, 1)])
+
+
+def _trend(points: Sequence[Point], threshold: float | None, levels: Sequence[tuple[float, str]]) -> Trend:
+    low, high = levels[0][0], levels[-1][0]
+
+    def height(value: float) -> float:
+        return FLOOR - (value - low) / (high - low) * (FLOOR - 12)
+
+    step = (WIDTH - EDGE - 12) / max(1, len(points))
     marks: list[Mark] = []
     lines: list[list[str]] = []
     line: list[str] = []
-    for place, (key, _day, magnitude, has_drifted, title) in enumerate(windows):
+    for place, each in enumerate(points):
         x = EDGE + step * (place + 0.5)
-        marks.append(Mark(key, x, None if magnitude is None else _height(magnitude), title, has_drifted))
-        if magnitude is None:  # a gap, not a line over it
+        y = None if each.value is None else height(each.value)
+        marks.append(Mark(each.key, x, y, each.title, each.stands_out, each.is_partial))
+        if y is None:  # a gap, not a line over it
             lines, line = [*lines, line], []
         else:
-            line = [*line, f"{x:.1f},{_height(magnitude):.1f}"]
-    every = max(1, -(-len(windows) // DAYS))
-    days = [(marks[place].x, windows[place][1]) for place in range(0, len(windows), every)]
-    levels = [(_height(share), f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)]
+            line = [*line, f"{x:.1f},{y:.1f}"]
+    every = max(1, -(-len(points) // DAYS))
+    days = [(marks[place].x, points[place].day) for place in range(0, len(points), every)]
     kept = [" ".join(each) for each in (*lines, line) if len(each) > 1]
-    return Trend(WIDTH, HEIGHT, EDGE, FLOOR, _height(threshold), kept, marks, days, levels)
-
-
-def _height(share: float) -> float:
-    return FLOOR - share * (FLOOR - 12)
+    drawn = [(height(value), text or f"{value:.3g}") for value, text in levels]
+    at = None if threshold is None else height(threshold)
+    return Trend(WIDTH, HEIGHT, EDGE, FLOOR, at, kept, marks, days, drawn)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from django.db.models.functions import RowNumber
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from core.clock import now, parse
 from core.errors import Invalid, StudioError
@@ -23,9 +22,12 @@ from datasets.queries import datasets_in
 from datasets.services.versions import get_version
 from monitors import queries
 from monitors.models import Monitor, MonitorWindow
+from monitors.performance import ERRORS, Settings
 from monitors.services import monitors
+from monitors.services.measuring import is_complete
 from monitors.web import charts
 from monitors.web.forms import ChangeForm, MonitorForm, initial_of
+from monitors.web.words import COUNTS, DESCRIBED, MEASURES, METRICS, SHARES
 from pipelines import queries as pipelines
 from pipelines.models import PublishedPipeline
 from workspaces.access import WorkspaceContext
@@ -41,25 +43,6 @@ Status = MonitorWindow.Status
 STATE_OF = {
     Status.QUEUED: "Queued", Status.RUNNING: "Running", Status.COMPLETED: "Completed", Status.SKIPPED: "Skipped",
     Status.FAILED: "Failed",
-}  # fmt: skip
-MEASURES = {
-    "wasserstein": gettext_lazy("Wasserstein distance"),
-    "kolmogorov_smirnov": gettext_lazy("Kolmogorov-Smirnov distance"),
-    "psi": gettext_lazy("Population stability index"),
-    "jensen_shannon": gettext_lazy("Jensen-Shannon distance"),
-    "euclidean": gettext_lazy("Euclidean distance"),
-    "chi_square": gettext_lazy("Chi-square"),
-    "degrees_of_freedom": gettext_lazy("Degrees of freedom"),
-    "new_categories": gettext_lazy("New categories"),
-}
-SHARES = {
-    "new_share": gettext_lazy("Rows of new categories"),
-    "missing_change": gettext_lazy("Change of missing values"),
-}
-DESCRIBED = {
-    "count": gettext_lazy("Values"), "missing": gettext_lazy("Missing"), "infinite": gettext_lazy("Infinite"),
-    "unique": gettext_lazy("Distinct"), "min": gettext_lazy("Minimum"), "max": gettext_lazy("Maximum"),
-    "mean": gettext_lazy("Mean"), "std": gettext_lazy("Deviation"),
 }  # fmt: skip
 
 
@@ -92,6 +75,9 @@ class WindowRow:
     state: str
     label: str
     reason: str
+    # The metric, and of how many predictions it is.
+    metric: str
+    labelled: str
 
 
 @dataclass(frozen=True)
@@ -103,6 +89,11 @@ class MonitorPage:
     target: tuple[str, str]
     threshold: float
     trend: charts.Trend
+    # Of a model that is measured: its labels, its metric in words, its settings, and the metric over time.
+    labels: tuple[str, str] | None
+    metric: str
+    settings: Settings | None
+    metric_trend: charts.Trend | None
     windows: list[WindowRow]
     next: str | None
     is_first: bool
@@ -127,6 +118,19 @@ class FeatureRow:
 
 
 @dataclass(frozen=True)
+class PerformancePart:
+    """How good the model was in a window."""
+
+    reason: str
+    # Word, value, and why there is none.
+    metrics: list[tuple[str, str, str]]
+    counts: list[tuple[str, int]]
+    labels: tuple[str, str] | None
+    threshold: str
+    has_degraded: bool | None
+
+
+@dataclass(frozen=True)
 class WindowPage:
     """What monitors/window.html may show."""
 
@@ -134,6 +138,7 @@ class WindowPage:
     row: WindowRow
     percent: float | None
     threshold: float | None
+    performance: PerformancePart | None
     features: list[FeatureRow]
     excluded: list[tuple[str, str]]
     trigger_error: str
@@ -189,8 +194,8 @@ def _bar(window: MonitorWindow) -> dict[str, Any]:
 
 
 def state_of(window: MonitorWindow) -> str:
-    """The state by which it is drawn: what has drifted stands out as what has failed."""
-    return "Failed" if window.has_drifted else STATE_OF[Status(window.status)]
+    """The state by which it is drawn: what has drifted or degraded stands out as what has failed."""
+    return "Failed" if window.has_drifted or window.has_degraded else STATE_OF[Status(window.status)]
 
 
 def _title(window: MonitorWindow) -> str:
@@ -206,7 +211,8 @@ def detail(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID) ->
     monitor = queries.monitor(context.workspace, monitor_id)
     rows = queries.windows_of(monitor)
     page = page_of(rows, after=request.GET.get("after"), limit=WINDOWS_SHOWN, keys=("-start_at", "-id"))
-    charted = reversed(rows.order_by("-start_at")[:CHARTED])
+    charted = list(rows.order_by("-start_at")[:CHARTED])[::-1]
+    settings = monitor.performance_settings
     last = page.items[0].end_date - timedelta(days=1) if page.items else now().date()
     facts = MonitorPage(
         monitor=monitor,
@@ -215,10 +221,29 @@ def detail(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID) ->
         threshold=monitor.threshold * 100,
         trend=charts.trend(
             [
-                (each.pk, each.start_date.isoformat(), each.magnitude, bool(each.has_drifted), _title(each))
+                charts.Point(each.pk, each.start_date.isoformat(), each.magnitude, _title(each), bool(each.has_drifted))
                 for each in charted
             ],
             monitor.threshold,
+        ),
+        labels=None if monitor.labels is None else link_to(context, monitor.labels),
+        metric="" if settings is None else str(METRICS[settings.metric]),
+        settings=settings,
+        metric_trend=None
+        if settings is None
+        else charts.metric_trend(
+            [
+                charts.Point(
+                    each.pk,
+                    each.start_date.isoformat(),
+                    each.metric,
+                    _metric_title(each),
+                    bool(each.has_degraded),
+                    bool(each.performance) and not is_complete(each),
+                )
+                for each in charted
+            ],
+            settings.threshold,
         ),
         windows=[row_of(each) for each in page.items],
         next=page.next,
@@ -232,8 +257,26 @@ def detail(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID) ->
 
 def row_of(window: MonitorWindow) -> WindowRow:
     """A window as tables show it: what a state is called, and why there is no number."""
-    label = _("Drifted") if window.has_drifted else str(Status(window.status).label)
-    return WindowRow(window, state_of(window), label, window.localized_reason)
+    labels = [_("Drifted")] if window.has_drifted else []
+    labels += [_("Degraded")] if window.has_degraded else []
+    label = ", ".join(labels) or str(Status(window.status).label)
+    metric = "–" if window.metric is None else number_text(window.metric)
+    return WindowRow(window, state_of(window), label, window.localized_reason, metric, _labelled(window))
+
+
+def _labelled(window: MonitorWindow) -> str:
+    """How many of the predictions have labels."""
+    found = window.performance
+    if "predictions" not in found:
+        return ""
+    return _("%(labelled)s of %(predictions)s") % {"labelled": found["labelled"], "predictions": found["predictions"]}
+
+
+def _metric_title(window: MonitorWindow) -> str:
+    day = window.start_date.isoformat()
+    if window.metric is None:
+        return f"{day}: –"
+    return f"{day}: {number_text(window.metric)} ({_labelled(window)})"
 
 
 def name_of(version: DatasetVersion) -> str:
@@ -264,6 +307,7 @@ def window(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID, wi
         row=row_of(found),
         percent=None if found.magnitude is None else found.magnitude * 100,
         threshold=None if found.threshold is None else found.threshold * 100,
+        performance=_performance(context, found, shown["performance"]),
         features=[_feature(each) for each in found.features],
         excluded=[(each["name"], each["reason"]) for each in shown["excluded"]],
         trigger_error=shown["trigger_error"],
@@ -273,6 +317,30 @@ def window(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID, wi
         topic=f"list:{context.workspace.name}:monitors",
     )
     return responses.show(request, "monitors/window.html", facts, section="monitors", parts=("window",))
+
+
+def _performance(
+    context: WorkspaceContext, window: MonitorWindow, shown: dict[str, Any] | None
+) -> PerformancePart | None:
+    if shown is None:
+        return None
+    measured = shown["metrics"] or {}
+    labels = DatasetVersion.objects.select_related("dataset").filter(workspace=context.workspace, pk=shown["labels"])
+    version = labels.first() if shown["labels"] else None
+    return PerformancePart(
+        reason=shown["reason"],
+        metrics=[
+            (str(word), _shown(measured[name]), shown["notes"].get(name, ""))
+            for name, word in METRICS.items()
+            if name in measured
+        ],
+        counts=[(str(word), shown[name]) for name, word in COUNTS.items() if shown[name] is not None],
+        labels=None if version is None else link_to(context, version),
+        threshold=""
+        if shown["threshold"] is None
+        else f"{METRICS[shown['metric']]} {'>' if shown['metric'] in ERRORS else '<'} {number_text(shown['threshold'])}",
+        has_degraded=window.has_degraded,
+    )
 
 
 def _feature(found: dict[str, Any]) -> FeatureRow:
@@ -305,7 +373,7 @@ def _shown(value: float | None) -> str:
 def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The form of a new monitor; `target` chooses a version of a dataset."""
     target = request.POST.get("target") or request.GET.get("target", "")
-    tables = _tables(context, target, request.POST.get("baseline", ""))
+    tables = _tables(context, target, request.POST.get("baseline", ""), request.POST.get("labels", ""))
     form = MonitorForm(tables, _pipelines(context), request.POST or None, initial={"target": target})
     error = ""
     if request.method == "POST" and form.is_valid():
@@ -322,9 +390,10 @@ def edit(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID) -> H
     """The form of a monitor that there is."""
     monitor = queries.monitor(context.workspace, monitor_id)
     offered = _pipelines(context, monitor.pipeline)
+    tables = _tables(context, str(monitor.labels_id or ""), request.POST.get("labels", ""))
 
     def form_of(found: Monitor, data: Any = None) -> ChangeForm:
-        return ChangeForm(offered, data, initial=initial_of(found))
+        return ChangeForm(tables, offered, found.performance_settings is not None, data, initial=initial_of(found))
 
     form = form_of(monitor, request.POST or None)
     refused: StudioError | None = None

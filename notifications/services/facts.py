@@ -161,17 +161,36 @@ def of_drift(window: MonitorWindow) -> Facts:
         {
             "title": f"The data of the monitor {monitor.name} have drifted",
             "why": f"The drift magnitude is {window.magnitude:.0%}, and the threshold {window.threshold:.0%}. By single columns: {most}.",
-            "since": iso(window.start_at),
-            "since_text": f"in the rows from {format_utc(window.start_at)} to before {format_utc(window.end_at)}",
-            "url": address(monitor.workspace, f"monitors/{monitor.pk}/windows/{window.pk}/"),
-            "monitor": {
-                "id": str(monitor.pk),
-                "name": monitor.name,
-                "window": str(window.pk),
-                "magnitude": window.magnitude,
-            },
+            **_of_window(window),
+            "monitor": {**_of_window(window)["monitor"], "magnitude": window.magnitude},
         },
     )
+
+
+def of_degradation(window: MonitorWindow) -> Facts:
+    """The model of a monitor was worse in a window than its threshold."""
+    monitor, found = window.monitor, window.performance
+    metric, threshold = found["metric"], found["threshold"]
+    return _clean(
+        monitor.workspace,
+        {
+            "title": f"The model of the monitor {monitor.name} has degraded",
+            "why": f"{metric} is {window.metric:.4g}, and the threshold {threshold:.4g}. "
+            f"It is of {found['labelled']} labelled predictions of {found['predictions']}.",
+            **_of_window(window),
+            "monitor": {**_of_window(window)["monitor"], "metric": metric, "value": window.metric},
+        },
+    )
+
+
+def _of_window(window: MonitorWindow) -> Facts:
+    monitor = window.monitor
+    return {
+        "since": iso(window.start_at),
+        "since_text": f"in the rows from {format_utc(window.start_at)} to before {format_utc(window.end_at)}",
+        "url": address(monitor.workspace, f"monitors/{monitor.pk}/windows/{window.pk}/"),
+        "monitor": {"id": str(monitor.pk), "name": monitor.name, "window": str(window.pk)},
+    }
 
 
 def address(workspace: Workspace, path: str) -> str:

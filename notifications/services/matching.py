@@ -130,15 +130,10 @@ def _events_of(occurrence: Occurrence) -> Iterator[NotificationEvent]:
                 schedule.workspace, Event.MISSED, tick.pk, lambda: facts_of.of_tick(tick),
                 schedule.pipeline_id, schedule.endpoint_id, schedule.created_by_id,
             )  # fmt: skip
-    elif occurrence.kind == Occurrence.Kind.DRIFT:
-        rows = MonitorWindow.objects.select_related("monitor__workspace")
-        window = rows.filter(pk=occurrence.subject, magnitude__isnull=False).first()
+    elif occurrence.kind in (Occurrence.Kind.DRIFT, Occurrence.Kind.PERFORMANCE):
+        window = MonitorWindow.objects.select_related("monitor__workspace").filter(pk=occurrence.subject).first()
         if window is not None:
-            monitor = window.monitor
-            yield NotificationEvent(
-                monitor.workspace, Event.DRIFT, window.pk, lambda: facts_of.of_drift(window),
-                monitor.pipeline_id, None, monitor.created_by_id,
-            )  # fmt: skip
+            yield from _of_window(window, occurrence.kind)
     else:
         version = ModelVersion.objects.select_related("model__workspace", "created_by").filter(pk=occurrence.subject)
         if (found := version.first()) is not None:
@@ -147,6 +142,17 @@ def _events_of(occurrence: Occurrence) -> Iterator[NotificationEvent]:
                 found.model.workspace, Event.MODEL, found.pk, lambda: facts_of.of_model(found),
                 root.published_pipeline_id if root else None, endpoint_of(root), found.created_by_id,
             )  # fmt: skip
+
+
+def _of_window(window: MonitorWindow, kind: str) -> Iterator[NotificationEvent]:
+    """Nothing where it was looked at again since and is calm now."""
+    monitor = window.monitor
+    of = (monitor.pipeline_id, None, monitor.created_by_id)
+    if kind == Occurrence.Kind.DRIFT and window.has_drifted:
+        yield NotificationEvent(monitor.workspace, Event.DRIFT, window.pk, lambda: facts_of.of_drift(window), *of)
+    elif kind == Occurrence.Kind.PERFORMANCE and window.has_degraded:
+        facts = lambda: facts_of.of_degradation(window)  # noqa: E731
+        yield NotificationEvent(monitor.workspace, Event.PERFORMANCE, window.pk, facts, *of)
 
 
 def _of_run(run: Run) -> Iterator[NotificationEvent]:

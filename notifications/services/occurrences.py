@@ -45,6 +45,11 @@ def note_drift(window: MonitorWindow) -> None:
     _note(window.monitor.workspace_id, Occurrence.Kind.DRIFT, [window.pk])
 
 
+def note_degradation(window: MonitorWindow) -> None:
+    """The model of a monitor was worse than its threshold in a window."""
+    _note(window.monitor.workspace_id, Occurrence.Kind.PERFORMANCE, [window.pk])
+
+
 def _note(workspace: Any, kind: Occurrence.Kind, subjects: Sequence[UUID]) -> None:
     if _RULES.first(workspace) is None:
         return

@@ -13,7 +13,7 @@ from azureml.core import Dataset, Datastore
 from azureml.datadrift import AlertConfiguration, DataDriftDetector
 
 from datasets.services.datastores import put_file
-from duto import PublishedPipeline, Workspace
+from duto import PerformanceConfiguration, PublishedPipeline, Workspace
 from duto.exceptions import ActivityFailedException, ConflictException, NotFoundException, UserErrorException
 from monitors.models import Monitor, MonitorWindow
 from monitors.services import computing
@@ -98,6 +98,30 @@ def test_a_program_makes_a_monitor_backfills_it_and_reads_what_it_found(
     assert monitor.state == "Deleted" and not Monitor.objects.exists()
     with pytest.raises(NotFoundException, match="flights-monitor"):
         DataDriftDetector.get_by_name(ws, "flights-monitor")
+
+
+def test_a_program_measures_a_model_by_labels(ws: Workspace, target: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    late = PerformanceConfiguration(
+        target, "regression", ["carrier", "flight", "time_hour", "tailnum"], "dep_delay", "arr_delay", threshold=5.0,
+        lateness_hours=24,
+    )  # fmt: skip
+    monitor = DataDriftDetector.create_from_datasets(ws, "delays", target, target, frequency="Month", performance=late)
+    found = monitor.performance
+    assert found is not None and found.labels.id == target.id and (found.metric, found.lateness_hours) == ("mae", 24)
+    found.metric, found.threshold = "rmse", 1.0
+    assert monitor.update(performance=found).performance.threshold == 1.0
+    run = monitor.run(datetime(2013, 3, 15))
+    computing.look_at_all()
+    run.wait_for_completion(show_output=True)
+    (measured,) = monitor.get_performance()
+    assert measured["start_date"] == "2013-03-01" and measured["has_degraded"] is True
+    assert (
+        measured["metrics"]["rmse"] > 1 and measured["labelled"] > 50 and measured["predictions"] > measured["labelled"]
+    )
+    assert "labelled)  degraded" in capsys.readouterr().out
+    found.keys = ["flight"]
+    with pytest.raises(UserErrorException, match="'keys' stays as it was made"):
+        monitor.update(performance=found)
 
 
 def _of(metrics: dict[str, Any], feature: str) -> list[dict[str, Any]]:

@@ -32,8 +32,10 @@ def test_the_pages_tell_of_a_monitor_and_its_windows(scenario: RunScenario, visi
     page = seen(visitor, f"monitors/{monitor.pk}/")
     windows = list(MonitorWindow.objects.filter(monitor=monitor).order_by("start_at"))
     drifted = [each for each in windows if each.has_drifted]
-    assert drifted and page.count('class="mark drifted"') == len(drifted)
-    assert page.count('class="none"') == sum(each.magnitude is None for each in windows) == 3
+    degraded = [each for each in windows if each.has_degraded]
+    assert drifted and degraded and page.count(" drifted") >= len(drifted) + len(degraded)
+    assert page.count('class="none"') == 6 == sum((each.magnitude is None) + (each.metric is None) for each in windows)
+    assert "hollow" not in page and page.count(" partial") == sum(each.metric is not None for each in windows[1:]) + 1
     assert "fewer than 50 say too little" in page and "no column 'seen_at' any more" in page
     for each in windows:
         assert f"/windows/{each.pk}/" in page
@@ -55,10 +57,14 @@ def test_the_form_makes_changes_and_refuses(scenario: RunScenario, visitor: Clie
         "name": "<b>flights</b>", "target": str(target.pk), "baseline": str(baseline.pk), "frequency": "Week", "time_zone": "UTC",
         "timestamp_column": "", "latency_hours": "", "threshold": "25", "features": "month\r\n\r\n dep_delay \r\n",
         "pipeline": str(pipeline.pk), "experiment_name": "", "description": "", "is_enabled": "on",
+        "labels": str(baseline.pk), "keys": "flight\r\ntime_hour", "task": "regression", "prediction_column": "dep_delay",
+        "label_column": "arr_delay", "score_column": "", "positive_class": "", "metric": "rmse", "metric_threshold": "20",
+        "lateness_hours": "48", "least_labelled": "",
     }  # fmt: skip
     for wrong, said in (
         ({"features": "nope"}, "no column 'nope'"), ({"time_zone": "Mars"}, "no time zone 'Mars'"), ({"threshold": "0"}, "0.1"),
         ({"timestamp_column": "carrier"}, "holds no times"), ({"target": "x"}, "x"),
+        ({"keys": "nope"}, "no column 'nope'"), ({"metric": "accuracy"}, "one of mae"),
     ):  # fmt: skip
         answer = visitor.post("/w/lab/monitors/new/", {**form, **wrong})
         assert said in _text(answer) and not Monitor.objects.exists(), wrong
@@ -66,6 +72,14 @@ def test_the_form_makes_changes_and_refuses(scenario: RunScenario, visitor: Clie
     monitor = Monitor.objects.get()
     assert (monitor.name, monitor.threshold, monitor.features) == ("<b>flights</b>", 0.25, ["month", "dep_delay"])
     assert monitor.is_enabled and monitor.pipeline_id == pipeline.pk and monitor.timestamp_column == "time_hour"
+    settings = monitor.performance_settings
+    assert settings is not None and monitor.labels_id == baseline.pk and settings.keys == ("flight", "time_hour")
+    assert (settings.metric, settings.threshold, settings.lateness_hours, settings.least_labelled) == (
+        "rmse",
+        20,
+        48,
+        0.5,
+    )
     assert "<b>flights" not in visitor.get(f"/w/lab/monitors/{monitor.pk}/").content.decode()
     at = f"/w/lab/monitors/{monitor.pk}/"
     opened = seen(visitor, f"monitors/{monitor.pk}/edit/")
@@ -77,6 +91,9 @@ def test_the_form_makes_changes_and_refuses(scenario: RunScenario, visitor: Clie
     assert "40" in _text(answer) and Monitor.objects.get().threshold == 0.4, "another has changed it: both are shown"
     visitor.post(f"{at}edit/", {**form, "threshold": "30"})
     assert Monitor.objects.get().threshold == 0.3
+    visitor.post(f"{at}edit/", {**form, "metric": "mae", "metric_threshold": "9.5", "keys": "carrier"})
+    assert (settings := Monitor.objects.get().performance_settings) is not None
+    assert (settings.metric, settings.threshold, settings.keys) == ("mae", 9.5, ("flight", "time_hour")), "keys stay"
     visitor.post(f"{at}status/", {"enabled": "0"})
     assert not Monitor.objects.get().is_enabled
     visitor.post(f"{at}backfill/", {"start": "2013-02-04", "end": "2013-03-04"})
@@ -127,10 +144,14 @@ def test_days_are_those_of_the_zone_of_the_monitor(scenario: RunScenario, visito
 
 def test_a_chart_has_a_gap_where_there_is_no_number() -> None:
     values = [0.0, 0.5, None, 1.0, 0.25]
-    found = charts.trend([(n, "2026-01-01", each, False, "") for n, each in enumerate(values)], 0.5)
+    points = [charts.Point(n, "2026-01-01", each, "") for n, each in enumerate(values)]
+    found = charts.trend(points, 0.5)
     assert len(found.lines) == 2 and [mark.y is None for mark in found.marks] == [False, False, True, False, False]
     heights = [mark.y for mark in found.marks if mark.y is not None]
     assert heights[0] == charts.FLOOR and heights[1] == found.threshold and min(heights) == heights[2] > 0
+    errors = charts.metric_trend([charts.Point(0, "", 12.0, ""), charts.Point(1, "", -3.0, "")], 4.0)
+    assert [text for _y, text in errors.levels] == ["-3", "0.75", "4.5", "8.25", "12"] and errors.threshold is not None
+    assert errors.marks[0].y < errors.threshold < errors.marks[1].y == charts.FLOOR  # type: ignore[operator]
     assert charts.histogram({"histogram": None}) is None and charts.bars({"categories": []}, "") is None
     drawn = charts.histogram({"histogram": {"edges": [0, 1, 2], "baseline": [1, 3], "target": [2, 2]}})
     assert drawn is not None and drawn.columns[1].height == pytest.approx(3 * drawn.columns[0].height)

@@ -130,8 +130,9 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.data.drift_detector import (
         AlertConfiguration as AlertConfiguration,
         DataDriftDetector as DataDriftDetector,
-        DataDriftRun as DataDriftRun,
     )
+    from duto.data.drift_run import DataDriftRun as DataDriftRun
+    from duto.data.performance import PerformanceConfiguration as PerformanceConfiguration
     from duto.data.types import (
         DataType as DataType,
         FileEncoding as FileEncoding,

@@ -65,7 +65,9 @@ _BY_MODULE = {
     "duto.data.tabular_dataset": "TabularDataset",
     "duto.data.profile": "DatasetProfile DatasetProfileRun ColumnProfile",
     "duto.data.factory": "FileDatasetFactory TabularDatasetFactory",
-    "duto.data.drift_detector": "DataDriftDetector AlertConfiguration DataDriftRun",
+    "duto.data.drift_detector": "DataDriftDetector AlertConfiguration",
+    "duto.data.drift_run": "DataDriftRun",
+    "duto.data.performance": "PerformanceConfiguration",
     "duto.data.types": "DataType PromoteHeadersBehavior FileEncoding Scenario",
     "duto.data.consumption": "DatasetConsumptionConfig",
     "duto.data.output_config": "OutputDatasetConfig OutputFileDatasetConfig OutputTabularDatasetConfig "

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from duto.client.http import segment, waiting
+from duto.client.http import segment
 from duto.data.dataset import identified
-from duto.exceptions import ActivityFailedException, NotFoundException, UserErrorException
+from duto.data.drift_run import DataDriftRun, line_of
+from duto.data.performance import PerformanceConfiguration
+from duto.exceptions import NotFoundException, UserErrorException
 
 if TYPE_CHECKING:
     import duto
     from duto.data.tabular_dataset import TabularDataset
     from duto.workspace.workspace import Workspace
 
-_POLL = 1.0
 # What is not given to `update`, where None means something.
 _UNSET: Any = ...
 
@@ -38,72 +38,6 @@ class AlertConfiguration:
 
     def __repr__(self) -> str:
         return f"AlertConfiguration(email_addresses={self._addresses})"
-
-
-class DataDriftRun:
-    """Windows that a monitor was asked to look at. Programs get one by `DataDriftDetector.run` and `backfill`."""
-
-    def __init__(self, workspace: Workspace, place: str, windows: Sequence[Mapping[str, object]]) -> None:
-        """
-        Args:
-            workspace: the workspace.
-            place: address of the monitor's windows.
-            windows: as REST has them.
-        """
-        self._workspace, self._place = workspace, place
-        self._windows: List[Dict[str, Any]] = [dict(each) for each in windows]
-
-    @property
-    def id(self) -> str:
-        """The id of the last window, which `get_output` takes as `run_id`."""
-        return str(self._windows[-1]["id"])
-
-    @property
-    def windows(self) -> List[Dict[str, object]]:
-        """The windows as they were when they were last looked at: `start`, `end`, `status`, `magnitude` (0 to 1), `has_drifted`,
-        `reason` and others."""
-        return [dict(each) for each in self._windows]
-
-    def get_status(self) -> str:
-        """How far it is.
-
-        Returns:
-            `Running`, `Completed`, or `Failed` where a window has failed. Windows with nothing to compare are no failure.
-        """
-        for each in self._windows:
-            if each["status"] in ("queued", "running"):
-                each.update(self._workspace._client.get(f"{self._place}{segment(str(each['id']))}/"))
-        states = {each["status"] for each in self._windows}
-        return "Running" if states & {"queued", "running"} else "Failed" if "failed" in states else "Completed"
-
-    @waiting()
-    def wait_for_completion(
-        self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
-    ) -> Dict[str, object]:
-        """Wait until all windows were looked at.
-
-        Args:
-            show_output: print each window with its magnitude at the end.
-            wait_post_processing: taken and not used: what was found is there when a window is over.
-            raise_on_error: raise where a window failed.
-
-        Returns:
-            `status` and `windows`.
-
-        Raises:
-            ActivityFailedException: a window failed, and `raise_on_error` is True.
-        """
-        while (status := self.get_status()) == "Running":
-            time.sleep(_POLL)
-        if show_output:
-            print("\n".join(map(_line, self._windows)))
-        if status == "Failed" and raise_on_error:
-            failed = [each for each in self._windows if each["status"] == "failed"]
-            raise ActivityFailedException("\n".join(f"{each['start_date']}: {each['reason']}" for each in failed))
-        return {"status": status, "windows": self.windows}
-
-    def __repr__(self) -> str:
-        return f"DataDriftRun(Id: {self.id}, Windows: {len(self._windows)})"
 
 
 class DataDriftDetector:
@@ -149,6 +83,7 @@ class DataDriftDetector:
         time_zone: Optional[str] = None,
         pipeline_id: Optional[str] = None,
         experiment_name: Optional[str] = None,
+        performance: Optional[PerformanceConfiguration] = None,
     ) -> DataDriftDetector:
         """Make a monitor. It looks at windows by itself from `enable_schedule` on.
 
@@ -165,8 +100,10 @@ class DataDriftDetector:
             drift_threshold: from this magnitude on (above 0, at most 1) data have drifted; None for 0.2.
             latency: hours after its end at which a window is looked at; None for 0.
             time_zone: zone of days, weeks and months, by IANA's name; None for UTC.
-            pipeline_id: id of a published pipeline that is run once for each window that has drifted.
+            pipeline_id: id of a published pipeline that is run once for each window that has drifted or in which the model has
+                degraded.
             experiment_name: experiment of these runs; None for that of the pipeline.
+            performance: how a model is measured by labels that come later; None for no model.
 
         Returns:
             The monitor.
@@ -191,6 +128,8 @@ class DataDriftDetector:
         }
         if drift_threshold is not None:
             body["threshold"] = drift_threshold
+        if performance is not None:
+            body["performance"] = performance.document()
         return DataDriftDetector._of(workspace, workspace._client.post(workspace._path("monitors/"), body))
 
     @staticmethod
@@ -300,6 +239,15 @@ class DataDriftDetector:
         return AlertConfiguration(found) if found else None
 
     @property
+    def performance(self) -> Optional[PerformanceConfiguration]:
+        """How a model is measured; None where none is."""
+        found = self._document["performance"]
+        if found is None:
+            return None
+        more = {name: value for name, value in found.items() if name != "labels"}
+        return PerformanceConfiguration(self._of_version(found["labels"]), **more)
+
+    @property
     def enabled(self) -> bool:
         """Whether windows are looked at by themselves."""
         return bool(self._document["is_enabled"])
@@ -327,6 +275,7 @@ class DataDriftDetector:
         *,
         pipeline_id: Optional[str] = _UNSET,
         experiment_name: Optional[str] = _UNSET,
+        performance: Optional[PerformanceConfiguration] = None,
     ) -> DataDriftDetector:
         """Change it; what is left out stays. Name, datasets, frequency and latency stay as they were made.
 
@@ -338,6 +287,8 @@ class DataDriftDetector:
             drift_threshold: another threshold; None for 0.2.
             pipeline_id: another published pipeline that drift runs; None for none.
             experiment_name: another experiment of these runs.
+            performance: how a model is measured. Of a monitor that measures one, metric, threshold, lateness and the share of labels
+                that is needed may be others.
 
         Returns:
             Itself.
@@ -359,6 +310,8 @@ class DataDriftDetector:
             body["pipeline"] = pipeline_id
         if experiment_name is not _UNSET:
             body["experiment_name"] = experiment_name or ""
+        if performance is not None:
+            body["performance"] = performance.document()
         return self._changed(body)
 
     def enable_schedule(self, create_compute_target: bool = False) -> None:
@@ -476,6 +429,27 @@ class DataDriftDetector:
         kind = {"drift_type": self.drift_type}
         return [{**kind, "result": results}], [{**kind, "metrics": metrics}]
 
+    def get_performance(
+        self, start_time: Optional[datetime] = None, end_time: Optional[datetime] = None
+    ) -> List[Dict[str, object]]:
+        """How good the model was, of windows in which it was looked at, oldest first.
+
+        Args:
+            start_time: windows that begin at this moment or later; None for all.
+            end_time: windows that begin before this moment; None for all.
+
+        Returns:
+            For each window `start_date`, `end_date`, `metrics` by name (None where there are none, and `reason` says why), `metric`
+            and `threshold`, `has_degraded`, `predictions`, `labelled`, `without_key`, `without_prediction`, `notes` on metrics that are
+            None, `labels` (the id of the version that was read) and `measured_at`.
+
+        Raises:
+            UserErrorException: a bound is no datetime.
+        """
+        found = self._windows(start_time, end_time)
+        span = ("start_date", "end_date")
+        return [{**{name: each[name] for name in span}, **each["performance"]} for each in found if each["performance"]]
+
     def show(self, start_time: Optional[datetime] = None, end_time: Optional[datetime] = None) -> Dict[str, object]:
         """Print the windows with their magnitudes, and draw them where matplotlib is installed.
 
@@ -490,7 +464,7 @@ class DataDriftDetector:
             UserErrorException: a bound is no datetime.
         """
         found = self._windows(start_time, end_time)
-        print("\n".join(map(_line, found)) or "No window was looked at.")
+        print("\n".join(map(line_of, found)) or "No window was looked at.")
         try:
             from matplotlib.figure import Figure
         except ImportError:
@@ -517,7 +491,10 @@ class DataDriftDetector:
         return self
 
     def _dataset(self, which: str) -> TabularDataset:
-        found: Any = identified(self._workspace, str(self._document[which]))
+        return self._of_version(self._document[which])
+
+    def _of_version(self, key: object) -> TabularDataset:
+        found: Any = identified(self._workspace, str(key))
         return found  # type: ignore[no-any-return]
 
     def _windows(self, start: Optional[datetime], end: Optional[datetime]) -> List[Dict[str, Any]]:
@@ -538,13 +515,6 @@ def _measures(feature: Mapping[str, Any]) -> List[Dict[str, Any]]:
     found = {"datadrift_contribution": feature["magnitude"], **feature["metrics"]}
     names = {"wasserstein": "wasserstein_distance", "euclidean": "euclidean_distance"}
     return [{"name": names.get(name, name), "value": value} for name, value in found.items()]
-
-
-def _line(window: Mapping[str, Any]) -> str:
-    day = window["start_date"]
-    if window["magnitude"] is None:
-        return f"{day}  {window['status']}  {window['reason']}".rstrip()
-    return f"{day}  {window['magnitude'] * 100:5.1f} %" + ("  drifted" if window["has_drifted"] else "")
 
 
 def _warn(alert_config: Optional[AlertConfiguration]) -> None:

@@ -134,6 +134,7 @@ def _numbers(name: str, baseline: Rows, target: Rows) -> dict[str, Any]:
     }
     metrics = {
         "wasserstein": statistics.wasserstein(base, rows),
+        "energy": statistics.energy(base, rows),
         "kolmogorov_smirnov": statistics.kolmogorov_smirnov(base, rows),
         "psi": statistics.psi(*counts),
         "jensen_shannon": statistics.jensen_shannon(*counts),

@@ -50,13 +50,13 @@ def monitor(workspace: Workspace, key: object) -> Monitor:
 
 
 def windows_of(found: Monitor, start: datetime | None = None, end: datetime | None = None) -> QuerySet[MonitorWindow]:
-    """Its windows, of those that begin in a span where one is said; without the measures of their features."""
+    """Its windows, of those that lie at least in part in a span where one is said; without the measures of their features."""
     rows = (
         MonitorWindow.objects.filter(monitor=found)
         .select_related("run", "target", "monitor")
         .defer("features", "run__graph")
     )
-    rows = rows.filter(start_at__gte=start) if start is not None else rows
+    rows = rows.filter(end_at__gt=start) if start is not None else rows
     return rows.filter(start_at__lt=end) if end is not None else rows
 
 

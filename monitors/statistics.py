@@ -31,6 +31,15 @@ def wasserstein(a: Floats, b: Floats) -> float | None:
         return _number(np.sum(between * steps))
 
 
+def energy(a: Floats, b: Floats) -> float | None:
+    """The energy distance of two sorted samples, in the root of the unit of the values: of the squared distance of their
+    distributions, twice its area, the root."""
+    every = np.sort(np.concatenate((a, b)), kind="stable")
+    with np.errstate(over="ignore", invalid="ignore"):
+        between = _cdf(a, every[:-1]) - _cdf(b, every[:-1])
+        return _number(np.sqrt(2 * np.sum(between**2 * np.diff(every))))
+
+
 def kolmogorov_smirnov(a: Floats, b: Floats) -> float:
     """The largest distance of the distributions of two sorted samples, from 0 to 1."""
     every = np.concatenate((a, b))

@@ -81,7 +81,7 @@ class WindowsView(WorkspaceView):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("start", datetime, description="Windows that begin at this moment or later."),
+            OpenApiParameter("start", datetime, description="Windows that reach beyond this moment."),
             OpenApiParameter("end", datetime, description="Windows that begin before this moment."),
         ],
         responses=listed(s.WindowOut),

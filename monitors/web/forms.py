@@ -137,7 +137,7 @@ class MonitorForm(ChangeForm):
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=255)
     target = Choice(
-        label=gettext_lazy("Target"), choices=[], help_text=gettext_lazy("the table whose windows are looked at")
+        label=gettext_lazy("Target"), choices=[], help_text=gettext_lazy("the table whose windows are compared")
     )
     timestamp_column = forms.CharField(
         label=gettext_lazy("Time column"), max_length=1000, required=False,
@@ -152,7 +152,7 @@ class MonitorForm(ChangeForm):
     )
     latency_hours = forms.IntegerField(
         label=gettext_lazy("Latency"), min_value=0, initial=0, required=False,
-        help_text=gettext_lazy("hours after its end at which a window is looked at"),
+        help_text=gettext_lazy("hours after its end at which a window is compared"),
     )  # fmt: skip
     is_enabled = forms.BooleanField(label=gettext_lazy("Enabled"), required=False, initial=True)
 

@@ -449,7 +449,7 @@ def status(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID) ->
     monitor = queries.monitor(context.workspace, monitor_id)
     wanted = request.POST.get("enabled") == "1"
     monitors.change(context, monitor, {"is_enabled": wanted})
-    text = _("Each window is looked at once it is over.") if wanted else _("No window is looked at by itself.")
+    text = _("Each window is compared once it is over.") if wanted else _("No window is compared by itself.")
     return responses.done(request, text, _place(context, monitor))
 
 
@@ -460,7 +460,7 @@ def run(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID) -> Ht
     key = request.POST.get("window")
     found = queries.window(monitor, key) if key else None
     asked = monitors.run_now(context, monitor, found.start_at if found is not None else None)
-    text = _("The window of %(day)s is looked at.") % {"day": asked.start_date.isoformat()}
+    text = _("The window of %(day)s is compared.") % {"day": asked.start_date.isoformat()}
     return responses.done(
         request, text, reverse("monitors:window", args=[context.workspace.name, monitor.pk, asked.pk])
     )
@@ -476,7 +476,7 @@ def backfill(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID) 
         raise Invalid(_("Say the first and the last day, such as 2026-01-31."), code="bad_window")
     start, end = (each.replace(tzinfo=zone) for each in (days[0], days[1] + timedelta(days=1)))
     found = monitors.backfill(context, monitor, start, end)
-    text = _("%(count)s windows are looked at.") % {"count": len(found)}
+    text = _("%(count)s windows are compared.") % {"count": len(found)}
     return responses.done(request, text, _place(context, monitor))
 
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy
 
 MEASURES = {
     "wasserstein": gettext_lazy("Wasserstein distance"),
+    "energy": gettext_lazy("Energy distance"),
     "kolmogorov_smirnov": gettext_lazy("Kolmogorov-Smirnov distance"),
     "psi": gettext_lazy("Population stability index"),
     "jensen_shannon": gettext_lazy("Jensen-Shannon distance"),

@@ -73,10 +73,21 @@ def test_a_program_makes_a_monitor_backfills_it_and_reads_what_it_found(
     results, metrics = monitor.get_output(start_time=datetime(2013, 2, 4), end_time=datetime(2013, 4, 1))
     found = {each["start_date"]: each["has_drift"] for each in results[0]["result"]}
     assert found == {"2013-02-04": False, "2013-03-04": True}, "the others have no rows"
+    assert set(results[0]) == {"drift_type", "result"} and set(metrics[0]) == {"drift_type", "metrics"}
+    assert set(results[0]["result"][0]) == {
+        "has_drift", "drift_threshold", "start_date", "end_date", "base_dataset_id", "target_dataset_id",
+    }  # fmt: skip
+    assert set(metrics[0]["metrics"][0]) == {
+        "schema_version", "start_date", "end_date", "baseline_dataset_id", "target_dataset_id", "dataset_metrics", "column_metrics",
+    }  # fmt: skip
+    inside = monitor.get_output(start_time=datetime(2013, 2, 6), end_time=datetime(2013, 2, 7))[0][0]["result"]
+    assert [each["start_date"] for each in inside] == ["2013-02-04"], "a window that a span lies in overlaps it"
+    with pytest.raises(UserErrorException, match="names one window"):
+        monitor.get_output(start_time=datetime(2013, 2, 6), run_id="x")
     first = metrics[0]["metrics"][0]
     assert first["dataset_metrics"][0]["name"] == "datadrift_coefficient"
     measures = {each["name"]: each["value"] for each in _of(first, "distance")}
-    assert measures["wasserstein_distance"] > 0 and 0 <= measures["datadrift_contribution"] <= 1
+    assert measures["wasserstein_distance"] > 0 and measures["energy_distance"] > 0 and 0 <= measures["datadrift_contribution"] <= 1
     assert "euclidean_distance" in {each["name"] for each in _of(first, "carrier")}
     assert Run.objects.filter(published_pipeline_id=pipeline.pk).count() == 1
     monitor.show()

@@ -34,6 +34,7 @@ def sorted_numbers(path: Path, name: str) -> np.ndarray:
 def test_flights_of_two_months_are_measured_as_scipy_measures_them(name: str) -> None:
     a, b = (sorted_numbers(FLIGHTS / f"lga-2013-0{month}.csv", name) for month in (2, 3))
     assert statistics.wasserstein(a, b) == pytest.approx(stats.wasserstein_distance(a, b), rel=1e-12)
+    assert statistics.energy(a, b) == pytest.approx(stats.energy_distance(a, b), rel=1e-9, abs=1e-9)
     assert statistics.kolmogorov_smirnov(a, b) == pytest.approx(stats.ks_2samp(a, b).statistic, abs=1e-12)
     edges = statistics.edges_of(a)
     p, q = statistics.binned(a, edges), statistics.binned(b, edges)
@@ -69,6 +70,7 @@ def test_categories_are_measured_as_scipy_measures_them(folder: Path, files: tup
 def test_any_two_samples_are_measured_as_scipy_measures_them(first: list[float], second: list[float]) -> None:
     a, b = np.sort(np.array(first)), np.sort(np.array(second))
     assert statistics.wasserstein(a, b) == pytest.approx(stats.wasserstein_distance(a, b), rel=1e-9, abs=1e-9)
+    assert statistics.energy(a, b) == pytest.approx(stats.energy_distance(a, b), rel=1e-9, abs=1e-9)
     assert statistics.kolmogorov_smirnov(a, b) == pytest.approx(stats.ks_2samp(a, b).statistic, abs=1e-12)
     edges = statistics.edges_of(a)
     p, q = statistics.binned(a, edges), statistics.binned(b, edges)

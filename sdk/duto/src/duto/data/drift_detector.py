@@ -392,9 +392,9 @@ class DataDriftDetector:
         """What was found, of windows that were compared, oldest first.
 
         Args:
-            start_time: windows that begin at this moment or later; None for all.
+            start_time: windows that reach beyond this moment; None for all.
             end_time: windows that begin before this moment; None for all.
-            run_id: the window alone of which `DataDriftRun.id` is.
+            run_id: the window alone of which `DataDriftRun.id` is, without the two others.
 
         Returns:
             Results and metrics, each a list of one entry with `drift_type`. The entry of results has `result`: for each window
@@ -404,8 +404,10 @@ class DataDriftDetector:
             `datadrift_contribution` tells how well the two can be told apart by it alone, 0 to 1.
 
         Raises:
-            UserErrorException: a bound is no datetime.
+            UserErrorException: a bound is no datetime, or `run_id` is given with one.
         """
+        if run_id is not None and (start_time is not None or end_time is not None):
+            raise UserErrorException("`run_id` names one window: give no `start_time` and `end_time` with it.")
         results: List[Dict[str, object]] = []
         metrics: List[Dict[str, object]] = []
         for each in self._windows(start_time, end_time):
@@ -435,7 +437,7 @@ class DataDriftDetector:
         """How good the model was, of windows in which it was looked at, oldest first.
 
         Args:
-            start_time: windows that begin at this moment or later; None for all.
+            start_time: windows that reach beyond this moment; None for all.
             end_time: windows that begin before this moment; None for all.
 
         Returns:
@@ -454,7 +456,7 @@ class DataDriftDetector:
         """Print the windows with their magnitudes, and draw them where matplotlib is installed.
 
         Args:
-            start_time: windows that begin at this moment or later; None for all.
+            start_time: windows that reach beyond this moment; None for all.
             end_time: windows that begin before this moment; None for all.
 
         Returns:
@@ -513,7 +515,7 @@ class DataDriftDetector:
 def _measures(feature: Mapping[str, Any]) -> List[Dict[str, Any]]:
     """By Azure ML's names where it has one."""
     found = {"datadrift_contribution": feature["magnitude"], **feature["metrics"]}
-    names = {"wasserstein": "wasserstein_distance", "euclidean": "euclidean_distance"}
+    names = {each: f"{each}_distance" for each in ("wasserstein", "energy", "euclidean")}
     return [{"name": names.get(name, name), "value": value} for name, value in found.items()]
 
 

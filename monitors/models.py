@@ -50,6 +50,7 @@ class Monitor(Row):
     labels_at = models.DateTimeField(null=True)
     # Kept as programs gave it; the studio itself compares.
     compute_target = models.CharField(max_length=255, blank=True)
+    # Told by a rule of notifications, which is made with them.
     alert_emails = models.JSONField(default=list)
     # What is run where data have drifted, in which experiment.
     pipeline = models.ForeignKey(PublishedPipeline, models.SET_NULL, null=True, related_name="+")

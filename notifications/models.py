@@ -7,6 +7,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from core.lifecycle import Row
+from monitors.models import Monitor
 from notifications.stored_messages import localized
 from pipelines.models import PipelineEndpoint, PublishedPipeline
 from workspaces.models import User, Workspace
@@ -58,6 +59,7 @@ class Rule(Row):
         WORKSPACE = "workspace", _("Everything in the workspace")
         PIPELINE = "pipeline", _("A published pipeline")
         ENDPOINT = "endpoint", _("A pipeline endpoint")
+        MONITOR = "monitor", _("A monitor")
         MINE = "mine", _("What I started")
 
     class Event(models.TextChoices):
@@ -78,6 +80,9 @@ class Rule(Row):
     scope = models.CharField(max_length=10, choices=Scope, default=Scope.WORKSPACE)
     pipeline = models.ForeignKey(PublishedPipeline, models.CASCADE, null=True, related_name="+")
     endpoint = models.ForeignKey(PipelineEndpoint, models.CASCADE, null=True, related_name="+")
+    monitor = models.ForeignKey(Monitor, models.CASCADE, null=True, related_name="+")
+    # Made for the addresses of its monitor, and changed and removed with them.
+    is_of_alerts = models.BooleanField(default=False)
     events = models.JSONField(default=list)
     # A run is late after so many minutes; None: after the 95th percentile of the runs before it.
     late_minutes = models.PositiveIntegerField(null=True)

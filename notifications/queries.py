@@ -31,7 +31,7 @@ def rules_in(context: WorkspaceContext) -> QuerySet[Rule]:
     """Those of the workspace and the caller's own."""
     rows = Rule.objects.filter(workspace=context.workspace)
     rows = rows.filter(Q(owner__isnull=True) | Q(owner=context.user))
-    related = rows.select_related("owner", "pipeline", "endpoint", "created_by").defer("pipeline__graph")
+    related = rows.select_related("owner", "pipeline", "endpoint", "monitor", "created_by").defer("pipeline__graph")
     return related.prefetch_related("channels")
 
 
@@ -96,6 +96,7 @@ def rule_document(found: Rule) -> dict[str, Any]:
         "scope": found.scope,
         "pipeline_id": _text(found.pipeline_id),
         "endpoint_id": _text(found.endpoint_id),
+        "monitor_id": _text(found.monitor_id),
         "events": found.events,
         "late_minutes": found.late_minutes,
         "wait_minutes": found.wait_minutes,

@@ -76,7 +76,7 @@ class _Common(serializers.Serializer[Any]):
     )
     alert_emails = serializers.ListField(
         child=serializers.EmailField(), required=False, max_length=50,
-        help_text="Kept as they are given: rules of notifications tell of drift.",
+        help_text="A rule of notifications tells them; refused where no mail can be sent.",
     )  # fmt: skip
     pipeline = serializers.UUIDField(
         required=False, allow_null=True, help_text="A published pipeline that is run where data have drifted."

@@ -16,7 +16,7 @@ from core.work import later
 from datasets.models import Dataset, DatasetVersion
 from datasets.services.versions import get_version
 from duto.spec.selection import timestamps
-from monitors import windows
+from monitors import hooks, windows
 from monitors.models import Monitor, MonitorWindow
 from monitors.queries import zone_of
 from monitors.services import measuring
@@ -60,6 +60,8 @@ def create(context: WorkspaceContext, asked: Mapping[str, Any]) -> Monitor:
             made.save(force_insert=True)
             once.settle(made)
             context.made("monitor", made.pk)
+            if made.alert_emails:
+                hooks.alerts_asked(context, made, made.alert_emails)
             audit.note(context, "monitor.created", str(made.pk), name=made.name)
             notify_pages(made)
     except IntegrityError as error:
@@ -85,10 +87,12 @@ def change(
     )
     locked = rows.get(pk=monitor.pk)
     edits.require_unchanged(seen, state(locked), locked.workspace, locked.pk)
-    before = locked.is_enabled
+    before, addresses = locked.is_enabled, locked.alert_emails
     locked.created_by = context.user or locked.created_by
     _apply(context, locked, asked, now())
     locked.save()
+    if locked.alert_emails != addresses:
+        hooks.alerts_asked(context, locked, locked.alert_emails)
     facts = {"enabled": locked.is_enabled} if locked.is_enabled != before else {}
     edits.note(context, "monitor.changed", str(locked.pk), state(locked), name=locked.name, **facts)
     notify_pages(locked)

@@ -16,6 +16,7 @@ class _RuleFields(serializers.Serializer[Any]):
     scope = serializers.ChoiceField(Rule.Scope.choices, required=False, help_text="Left out: workspace.")
     pipeline = serializers.UUIDField(required=False, allow_null=True, help_text="Of the scope pipeline.")
     endpoint = serializers.UUIDField(required=False, allow_null=True, help_text="Of the scope endpoint.")
+    monitor = serializers.UUIDField(required=False, allow_null=True, help_text="Of the scope monitor.")
     late_minutes = serializers.IntegerField(
         required=False,
         min_value=1,
@@ -59,6 +60,7 @@ class RuleOut(serializers.Serializer[Any]):
     scope = serializers.CharField()
     pipeline_id = serializers.UUIDField(allow_null=True)
     endpoint_id = serializers.UUIDField(allow_null=True)
+    monitor_id = serializers.UUIDField(allow_null=True)
     events = serializers.ListField(child=serializers.CharField())
     late_minutes = serializers.IntegerField(allow_null=True)
     wait_minutes = serializers.IntegerField()

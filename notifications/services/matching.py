@@ -53,6 +53,7 @@ class NotificationEvent:
     facts: Callable[[], dict[str, Any]]
     pipeline: UUID | None = None
     endpoint: UUID | None = None
+    monitor: UUID | None = None
     person: UUID | None = None
 
     @cached_property
@@ -128,7 +129,7 @@ def _events_of(occurrence: Occurrence) -> Iterator[NotificationEvent]:
             schedule = tick.schedule
             yield NotificationEvent(
                 schedule.workspace, Event.MISSED, tick.pk, lambda: facts_of.of_tick(tick),
-                schedule.pipeline_id, schedule.endpoint_id, schedule.created_by_id,
+                schedule.pipeline_id, schedule.endpoint_id, person=schedule.created_by_id,
             )  # fmt: skip
     elif occurrence.kind in (Occurrence.Kind.DRIFT, Occurrence.Kind.PERFORMANCE):
         window = MonitorWindow.objects.select_related("monitor__workspace").filter(pk=occurrence.subject).first()
@@ -140,19 +141,23 @@ def _events_of(occurrence: Occurrence) -> Iterator[NotificationEvent]:
             root = Run.objects.defer("graph").filter(tree__pk=found.run_id).first() if found.run_id else None
             yield NotificationEvent(
                 found.model.workspace, Event.MODEL, found.pk, lambda: facts_of.of_model(found),
-                root.published_pipeline_id if root else None, endpoint_of(root), found.created_by_id,
+                root.published_pipeline_id if root else None, endpoint_of(root), person=found.created_by_id,
             )  # fmt: skip
 
 
 def _of_window(window: MonitorWindow, kind: str) -> Iterator[NotificationEvent]:
     """Nothing where it was looked at again since and is calm now."""
-    monitor = window.monitor
-    of = (monitor.pipeline_id, None, monitor.created_by_id)
     if kind == Occurrence.Kind.DRIFT and window.has_drifted:
-        yield NotificationEvent(monitor.workspace, Event.DRIFT, window.pk, lambda: facts_of.of_drift(window), *of)
+        event, facts = Event.DRIFT, facts_of.of_drift
     elif kind == Occurrence.Kind.PERFORMANCE and window.has_degraded:
-        facts = lambda: facts_of.of_degradation(window)  # noqa: E731
-        yield NotificationEvent(monitor.workspace, Event.PERFORMANCE, window.pk, facts, *of)
+        event, facts = Event.PERFORMANCE, facts_of.of_degradation
+    else:
+        return
+    monitor = window.monitor
+    yield NotificationEvent(
+        monitor.workspace, event, window.pk, lambda: facts(window), monitor.pipeline_id, monitor=monitor.pk,
+        person=monitor.created_by_id,
+    )  # fmt: skip
 
 
 def _of_run(run: Run) -> Iterator[NotificationEvent]:
@@ -166,7 +171,7 @@ def _of_run(run: Run) -> Iterator[NotificationEvent]:
 def of_run(run: Run, kind: str, facts: Callable[[], dict[str, Any]]) -> NotificationEvent:
     """An event of a run."""
     return NotificationEvent(
-        run.workspace, kind, run.pk, facts, run.published_pipeline_id, endpoint_of(run), run.submitted_by_id
+        run.workspace, kind, run.pk, facts, run.published_pipeline_id, endpoint_of(run), person=run.submitted_by_id
     )
 
 
@@ -224,6 +229,7 @@ def matches(rule: Rule, event: NotificationEvent) -> bool:
         Rule.Scope.WORKSPACE: True,
         Rule.Scope.PIPELINE: rule.pipeline_id is not None and rule.pipeline_id == event.pipeline,
         Rule.Scope.ENDPOINT: rule.endpoint_id is not None and rule.endpoint_id == event.endpoint,
+        Rule.Scope.MONITOR: rule.monitor_id is not None and rule.monitor_id == event.monitor,
         Rule.Scope.MINE: rule.owner_id is not None and rule.owner_id == event.person,
     }[Rule.Scope(rule.scope)]
 

@@ -15,6 +15,8 @@ from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
 from core.ids import as_key
 from core.names import one_line
+from monitors import queries as monitors
+from monitors.models import Monitor
 from notifications import queries
 from notifications.models import Channel, Delivery, MailAddress, Mute, Rule
 from notifications.services import deliveries
@@ -78,7 +80,7 @@ def change(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any], *, s
 def state(rule: Rule) -> dict[str, Any]:
     """All that a change may overwrite."""
     names = (
-        "name", "scope", "pipeline_id", "endpoint_id", "events", "is_active", "muted_until", "by_email", "by_browser", *NUMBERS
+        "name", "scope", "pipeline_id", "endpoint_id", "monitor_id", "events", "is_active", "muted_until", "by_email", "by_browser", *NUMBERS
     )  # fmt: skip
     channels = sorted(str(each.pk) for each in rule.channels.all())
     return {**{name: getattr(rule, name) for name in names}, "channels": channels}
@@ -89,6 +91,8 @@ def delete(context: WorkspaceContext, rule: Rule) -> None:
     """Remove it. What it has gathered and not sent is kept as muted; its deliveries stay in the log."""
     require(context, rule)
     _hold_back(rule)
+    if rule.is_of_alerts:  # a monitor must not name addresses that nobody tells
+        Monitor.objects.filter(pk=rule.monitor_id).update(alert_emails=[])
     audit.note(context, "notification.rule_deleted", rule.name, own=rule.owner_id is not None)
     Rule.objects.filter(pk=rule.pk).delete()
     _notify_pages(context)
@@ -129,7 +133,7 @@ def set_address(context: WorkspaceContext, address: str) -> bool:
         MailAddress.objects.filter(user=context.user).update(confirmed=confirmed, pending="")
         return False
     if not settings.EMAIL_HOST:
-        raise Conflict(_no_server(), code="no_mail_server")
+        raise Conflict(no_server(), code="no_mail_server")
     deliveries.confirm(context, address)
     return True
 
@@ -179,17 +183,21 @@ def _apply_scope(context: WorkspaceContext, rule: Rule, asked: Mapping[str, Any]
         raise Invalid(_("'scope' is one of %(values)s.") % {"values": ", ".join(Scope.values)}, code="bad_scope")
     if scope == Scope.MINE and rule.owner is None:
         raise Invalid(_("A rule about what one has started is one's own: say 'is_own'."), code="bad_scope")
-    named = {name: asked[name] for name in ("pipeline", "endpoint") if asked.get(name)}
+    named = {name: asked[name] for name in ("pipeline", "endpoint", "monitor") if asked.get(name)}
     if wrong := [name for name in named if name != scope]:
         text = _("A rule about %(scope)s has no '%(name)s'.")
         raise Invalid(text % {"scope": scope, "name": wrong[0]}, code="bad_scope")
-    if scope in ("pipeline", "endpoint") and not named and (scope != rule.scope or rule._state.adding):
+    if scope in ("pipeline", "endpoint", "monitor") and not named and (scope != rule.scope or rule._state.adding):
         raise Invalid(_("Say which: '%(name)s' is its id.") % {"name": scope}, code="bad_scope")
     rule.scope = scope
     if scope != Scope.PIPELINE:
         rule.pipeline = None
     if scope != Scope.ENDPOINT:
         rule.endpoint = None
+    if scope != Scope.MONITOR:
+        rule.monitor = None
+    if "monitor" in named:
+        rule.monitor = monitors.monitor(context.workspace, named["monitor"])
     if "pipeline" in named:
         rule.pipeline = pipelines.one(context.workspace, named["pipeline"])
     if "endpoint" in named:
@@ -234,7 +242,7 @@ def _apply_recipients(context: WorkspaceContext, rule: Rule, asked: Mapping[str,
         raise Invalid(_("Choose e-mail or the browser: without one a rule tells nobody."), code="bad_receivers")
     if rule.by_email and asked.get("by_email"):
         if not settings.EMAIL_HOST:
-            raise Conflict(_no_server(), code="no_mail_server")
+            raise Conflict(no_server(), code="no_mail_server")
         if not queries.mail_address_of(rule.owner):
             raise Conflict(
                 _("The studio knows no e-mail address of yours. Set one on the page Notifications first."),
@@ -243,7 +251,8 @@ def _apply_recipients(context: WorkspaceContext, rule: Rule, asked: Mapping[str,
     return None
 
 
-def _no_server() -> str:
+def no_server() -> str:
+    """That no mail can be promised, and who may change that."""
     return _("The studio knows no mail server. Whoever looks after it sets DUTO_SMTP_HOST.")
 
 

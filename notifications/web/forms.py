@@ -24,7 +24,7 @@ MUTES = [
 
 
 class RuleForm(forms.Form):
-    """A rule. What it is about is one field: the workspace, what one has started, or a pipeline or endpoint by its id."""
+    """A rule. What it is about is one field: the workspace, what one has started, or a pipeline, endpoint or monitor by its id."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
     about = forms.ChoiceField(label=gettext_lazy("About"), choices=[])
@@ -74,7 +74,7 @@ class RuleForm(forms.Form):
 
 def initial_of(rule: Rule) -> dict[str, Any]:
     """What the form shows of a rule that there is."""
-    key = rule.pipeline_id or rule.endpoint_id
+    key = rule.pipeline_id or rule.endpoint_id or rule.monitor_id
     names = ("name", "events", "late_minutes", "wait_minutes", "digest_minutes", "by_email", "by_browser", "is_active")
     return {
         **{name: getattr(rule, name) for name in names},

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from core.clock import now
 from core.errors import Invalid, NotFound, StudioError
+from monitors import queries as monitors
 from notifications import queries
 from notifications.models import Channel, Delivery, Mute, Rule
 from notifications.services import rules
@@ -105,6 +106,8 @@ def about(rule: Rule) -> str:
         return rule.pipeline.title
     if rule.endpoint is not None:
         return _("endpoint “%(name)s”") % {"name": rule.endpoint.name}
+    if rule.monitor is not None:
+        return _("monitor “%(name)s”") % {"name": rule.monitor.name}
     return str(Rule.Scope(rule.scope).label)
 
 
@@ -171,19 +174,23 @@ def _form(
 
 
 def _subjects(context: WorkspaceContext, is_own: bool) -> list[tuple[str, str]]:
-    """What a rule may be about: endpoints, and the newest published pipelines."""
+    """What a rule may be about: endpoints, the newest monitors and the newest published pipelines."""
     endpoints = pipelines.endpoints_in(context.workspace, PipelineEndpoint.Status.ACTIVE).order_by("name")[:OFFERED]
+    watched = monitors.monitors_in(context.workspace).order_by("-id")[:OFFERED]
     scopes = [Rule.Scope.MINE, Rule.Scope.WORKSPACE] if is_own else [Rule.Scope.WORKSPACE]
     return [
         *((each.value, str(each.label)) for each in scopes),
         *((f"endpoint:{each.pk}", _("endpoint “%(name)s”") % {"name": each.name}) for each in endpoints),
+        *((f"monitor:{each.pk}", _("monitor “%(name)s”") % {"name": each.name}) for each in watched),
         *((f"pipeline:{key}", name) for key, name in _pipelines(context)),
     ]
 
 
 def _subject_name(context: WorkspaceContext, asked: str) -> str:
-    """The name of a pipeline or an endpoint that is not among the newest; empty for anything else. Raises NotFound."""
+    """The name of a pipeline, an endpoint or a monitor that is not among the newest; empty for anything else. Raises NotFound."""
     kind, _colon, key = asked.partition(":")
+    if kind == "monitor":
+        return monitors.monitor(context.workspace, key).name
     if kind == "pipeline":
         return pipelines.one(context.workspace, key).name
     return pipelines.endpoint(context.workspace, key).name if kind == "endpoint" else ""

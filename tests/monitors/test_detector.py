@@ -37,17 +37,17 @@ def target(scenario: RunScenario, ws: Workspace) -> Any:
 
 
 def test_a_program_makes_a_monitor_backfills_it_and_reads_what_it_found(
-    scenario: RunScenario, ws: Workspace, target: Any, capsys: pytest.CaptureFixture[str]
+    scenario: RunScenario, ws: Workspace, target: Any, settings: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline = publish.publish_graph(scenario.context, scenario.graph("train"), name="retrain")
     baseline = target.time_before(datetime(2013, 2, 5))
     features = ["month", "dep_delay", "carrier", "distance", "tailnum"]
-    with pytest.warns(UserWarning, match="rule for drift"):
-        monitor = DataDriftDetector.create_from_datasets(
-            ws, "flights-monitor", baseline, target, compute_target="cpu", frequency="Week", feature_list=features,
-            alert_config=AlertConfiguration(["ana@example.org"]), drift_threshold=0.3, latency=24,
-            pipeline_id=PublishedPipeline.get(ws, str(pipeline.pk)).id,
-        )  # fmt: skip
+    settings.EMAIL_HOST = "mail.example.org"
+    monitor = DataDriftDetector.create_from_datasets(
+        ws, "flights-monitor", baseline, target, compute_target="cpu", frequency="Week", feature_list=features,
+        alert_config=AlertConfiguration(["ana@example.org"]), drift_threshold=0.3, latency=24,
+        pipeline_id=PublishedPipeline.get(ws, str(pipeline.pk)).id,
+    )  # fmt: skip
     monitor = DataDriftDetector.get_by_name(ws, "flights-monitor")
     assert (monitor.name, monitor.frequency, monitor.interval, monitor.latency) == ("flights-monitor", "Week", 1, 24)
     assert (monitor.compute_target, monitor.drift_threshold, monitor.feature_list) == ("cpu", 0.3, features)
@@ -87,7 +87,11 @@ def test_a_program_makes_a_monitor_backfills_it_and_reads_what_it_found(
     first = metrics[0]["metrics"][0]
     assert first["dataset_metrics"][0]["name"] == "datadrift_coefficient"
     measures = {each["name"]: each["value"] for each in _of(first, "distance")}
-    assert measures["wasserstein_distance"] > 0 and measures["energy_distance"] > 0 and 0 <= measures["datadrift_contribution"] <= 1
+    assert (
+        measures["wasserstein_distance"] > 0
+        and measures["energy_distance"] > 0
+        and 0 <= measures["datadrift_contribution"] <= 1
+    )
     assert "euclidean_distance" in {each["name"] for each in _of(first, "carrier")}
     assert Run.objects.filter(published_pipeline_id=pipeline.pk).count() == 1
     monitor.show()
@@ -154,6 +158,10 @@ def test_what_cannot_be_meant_is_refused_with_what_to_do(scenario: RunScenario, 
         DataDriftDetector.create_from_datasets(ws, "m", plain, plain)
     with pytest.raises(UserErrorException, match="frequency"):
         DataDriftDetector.create_from_datasets(ws, "m", plain, target, frequency="Hour")
+    with pytest.raises(ConflictException, match="no mail server"):
+        DataDriftDetector.create_from_datasets(
+            ws, "m", plain, target, alert_config=AlertConfiguration("ana@example.org")
+        )
     monitor = DataDriftDetector.create_from_datasets(ws, "m", plain, target)
     with pytest.raises(ConflictException, match="There is a monitor 'm'"):
         DataDriftDetector.create_from_datasets(ws, "m", plain, target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -22,7 +21,7 @@ _UNSET: Any = ...
 
 
 class AlertConfiguration:
-    """Whom Azure ML would write to. Here rules of notifications tell of drift; the addresses are kept with the monitor."""
+    """Who is told by mail of drift, and of a model that has degraded: by a rule of notifications, which is made with the monitor."""
 
     def __init__(self, email_addresses: Sequence[str]) -> None:
         """
@@ -96,7 +95,7 @@ class DataDriftDetector:
             compute_target: kept and not used: the studio compares.
             frequency: `Day`, `Week` or `Month`; None for `Day`.
             feature_list: names of the columns that are compared; None for all.
-            alert_config: kept; rules of notifications tell of drift.
+            alert_config: who is told by mail. Owners may name any address, others those of a channel that there is.
             drift_threshold: from this magnitude on (above 0, at most 1) data have drifted; None for 0.2.
             latency: hours after its end at which a window is looked at; None for 0.
             time_zone: zone of days, weeks and months, by IANA's name; None for UTC.
@@ -110,9 +109,9 @@ class DataDriftDetector:
 
         Raises:
             UserErrorException: the target names no column of times, or a value cannot be meant.
-            ConflictException: there is a monitor of this name.
+            ConflictException: there is a monitor of this name, or there are addresses and no mail server.
+            ForbiddenException: there are addresses to which only an owner may have the workspace write.
         """
-        _warn(alert_config)
         body: Dict[str, Any] = {
             "name": name,
             "baseline": baseline_dataset.id,
@@ -295,6 +294,8 @@ class DataDriftDetector:
 
         Raises:
             UserErrorException: the baseline has no such column, or the threshold is not above 0 and at most 1.
+            ConflictException: there are addresses and no mail server.
+            ForbiddenException: there are addresses to which only an owner may have the workspace write.
         """
         body: Dict[str, Any] = {}
         if compute_target is not _UNSET:
@@ -302,7 +303,6 @@ class DataDriftDetector:
         if feature_list is not _UNSET:
             body["features"] = None if feature_list is None else [*feature_list]
         if alert_config is not _UNSET:
-            _warn(alert_config)
             body["alert_emails"] = alert_config.email_addresses if alert_config else []
         if drift_threshold is not _UNSET:
             body["threshold"] = 0.2 if drift_threshold is None else drift_threshold
@@ -517,15 +517,6 @@ def _measures(feature: Mapping[str, Any]) -> List[Dict[str, Any]]:
     found = {"datadrift_contribution": feature["magnitude"], **feature["metrics"]}
     names = {each: f"{each}_distance" for each in ("wasserstein", "energy", "euclidean")}
     return [{"name": names.get(name, name), "value": value} for name, value in found.items()]
-
-
-def _warn(alert_config: Optional[AlertConfiguration]) -> None:
-    if alert_config is not None and alert_config.email_addresses:
-        warnings.warn(
-            "The addresses are kept with the monitor, and no mail goes there: make a rule for drift in the settings of "
-            "notifications, which says who is told by which way.",
-            stacklevel=3,
-        )
 
 
 def _name_of(compute_target: Any) -> str:

@@ -57,6 +57,12 @@ def number_text(value: float) -> str:
     return text if is_of_the_code() else decimal(text.replace(",", "\u00a0"))
 
 
+def percent_text(share: float) -> str:
+    """A share in per cent, with one decimal at most: 12.5 %, 0 %."""
+    written = f"{round(share * 100, 1) + 0:.1f}"  # + 0: no minus before a nought
+    return f"{decimal(written.removesuffix('.0'))}\u00a0%"
+
+
 def is_of_the_code() -> bool:
     """Whether the reader's language is the one that the code is written in."""
     return translation.get_language() in (None, settings.LANGUAGE_CODE)

@@ -14,6 +14,7 @@ from datasets.models import DatasetVersion
 from monitors import stored_messages
 from monitors.performance import Settings
 from pipelines.models import PublishedPipeline
+from registry.models import RegisteredModel
 from runs.models import Run
 from schedules import timetable
 from workspaces.models import User, Workspace
@@ -43,6 +44,8 @@ class Monitor(Row):
     # Of the magnitude, from 0 to 1: data have drifted where it is reached.
     threshold = models.FloatField(default=0.2)
     is_enabled = models.BooleanField(default=False)
+    # Whose input or predictions are watched; said for people alone.
+    model = models.ForeignKey(RegisteredModel, models.SET_NULL, null=True, related_name="+")
     # Where labels come for the predictions of the target, how a model is measured by them (monitors.performance.Settings), and
     # when it is seen next whether more have come; None where none are waited for.
     labels = models.ForeignKey(DatasetVersion, models.CASCADE, null=True, related_name="+")

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from core.clock import iso
 from core.errors import Invalid, NotFound
 from core.ids import as_key
+from datasets.models import DatasetVersion
 from monitors import stored_messages
 from monitors.models import Monitor, MonitorWindow
+from pipelines.models import PipelineEndpointVersion
 from schedules import timetable
 from workspaces.models import Workspace
 
-RELATED = ("workspace", "created_by", "baseline__dataset", "target__dataset", "labels__dataset", "pipeline")
+RELATED = ("workspace", "created_by", "baseline__dataset", "target__dataset", "labels__dataset", "pipeline", "model")
 
 
 def zone_of(monitor: Monitor) -> ZoneInfo:
@@ -38,6 +42,24 @@ def monitors_in(
     found = found.filter(name=name) if name else found
     found = found.filter(baseline=as_key(baseline)) if baseline else found
     return found.filter(target=as_key(target)) if target else found
+
+
+def monitors_of_dataset(workspace: Workspace, name: str) -> QuerySet[Monitor]:
+    """The monitors that read a version of this dataset, as target, baseline or labels."""
+    versions = DatasetVersion.objects.filter(dataset__workspace=workspace, dataset__name=name).values("pk")
+    read = Q(target__in=versions) | Q(baseline__in=versions) | Q(labels__in=versions)
+    return monitors_in(workspace).filter(read)
+
+
+def monitors_of_model(workspace: Workspace, name: str) -> QuerySet[Monitor]:
+    """The monitors that name this model."""
+    return monitors_in(workspace).filter(model__workspace=workspace, model__name=name)
+
+
+def monitors_of_endpoint(workspace: Workspace, key: object) -> QuerySet[Monitor]:
+    """The monitors that run a pipeline which is a version of this endpoint."""
+    versions = PipelineEndpointVersion.objects.filter(endpoint__workspace=workspace, endpoint=as_key(key))
+    return monitors_in(workspace).filter(pipeline__in=versions.values("pipeline"))
 
 
 def monitor(workspace: Workspace, key: object) -> Monitor:
@@ -69,6 +91,15 @@ def window(found: Monitor, key: object) -> MonitorWindow:
     return row
 
 
+def last_windows(monitors: Sequence[Monitor]) -> dict[UUID, MonitorWindow]:
+    """The last window of each of these that has ended; one query."""
+    last = MonitorWindow.objects.filter(monitor=OuterRef("monitor"), status__in=MonitorWindow.ENDS).order_by(
+        "-start_at"
+    )
+    rows = MonitorWindow.objects.filter(monitor__in=monitors, pk=Subquery(last.values("pk")[:1]))
+    return {each.monitor_id: each for each in rows.select_related("monitor").defer("features", "excluded")}
+
+
 def document(found: Monitor) -> dict[str, Any]:
     """A monitor as REST shows it."""
     return {
@@ -83,6 +114,7 @@ def document(found: Monitor) -> dict[str, Any]:
         "time_zone": found.time_zone,
         "latency_hours": found.latency_hours,
         "threshold": found.threshold,
+        "model": found.model.name if found.model else None,
         "performance": None if found.performance is None else {"labels": str(found.labels_id), **found.performance},
         "is_enabled": found.is_enabled,
         "compute_target": found.compute_target,

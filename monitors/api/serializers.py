@@ -67,6 +67,13 @@ class _Common(serializers.Serializer[Any]):
     threshold = serializers.FloatField(
         required=False, help_text="Of the magnitude, above 0 and at most 1: data have drifted where it is reached."
     )
+    model = serializers.CharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        max_length=255,
+        help_text="The name of a registered model; null: none.",
+    )
     performance = PerformanceIn(
         required=False, allow_null=True, help_text="How a model is measured by labels that come later; null: it is not."
     )
@@ -121,6 +128,7 @@ class MonitorOut(serializers.Serializer[Any]):
     time_zone = serializers.CharField()
     latency_hours = serializers.IntegerField()
     threshold = serializers.FloatField()
+    model = serializers.CharField(allow_null=True)
     performance = PerformanceOut(allow_null=True)
     is_enabled = serializers.BooleanField()
     compute_target = serializers.CharField()

@@ -83,12 +83,9 @@ def _settings(asked: Mapping[str, Any]) -> Settings:
     if task == REGRESSION and (score or positive):
         raise Invalid(_("Scores and a positive class are of classification alone."), code="bad_performance")
     offered = [each for each in METRICS[task] if each != "roc_auc" or score]
-    metric = str(asked.get("metric") or "")
+    metric = str(asked.get("metric") or offered[0])
     threshold = asked.get("threshold")
-    if threshold is not None and metric not in offered:
-        text = _("The threshold is of one of the metrics %(values)s. 'roc_auc' needs a column of scores.")
-        raise Invalid(text % {"values": ", ".join(offered)}, code="bad_performance")
-    if metric and metric not in offered:
+    if metric not in offered:
         text = _("The metric is one of %(values)s. 'roc_auc' needs a column of scores.")
         raise Invalid(text % {"values": ", ".join(offered)}, code="bad_performance")
     if threshold is not None and not math.isfinite(threshold):
@@ -102,7 +99,7 @@ def _settings(asked: Mapping[str, Any]) -> Settings:
         raise Invalid(_("The share of labelled predictions is from 0 to 1."), code="bad_performance")
     return Settings(
         task=task, keys=keys, prediction_column=str(asked["prediction_column"]), label_column=str(asked["label_column"]),
-        score_column=score, positive_class=positive, metric=metric or offered[0],
+        score_column=score, positive_class=positive, metric=metric,
         threshold=None if threshold is None else float(threshold), lateness_hours=lateness, least_labelled=least,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from core import once
 from core.clock import now
-from core.errors import Conflict, Invalid, Unprocessable
+from core.errors import Conflict, Invalid, NotFound, Unprocessable
 from core.work import later
 from datasets.models import Dataset, DatasetVersion
 from datasets.services.versions import get_version
@@ -22,6 +22,7 @@ from monitors.queries import zone_of
 from monitors.services import measuring
 from monitors.services.queueing import MOST_WINDOWS, TASK, notify_pages, write
 from pipelines import queries as pipelines
+from registry.models import RegisteredModel
 from runs.services.submission.experiments import name_from
 from workspaces.access import WorkspaceContext
 from workspaces.models import Role
@@ -103,7 +104,8 @@ def state(monitor: Monitor) -> dict[str, Any]:
     """All that a change may overwrite, but for whether it is enabled."""
     names = ("description", "features", "threshold", "compute_target", "alert_emails", "experiment_name", "performance")
     found = {name: getattr(monitor, name) for name in names}
-    return {**found, "pipeline": str(monitor.pipeline_id) if monitor.pipeline_id else None}
+    keys = {"pipeline": monitor.pipeline_id, "model": monitor.model_id}
+    return {**found, **{name: str(key) if key else None for name, key in keys.items()}}
 
 
 @transaction.atomic
@@ -182,6 +184,8 @@ def _apply(context: WorkspaceContext, monitor: Monitor, asked: Mapping[str, Any]
         monitor.pipeline = pipelines.one(monitor.workspace, asked["pipeline"]) if asked["pipeline"] else None
     if asked.get("experiment_name") is not None:
         monitor.experiment_name = name_from(str(asked["experiment_name"])) if asked["experiment_name"] else ""
+    if "model" in asked:
+        monitor.model = _model(monitor, str(asked["model"] or ""))
     _apply_performance(context, monitor, asked)
     if asked.get("is_enabled") is not None and asked["is_enabled"] != monitor.is_enabled:
         monitor.is_enabled = bool(asked["is_enabled"])
@@ -190,6 +194,17 @@ def _apply(context: WorkspaceContext, monitor: Monitor, asked: Mapping[str, Any]
             window = windows.window_of(monitor.frequency, zone_of(monitor), moment)
             monitor.next_start = window.start
             monitor.next_at = window.end + timedelta(hours=monitor.latency_hours)
+
+
+def _model(monitor: Monitor, name: str) -> RegisteredModel | None:
+    """Raises NotFound."""
+    if not name:
+        return None
+    found = RegisteredModel.objects.filter(workspace=monitor.workspace, name=name).first()
+    if found is None:
+        text = _("There is no model '%(name)s' in workspace '%(workspace)s'.")
+        raise NotFound(text % {"name": name[:255], "workspace": monitor.workspace.name}, code="unknown_model")
+    return found
 
 
 def _apply_performance(context: WorkspaceContext, monitor: Monitor, asked: Mapping[str, Any]) -> None:

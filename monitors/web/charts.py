@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from core.words import percent_text
+
 # The charts' own coordinates.
 WIDTH, HEIGHT, EDGE, FLOOR = 720.0, 220.0, 34.0, 190.0
 PART_WIDTH, PART_FLOOR = 420.0, 130.0
@@ -58,7 +60,7 @@ class Trend:
 
 def trend(points: Sequence[Point], threshold: float | None) -> Trend:
     """Magnitudes from 0 to 1, the oldest first."""
-    return _trend(points, threshold, [(share, f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)])
+    return _trend(points, threshold, [(share, percent_text(share)) for share in (0, 0.25, 0.5, 0.75, 1)])
 
 
 def metric_trend(points: Sequence[Point], threshold: float | None) -> Trend:
@@ -132,7 +134,7 @@ def histogram(found: Mapping[str, Any]) -> Histogram | None:
     columns = [
         Column(
             step * place, step, PART_FLOOR - share * scale, share * scale,
-            f"{low:.4g} – {high:.4g}: {share:.1%} → {now:.1%}",
+            f"{low:.4g} – {high:.4g}: {percent_text(share)} → {percent_text(now)}",
         )
         for place, (share, now, low, high) in enumerate(
             zip(before, after, drawn["edges"][:-1], drawn["edges"][1:], strict=True)
@@ -177,7 +179,7 @@ def bars(found: Mapping[str, Any], others: str) -> Bars | None:
     scale = (PART_WIDTH - LABEL - 8) / (max(*before, *after) or 1)
     rows = [
         Row(_cut(name if name is not None else others), ROW * place, share * scale, now * scale,
-            f"{name if name is not None else others}: {share:.1%} → {now:.1%}")
+            f"{name if name is not None else others}: {percent_text(share)} → {percent_text(now)}")
         for place, ((name, _count, _now), share, now) in enumerate(zip(shown, before, after, strict=True))
     ]  # fmt: skip
     return Bars(PART_WIDTH, ROW * len(rows), LABEL, BAR, rows)

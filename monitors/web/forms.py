@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -16,6 +17,15 @@ from monitors.services.measuring import FIXED
 from monitors.web.words import METRICS
 
 Choices = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What the lists of the form have."""
+
+    tables: Choices
+    pipelines: Choices
+    models: Choices
 
 
 class PerformanceFields(forms.Form):
@@ -104,6 +114,10 @@ class ChangeForm(PerformanceFields):
         required=False,
         help_text=gettext_lazy("one a line; empty: all that both tables have"),
     )
+    model = forms.ChoiceField(
+        label=gettext_lazy("Model"), choices=[], required=False,
+        help_text=gettext_lazy("the registered model that is watched; its page leads here"),
+    )  # fmt: skip
     pipeline = forms.ChoiceField(
         label=gettext_lazy("Pipeline"), choices=[], required=False,
         help_text=gettext_lazy("run once for each window that has drifted, or in which the model has degraded"),
@@ -113,11 +127,12 @@ class ChangeForm(PerformanceFields):
     )
     description = TextArea(label=gettext_lazy("Description"), required=False)
 
-    def __init__(self, tables: Choices, pipelines: Choices, is_measured: bool, *args: Any, **more: Any) -> None:
+    def __init__(self, offered: Offered, is_measured: bool, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._offer(tables, is_fixed=is_measured)
-        pipeline: Any = self.fields["pipeline"]
-        pipeline.choices = [("", _("none")), *pipelines]
+        self._offer(offered.tables, is_fixed=is_measured)
+        for name, choices in (("pipeline", offered.pipelines), ("model", offered.models)):
+            field: Any = self.fields[name]
+            field.choices = [("", _("none")), *choices]
 
     def asked(self) -> dict[str, Any]:
         """Of a valid form, as the service takes it."""
@@ -127,6 +142,7 @@ class ChangeForm(PerformanceFields):
             "threshold": values["threshold"] / 100,
             "features": _lines(values["features"]) or None,
             "pipeline": values["pipeline"] or None,
+            "model": values["model"] or None,
             "experiment_name": values["experiment_name"],
             "description": values["description"],
         }
@@ -156,11 +172,11 @@ class MonitorForm(ChangeForm):
     )  # fmt: skip
     is_enabled = forms.BooleanField(label=gettext_lazy("Enabled"), required=False, initial=True)
 
-    def __init__(self, tables: Choices, pipelines: Choices, *args: Any, **more: Any) -> None:
-        super().__init__(tables, pipelines, False, *args, **more)
+    def __init__(self, offered: Offered, *args: Any, **more: Any) -> None:
+        super().__init__(offered, False, *args, **more)
         for name in ("target", "baseline"):
             field: Any = self.fields[name]
-            field.choices = tables
+            field.choices = offered.tables
 
     def asked(self) -> dict[str, Any]:
         """Of a valid form, as the service takes it."""
@@ -180,6 +196,7 @@ def initial_of(monitor: Monitor) -> dict[str, Any]:
         "features": "\n".join(monitor.features or ()),
         "pipeline": str(monitor.pipeline_id or ""),
         "experiment_name": monitor.experiment_name,
+        "model": monitor.model.name if monitor.model else "",
         "description": monitor.description,
         **_performance_of(monitor),
     }

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from core.clock import now, parse
 from core.errors import Invalid, StudioError
 from core.paging import page_of
-from core.words import number_text
+from core.words import number_text, percent_text
 from datasets.models import Dataset, DatasetVersion
 from datasets.queries import datasets_in
 from datasets.services.versions import get_version
@@ -26,10 +26,11 @@ from monitors.performance import ERRORS, Settings
 from monitors.services import monitors
 from monitors.services.measuring import is_complete
 from monitors.web import charts
-from monitors.web.forms import ChangeForm, MonitorForm, initial_of
+from monitors.web.forms import ChangeForm, MonitorForm, Offered, initial_of
 from monitors.web.words import COUNTS, DESCRIBED, MEASURES, METRICS, SHARES
 from pipelines import queries as pipelines
 from pipelines.models import PublishedPipeline
+from registry.models import RegisteredModel
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_action, workspace_dialog, workspace_page
@@ -87,7 +88,6 @@ class MonitorPage:
     monitor: Monitor
     baseline: tuple[str, str]
     target: tuple[str, str]
-    threshold: float
     trend: charts.Trend
     # Of a model that is measured: its labels, its metric in words, its settings, and the metric over time.
     labels: tuple[str, str] | None
@@ -108,7 +108,7 @@ class FeatureRow:
     """One feature of a window."""
 
     name: str
-    percent: float
+    magnitude: float
     histogram: charts.Histogram | None
     bars: charts.Bars | None
     measures: list[tuple[str, str]]
@@ -136,8 +136,6 @@ class WindowPage:
 
     monitor: Monitor
     row: WindowRow
-    percent: float | None
-    threshold: float | None
     performance: PerformancePart | None
     features: list[FeatureRow]
     excluded: list[tuple[str, str]]
@@ -202,7 +200,7 @@ def _title(window: MonitorWindow) -> str:
     day = window.start_date.isoformat()
     if window.magnitude is None:
         return f"{day}: {Status(window.status).label}"
-    return f"{day}: {window.magnitude:.1%}"
+    return f"{day}: {percent_text(window.magnitude)}"
 
 
 @workspace_page()
@@ -218,7 +216,6 @@ def detail(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID) ->
         monitor=monitor,
         baseline=link_to(context, monitor.baseline),
         target=link_to(context, monitor.target),
-        threshold=monitor.threshold * 100,
         trend=charts.trend(
             [
                 charts.Point(each.pk, each.start_date.isoformat(), each.magnitude, _title(each), bool(each.has_drifted))
@@ -305,8 +302,6 @@ def window(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID, wi
     facts = WindowPage(
         monitor=monitor,
         row=row_of(found),
-        percent=None if found.magnitude is None else found.magnitude * 100,
-        threshold=None if found.threshold is None else found.threshold * 100,
         performance=_performance(context, found, shown["performance"]),
         features=[_feature(each) for each in found.features],
         excluded=[(each["name"], each["reason"]) for each in shown["excluded"]],
@@ -346,16 +341,19 @@ def _performance(
 def _feature(found: dict[str, Any]) -> FeatureRow:
     measured = found["metrics"]
     measures = [(str(word), _shown(measured[name])) for name, word in MEASURES.items() if name in measured]
-    measures += [(str(word), f"{measured[name]:.1%}") for name, word in SHARES.items() if name in measured]
+    measures += [(str(word), percent_text(measured[name])) for name, word in SHARES.items() if name in measured]
     before, after = found["baseline"], found["target"]
     described = [
-        (str(word), *(f"{side[name]:.1%}" if name == "missing" else _shown(side[name]) for side in (before, after)))
+        (
+            str(word),
+            *(percent_text(side[name]) if name == "missing" else _shown(side[name]) for side in (before, after)),
+        )
         for name, word in DESCRIBED.items()
         if name in before
     ]
     return FeatureRow(
         name=found["name"],
-        percent=found["magnitude"] * 100,
+        magnitude=found["magnitude"],
         histogram=charts.histogram(found),
         bars=charts.bars(found, _("all others")),
         measures=measures,
@@ -374,7 +372,8 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The form of a new monitor; `target` chooses a version of a dataset."""
     target = request.POST.get("target") or request.GET.get("target", "")
     tables = _tables(context, target, request.POST.get("baseline", ""), request.POST.get("labels", ""))
-    form = MonitorForm(tables, _pipelines(context), request.POST or None, initial={"target": target})
+    offered = Offered(tables, _pipelines(context), _models(context))
+    form = MonitorForm(offered, request.POST or None, initial={"target": target, "model": request.GET.get("model", "")})
     error = ""
     if request.method == "POST" and form.is_valid():
         try:
@@ -389,11 +388,11 @@ def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 def edit(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID) -> HttpResponse:
     """The form of a monitor that there is."""
     monitor = queries.monitor(context.workspace, monitor_id)
-    offered = _pipelines(context, monitor.pipeline)
     tables = _tables(context, str(monitor.labels_id or ""), request.POST.get("labels", ""))
+    offered = Offered(tables, _pipelines(context, monitor.pipeline), _models(context, monitor.model))
 
     def form_of(found: Monitor, data: Any = None) -> ChangeForm:
-        return ChangeForm(tables, offered, found.performance_settings is not None, data, initial=initial_of(found))
+        return ChangeForm(offered, found.performance_settings is not None, data, initial=initial_of(found))
 
     form = form_of(monitor, request.POST or None)
     refused: StudioError | None = None
@@ -441,6 +440,13 @@ def _pipelines(context: WorkspaceContext, chosen: PublishedPipeline | None = Non
     if chosen is not None and str(chosen.pk) not in dict(found):
         found.append((str(chosen.pk), f"{chosen.name} {chosen.version}".strip()))
     return found
+
+
+def _models(context: WorkspaceContext, chosen: RegisteredModel | None = None) -> list[tuple[str, str]]:
+    """The newest models, and the one that is chosen already."""
+    rows = RegisteredModel.objects.filter(workspace=context.workspace).order_by("-id")[:OFFERED]
+    names = dict.fromkeys([*(each.name for each in rows), *([chosen.name] if chosen else [])])
+    return [(name, name) for name in names]
 
 
 @workspace_action()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from monitors.web import pages
+from monitors.web import links, pages
 
 _monitors = [
     path("", pages.index, name="list"),
+    path("of/", links.of, name="of"),
     path("new/", pages.create, name="create"),
     path("<uuid:monitor_id>/", pages.detail, name="monitor"),
     path("<uuid:monitor_id>/edit/", pages.edit, name="edit"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -43,9 +44,9 @@ def set_addresses(context: WorkspaceContext, monitor: Monitor, addresses: Sequen
 def _channel(context: WorkspaceContext, monitor: Monitor, addresses: list[str]) -> Channel:
     """The channel of just these addresses; owners make one where there is none."""
     there = Channel.objects.filter(workspace=context.workspace)
-    for each in there.filter(kind=Channel.Kind.EMAIL).order_by("id"):
-        if set(each.recipients) == set(addresses):
-            return each
+    for channel in there.filter(kind=Channel.Kind.EMAIL).order_by("id"):
+        if set(channel.recipients) == set(addresses):
+            return channel
     if not context.may(Role.OWNER):
         text = _(
             "Owners say where a workspace writes to. Ask one for a channel of e-mail with just these addresses; it is used then."
@@ -53,9 +54,6 @@ def _channel(context: WorkspaceContext, monitor: Monitor, addresses: list[str]) 
         raise Forbidden(text, code="no_channel")
     names = {name.casefold() for name in there.values_list("name", flat=True)}
     wanted = monitor.name[:LONGEST_NAME]
-    name = next(
-        each
-        for n in range(1, len(names) + 3)
-        if (each := wanted if n == 1 else f"{wanted} {n}").casefold() not in names
-    )
+    offered = itertools.chain([wanted], (f"{wanted} {number}" for number in itertools.count(2)))
+    name = next(each for each in offered if each.casefold() not in names)
     return channels.create(context, {"name": name, "kind": Channel.Kind.EMAIL, "recipients": addresses})[0]

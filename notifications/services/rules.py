@@ -92,7 +92,7 @@ def delete(context: WorkspaceContext, rule: Rule) -> None:
     require(context, rule)
     _hold_back(rule)
     if rule.is_of_alerts:  # a monitor must not name addresses that nobody tells
-        Monitor.objects.filter(pk=rule.monitor_id).update(alert_emails=[])
+        Monitor.objects.filter(pk__in=[rule.monitor_id]).update(alert_emails=[])
     audit.note(context, "notification.rule_deleted", rule.name, own=rule.owner_id is not None)
     Rule.objects.filter(pk=rule.pk).delete()
     _notify_pages(context)

@@ -19,7 +19,7 @@ from core.addresses import studio_address as address_of
 from core.ids import uuid7
 from core.once import FIELD
 from core.text import isolated
-from core.words import duration_text, number_text, seconds_between, size_text
+from core.words import duration_text, number_text, percent_text, seconds_between, size_text
 from workspaces.services import distributions
 
 register = template.Library()
@@ -179,6 +179,12 @@ def bytes_filter(size: float | None) -> str:
 def number(value: float | None) -> str:
     """A measured number; a dash for what is not known."""
     return "–" if value is None else number_text(value)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share, 0 to 1, in per cent; a dash for what is not known."""
+    return "–" if share is None else percent_text(share)
 
 
 @register.simple_tag(name="bytes")

@@ -36,8 +36,8 @@ def test_addresses_are_told_of_their_monitor_alone(scenario: RunScenario) -> Non
     assert not Alert.objects.exists(), "a rule about one monitor says nothing of another one"
     window = looked(scenario, monitor)
     matching.match_all()
-    told = Alert.objects.select_related("delivery")
-    assert {(each.subject, each.delivery.address) for each in told} == {(window.pk, each) for each in ADDRESSES}
+    alerts = Alert.objects.select_related("delivery")
+    assert {(each.subject, each.delivery.address) for each in alerts} == {(window.pk, each) for each in ADDRESSES}
     monitors.change(scenario.context, monitor, {"alert_emails": ["ana@example.org"]})
     assert Rule.objects.get().pk == rule.pk and Channel.objects.count() == 2
     assert [each.recipients for each in Rule.objects.get().channels.all()] == [["ana@example.org"]]

@@ -6,12 +6,16 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from monitors.models import Monitor, MonitorWindow
 from monitors.services import computing, monitors
 from monitors.web import charts
+from pipelines.services import endpoints
+from registry.models import ModelVersion, RegisteredModel
 from runs.services.submission import publish
 from tests.monitor_scenario import a_monitor
 from tests.monitors.test_monitors import TIMES, flights
@@ -113,6 +117,37 @@ def _text(answer: Any) -> str:
     import html
 
     return html.unescape(answer.content.decode())
+
+
+def test_what_is_watched_leads_to_its_monitors(scenario: RunScenario, visitor: Client) -> None:
+    model = RegisteredModel.objects.create(workspace=scenario.workspace, name="forest")
+    ModelVersion.objects.create(model=model, version=1)
+    pipeline = publish.publish_graph(scenario.context, scenario.graph("train"), name="retrain")
+    endpoint = endpoints.create(scenario.context, "daily", pipeline)
+    monitor = a_monitor(scenario.context, pipeline=pipeline.pk, model="forest")
+    assert scenario.get(f"monitors/{monitor.pk}/").json()["model"] == "forest"
+    addresses = ("dataset=sightings", "model=forest", f"endpoint={endpoint.pk}")
+    for address in addresses:
+        found = seen(visitor, f"monitors/of/?{address}")
+        assert f"/monitors/{monitor.pk}/" in found and "penguins" in found, address
+    for address in ("dataset=other", "model=", "", f"endpoint={monitor.pk}", "endpoint=x"):
+        assert "No monitor watches it" in seen(visitor, f"monitors/of/?{address}"), address
+    counts = []
+    for turn in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            seen(visitor, "monitors/of/?dataset=sightings")
+        counts.append(len(queries))
+        for number in range(3):
+            monitors.create(scenario.context, {
+                "name": f"m{turn}{number}", "baseline": monitor.target_id, "target": monitor.target_id, "frequency": "Day",
+            })  # fmt: skip
+    assert counts[0] == counts[1]
+    for page in ("data/sets/sightings/", "models/named/forest/", f"endpoints/{endpoint.pk}/"):
+        assert "/monitors/of/?" in seen(visitor, page), page
+    assert "/models/named/forest/" in seen(visitor, f"monitors/{monitor.pk}/")
+    assert scenario.patch(f"monitors/{monitor.pk}/", {"model": "oak"}).json()["error"]["code"] == "unknown_model"
+    model.delete()
+    assert Monitor.objects.get(pk=monitor.pk).model is None
 
 
 def test_readers_look_and_change_nothing(scenario: RunScenario) -> None:

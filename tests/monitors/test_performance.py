@@ -172,6 +172,7 @@ class TestWindows:
         window.refresh_from_db()
         assert window.performance["labelled"] == total and window.has_degraded is True
         assert (window.status, window.magnitude, window.features) == ("completed", *before), "what was compared stays"
+        self._an_hour_later()
         assert Monitor.objects.get().labels_at is None, "nothing more is waited for"
         assert window.run is not None and window.run.tags["monitor"] == "arrivals"
         matching.match_all()

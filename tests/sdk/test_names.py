@@ -191,6 +191,7 @@ HARMLESS = {
     "services": "there are no web services",
     "schedule_start": "windows are those of the calendar",
     "create_compute_target": "the studio compares",
+    "sample_size": "types are those of all rows",
     "graph_draft_id": "a draft has one graph, which its own id finds",
     "system_datastores_auth_mode": "datastores need no key",
     "protocol": "datastores need no address",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -505,3 +506,21 @@ def test_what_is_said_is_not_guessed_and_other_formats_are_known() -> None:
 def test_folders_above_the_datasets_own_may_begin_a_partition_format(form: str, path: str, year: str | None) -> None:
     found = values_of(form, path)
     assert (found["year"] if found else None) == year
+
+
+def test_a_frame_of_dask_has_the_rows_and_without_dask_the_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from duto.data.local_tabular import LocalTabularDataset
+    from duto.data.output_config import OutputFileDatasetConfig
+
+    (tmp_path / "a.csv").write_text("zip,n\n007,1\n010,\n")
+    config = OutputFileDatasetConfig("out").read_delimited_files(set_column_types={"n": "long"})
+    made = LocalTabularDataset._of(config._definition, None)
+    made.path = str(tmp_path)
+    found = made.to_dask_dataframe()
+    assert type(found).__module__.startswith("dask") and found.compute()["zip"].tolist() == ["007", "010"]
+    assert found["n"].sum().compute() == 1 and made.to_dask_dataframe(dtypes={"n": "Int64"}).dtypes["n"] == "Int64"
+    monkeypatch.setitem(sys.modules, "dask.dataframe", None)
+    with pytest.raises(UserErrorException, match=r"pip install 'dask\[dataframe\]'"):
+        made.to_dask_dataframe()

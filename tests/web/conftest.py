@@ -345,7 +345,7 @@ class Site(StepKinds):
             "versions of an endpoint": f"endpoints/{endpoint.pk}/?version=1&compare=0",
             "monitors": "monitors/", "monitor": f"monitors/{monitor.pk}/", "new monitor": "monitors/new/", "edit monitor": f"monitors/{monitor.pk}/edit/",
             "window": f"monitors/{monitor.pk}/windows/{drifted}/", "calm window": f"monitors/{monitor.pk}/windows/{calm}/",
-            "failed window": f"monitors/{monitor.pk}/windows/{failed_one}/",
+            "failed window": f"monitors/{monitor.pk}/windows/{failed_one}/", "monitors of it": "monitors/of/?dataset=sightings",
             "schedules": "schedules/", "schedule": f"schedules/{schedule.pk}/", "new schedule": "schedules/new/",
             "schedule of an endpoint": f"schedules/new/?of=endpoint:{endpoint.pk}", "edit schedule": f"schedules/{schedule.pk}/edit/",
             "calendar": "schedules/calendar/?zone=Europe/Lisbon", "month": "schedules/calendar/?view=month&zone=Europe/Lisbon",

@@ -139,6 +139,7 @@ def whole_pages(site: Site) -> dict[str, str]:
         "who is on it",
         "who used the host",
         "who used the model",
+        "monitors of it",
     )
     return {name: path for name, path in site.everything().items() if name not in fragments}
 

@@ -128,7 +128,7 @@ class DataDriftDetector:
         if drift_threshold is not None:
             body["threshold"] = drift_threshold
         if performance is not None:
-            body["performance"] = performance.document()
+            body["performance"] = performance._document()
         return DataDriftDetector._of(workspace, workspace._client.post(workspace._path("monitors/"), body))
 
     @staticmethod
@@ -311,7 +311,7 @@ class DataDriftDetector:
         if experiment_name is not _UNSET:
             body["experiment_name"] = experiment_name or ""
         if performance is not None:
-            body["performance"] = performance.document()
+            body["performance"] = performance._document()
         return self._changed(body)
 
     def enable_schedule(self, create_compute_target: bool = False) -> None:

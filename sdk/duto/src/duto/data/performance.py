@@ -56,7 +56,7 @@ class PerformanceConfiguration:
         self.lateness_hours = lateness_hours
         self.least_labelled = least_labelled
 
-    def document(self) -> Dict[str, Any]:
+    def _document(self) -> Dict[str, Any]:
         """As REST takes it."""
         positive = "" if self.positive_class is None else str(self.positive_class)
         return {

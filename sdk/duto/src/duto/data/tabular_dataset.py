@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NoReturn, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 import duto
 from duto.client.http import digest_of, path_of, segment
@@ -18,15 +19,17 @@ from duto.data.profile import profile_of
 from duto.data.references import target_of
 from duto.data.spark_frames import spark_frame
 from duto.exceptions import DatasetTimestampMissingError, NotFoundException, UserErrorException
-from duto.not_built import not_built
 from duto.spec.selection import timestamps
 
 if TYPE_CHECKING:
+    import dask.dataframe
     import pandas
     from pyspark import sql
 
     from duto.data.references import Target
 
+# Of a part of a frame of Dask.
+_DASK_ROWS = 100_000
 # How a column names a file of a datastore.
 _STREAM = "AmlDatastore://"
 
@@ -223,16 +226,35 @@ class TabularDataset(AbstractDataset):
     def to_dask_dataframe(
         self,
         sample_size: int = 10000,
-        dtypes: object = None,
+        dtypes: Optional[Mapping[str, object]] = None,
         on_error: str = "null",
         out_of_range_datetime: str = "null",
-    ) -> NoReturn:
-        """Not built. The arguments are Azure ML's, and none is used.
+    ) -> dask.dataframe.DataFrame:
+        """The rows as a frame of Dask, in parts of 100,000 rows. They are read by pandas and have to fit into memory.
+
+        Args:
+            sample_size: taken and not used: types are those of all rows.
+            dtypes: types of pandas by column, for others than `to_pandas_dataframe` gives; None for none.
+            on_error: as for `to_pandas_dataframe`.
+            out_of_range_datetime: as for `to_pandas_dataframe`.
+
+        Returns:
+            The frame.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            UserErrorException: dask is not installed, or the rows cannot be read.
         """
-        raise not_built("TabularDataset.to_dask_dataframe", "Use `to_pandas_dataframe()`.")
+        try:
+            frames = importlib.import_module("dask.dataframe")
+        except ImportError as error:
+            raise UserErrorException(
+                "to_dask_dataframe() needs the package dask with its frames: pip install 'dask[dataframe]'."
+            ) from error
+        frame = self.to_pandas_dataframe(on_error, out_of_range_datetime)
+        made: dask.dataframe.DataFrame = frames.from_pandas(
+            frame.astype(dict(dtypes)) if dtypes else frame, chunksize=_DASK_ROWS
+        )
+        return made
 
     def filter(self, expression: Expression) -> TabularDataset:
         """The rows of which a condition is true: `dataset.filter(dataset["age"] > 30)`.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from core.errors import PreconditionFailed, StudioError
+from core.errors import Invalid, PreconditionFailed, StudioError
 from core.paging import page_of
 from datasets import tables
 from datasets.models import Dataset, DatasetVersion
@@ -21,11 +22,14 @@ from datasets.services.inspection import fetched_of, question
 from datasets.services.versions import annotate, find_version, get_version, said_of
 from datasets.services.versions import unregister as take_out
 from datasets.web.forms import AboutForm, lines_of
+from duto.spec import conditions
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_action, workspace_dialog, workspace_page
 from workspaces.web.editing import Editing, editing, seen_in
 
+# Of a condition in an address, in characters.
+LONGEST_CONDITION = 8000
 KINDS = ("", Dataset.Kind.TABULAR, Dataset.Kind.FILE)
 
 
@@ -100,6 +104,15 @@ class DatasetPage:
     preview: Preview | None
     topic: str
     has_urls: bool
+    # The condition of the rows that are shown, and as programs write it; empty for all rows.
+    where: str = ""
+    condition: str = ""
+
+    @property
+    def preview_query(self) -> str:
+        """What the part with the rows is asked for with."""
+        query = {"part": "preview", "version": self.version.version, **({"where": self.where} if self.where else {})}
+        return urlencode(query)
 
     @property
     def of_query(self) -> QueryDict:
@@ -129,33 +142,57 @@ class AboutPage:
 
 @workspace_page()
 def detail(request: HttpRequest, context: WorkspaceContext, name: str) -> HttpResponse:
-    """One version, the newest unless the address says which. The preview reads files, so it is a part of its own."""
+    """One version, the newest unless the address says which. The preview reads files, so it is a part of its own; `where` is a
+    condition of its rows (duto.spec.conditions)."""
     version = find_version(context.workspace, name, request.GET.get("version") or "latest")
     others = (
         DatasetVersion.objects.filter(dataset=version.dataset)
         .select_related("created_by")
         .defer("definition", "profile")
     )
+    where = _where(request)
     page = DatasetPage(
         version=version,
         versions=list(others.order_by("-version")[:MOST_VERSIONS]),
         definition=json.dumps(version.definition, indent=2, ensure_ascii=False),
-        preview=preview_of(version) if request.GET.get("part") == "preview" else None,
+        preview=preview_of(version, where) if request.GET.get("part") == "preview" else None,
         topic=f"list:{context.workspace.name}:datasets",
         has_urls=bool(fetched_of(version.definition)),
+        where=request.GET.get("where", "") if where is not None else "",
+        condition=conditions.written(where) if where is not None else "",
     )
     return responses.show(request, "datasets/dataset.html", page, section="data", parts=("preview", "head"))
 
 
-def preview_of(version: DatasetVersion) -> Preview | None:
-    """None while there is nothing to read yet."""
+def _where(request: HttpRequest) -> dict[str, Any] | None:
+    """The condition that the address asks for. Raises Invalid."""
+    text = request.GET.get("where", "")
+    if not text:
+        return None
+    try:
+        found = json.loads(text) if len(text) <= LONGEST_CONDITION else None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or conditions.problem(found) is not None:
+        raise Invalid(
+            _("The condition of this address cannot be read. Open the page without it."), code="bad_condition"
+        )
+    return found
+
+
+def preview_of(version: DatasetVersion, where: dict[str, Any] | None = None) -> Preview | None:
+    """Of the rows of which a condition is true, where there is one; None while there is nothing to read yet."""
     if not version.is_usable:
         return None
     try:
         files = files_of(version)
         if version.kind != "tabular":
             return Preview([], [], files[:FILES], len(files) > FILES)
-        table = tables.first_rows(question(version, files, tables.GLANCE), ROWS, COLUMNS, LONGEST, as_text=True)
+        asked = question(version, files, tables.GLANCE)
+        if where is not None:
+            operations = [*asked.definition.get("operations", ()), {"op": "filter", "where": where}]
+            asked.definition = {**asked.definition, "operations": operations}
+        table = tables.first_rows(asked, ROWS, COLUMNS, LONGEST, as_text=True)
     except StudioError as error:
         return Preview([], [], [], False, error=error.message, is_slow=error.code == "table_too_slow")
     return Preview(table.columns[:COLUMNS], table.rows, files[:FILES], len(files) > FILES, len(table.columns))

@@ -25,7 +25,7 @@ from monitors.models import Monitor, MonitorWindow
 from monitors.performance import ERRORS, Settings
 from monitors.services import monitors
 from monitors.services.measuring import is_complete
-from monitors.web import charts
+from monitors.web import charts, drill
 from monitors.web.forms import ChangeForm, MonitorForm, Offered, initial_of
 from monitors.web.words import COUNTS, DESCRIBED, MEASURES, METRICS, SHARES
 from pipelines import queries as pipelines
@@ -115,6 +115,8 @@ class FeatureRow:
     # Word, baseline, target.
     described: list[tuple[str, ...]]
     new_categories: list[str]
+    # Where its rows that stand out are shown; empty where they cannot be.
+    rows_url: str
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class WindowPage:
 
     monitor: Monitor
     row: WindowRow
+    rows_url: str
     performance: PerformancePart | None
     features: list[FeatureRow]
     excluded: list[tuple[str, str]]
@@ -299,11 +302,21 @@ def window(request: HttpRequest, context: WorkspaceContext, monitor_id: UUID, wi
     around = MonitorWindow.objects.filter(monitor=monitor)
     keys = around.values_list("pk", flat=True)
     shown = queries.window_document(found)
+    span, kinds = drill.of_window(found, monitor.timestamp_column), drill.kinds_of(found.target)
     facts = WindowPage(
         monitor=monitor,
         row=row_of(found),
+        rows_url=drill.address(context.workspace.name, found.target, span),
         performance=_performance(context, found, shown["performance"]),
-        features=[_feature(each) for each in found.features],
+        features=[
+            _feature(
+                each,
+                drill.address(
+                    context.workspace.name, found.target, span, drill.of_feature(each, kinds.get(each["name"]))
+                ),
+            )
+            for each in found.features
+        ],
         excluded=[(each["name"], each["reason"]) for each in shown["excluded"]],
         trigger_error=shown["trigger_error"],
         target=None if found.target is None else link_to(context, found.target),
@@ -338,7 +351,7 @@ def _performance(
     )
 
 
-def _feature(found: dict[str, Any]) -> FeatureRow:
+def _feature(found: dict[str, Any], rows_url: str) -> FeatureRow:
     measured = found["metrics"]
     measures = [(str(word), _shown(measured[name])) for name, word in MEASURES.items() if name in measured]
     measures += [(str(word), percent_text(measured[name])) for name, word in SHARES.items() if name in measured]
@@ -359,6 +372,7 @@ def _feature(found: dict[str, Any]) -> FeatureRow:
         measures=measures,
         described=described,
         new_categories=found.get("new_categories", []),
+        rows_url=rows_url,
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -148,6 +151,36 @@ def test_what_is_watched_leads_to_its_monitors(scenario: RunScenario, visitor: C
     assert scenario.patch(f"monitors/{monitor.pk}/", {"model": "oak"}).json()["error"]["code"] == "unknown_model"
     model.delete()
     assert Monitor.objects.get(pk=monitor.pk).model is None
+
+
+def test_a_window_leads_to_its_rows(scenario: RunScenario, visitor: Client) -> None:
+    monitor = a_monitor(scenario.context)
+    window = monitor.windows.get(start_at=datetime(2026, 9, 14, tzinfo=UTC))
+    mass = next(each for each in window.features if each["name"] == "body_mass_g")
+    mass["baseline"]["quantiles"] |= {"5": 3550, "95": 3600.5}
+    island = {**mass, "name": "island", "kind": "categorical", "new_categories": ["Dream", "x" * 99 + "…"]}
+    MonitorWindow.objects.filter(pk=window.pk).update(features=[mass, island])
+    page = visitor.get(f"/w/lab/monitors/{monitor.pk}/windows/{window.pk}/").content.decode()
+    found = [html.unescape(each) for each in re.findall(r'href="(/w/lab/data/sets/sightings/[^"#]*where=[^"#]*)', page)]
+    rows = [(["Torgersen", "Biscoe", "Dream"][n % 3], 3500 + n, n % 28 + 1) for n in range(120)]
+    inside = [each for each in rows if 14 <= each[2] < 21]
+    wanted = [
+        len(inside), sum(not 3550 <= mass <= 3600.5 for _island, mass, _day in inside),
+        sum(island == "Dream" for island, _mass, _day in inside),
+    ]  # fmt: skip
+    assert len(found) == 3 and 0 < wanted[1] < wanted[0], found
+    counts = []
+    for address in found:
+        preview = visitor.get(f"{address}&part=preview").content.decode()
+        counts.append(preview.split("<tbody>")[1].count("<tr>"))
+        assert "Rows where" in preview and "seen_at &gt;= 2026-09-14" in preview
+        assert "part=preview" in visitor.get(address).content.decode()
+    assert counts[0] == min(wanted[0], 50) and counts[1:] == wanted[1:]
+    for wrong in ("{", "7", '{"op":"eq","of":[]}', "[" * 9000):
+        assert visitor.get("/w/lab/data/sets/sightings/", {"where": wrong}).status_code == 400, wrong
+    nowhere = json.dumps({"op": "eq", "of": [{"column": "nope"}, {"value": 1}]})
+    shown = visitor.get("/w/lab/data/sets/sightings/", {"where": nowhere, "part": "preview"}).content.decode()
+    assert "nope" in shown and 'role="alert"' in shown
 
 
 def test_readers_look_and_change_nothing(scenario: RunScenario) -> None:

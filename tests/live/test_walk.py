@@ -41,9 +41,11 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 RANKED = (Role.READER, Role.CONTRIBUTOR, Role.OWNER)
-# One at each door: without a key, by a session, by a token, by a run. They try every method of every address; the others
-# those that a view declares, since what no view takes is refused before anyone is asked who they are or may be.
+# One at each door: without a key, by a session, by a token, by a run. They try every method of every address that has the door:
+# pages look at no key. The others try those that a view declares, since what no view takes is refused before anyone is asked
+# who they are or may be.
 THOROUGH = ("nobody", "owner", "owner's token", "run")
+KEYED = ("owner's token", "run")
 # Addresses that belong to no workspace, and so declare no role: what nobody and what somebody gets.
 OUTSIDE: dict[str, tuple[set[int], set[int]]] = {
     "healthz": ({200}, {200}),
@@ -163,7 +165,7 @@ class Address:
 
     def methods(self, caller: str) -> tuple[str, ...]:
         """Those that a caller tries here."""
-        if caller in THOROUGH or not self.is_declared:
+        if not self.is_declared or (caller in THOROUGH and (self.is_api or caller not in KEYED)):
             return METHODS
         return self.declared
 

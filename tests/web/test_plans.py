@@ -45,6 +45,7 @@ def test_each_form_that_submits_shows_its_plan(site: Site, crew: Planner) -> Non
     for at in forms:
         page = site.see(at).content.decode()
         assert f'hx-post="/w/lab/{at}"' in page and "Plan" in page, at
+    site.see("", "reader")  # signs in
     before = kept()
     for at, values in forms.items():
         changed = site.send(at, part="plan", p_lr="0.2", **values)

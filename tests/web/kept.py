@@ -10,8 +10,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from core.storage import data_dir
+from core.storage import data_dir, workspace_folders
 from studio.testing.quick import FILLED
+from workspaces.models import Workspace
 
 
 @dataclass
@@ -30,8 +31,8 @@ class Kept:
             rows = {name: rows for name in sorted(names) if (rows := read(cursor, connection.ops.quote_name(name)))}
         # Below the services' own folder, which goes at the end.
         files = Path(tempfile.mkdtemp(dir=data_dir()))
-        for kind in _kinds():
-            shutil.copytree(data_dir() / kind, files / kind, dirs_exist_ok=True)
+        for folder in _folders():
+            shutil.copytree(folder, files / folder.relative_to(data_dir()))
         return cls(rows, files)
 
     def put(self) -> None:
@@ -40,12 +41,13 @@ class Kept:
         with transaction.atomic(), connection.cursor() as cursor:
             for name, rows in self.rows.items():
                 write(cursor, connection.ops.quote_name(name), rows)
-        for kind in _kinds():
-            shutil.copytree(self.files / kind, data_dir() / kind, dirs_exist_ok=True)
+        shutil.copytree(self.files, data_dir(), dirs_exist_ok=True)
 
 
-def _kinds() -> list[str]:
-    return [kind for kind in ("store", "datastores") if (data_dir() / kind).exists()]
+def _folders() -> list[Path]:
+    """All that is kept of the workspaces that there are."""
+    ids = Workspace.objects.values_list("pk", flat=True)
+    return [folder for each in ids for folder in workspace_folders(each) if folder.exists()]
 
 
 def _copied(cursor: Any, table: str) -> list[bytes]:

@@ -287,7 +287,7 @@ def test_an_address_of_the_stores_own_reads_one_file_for_a_while(
         assert httpx.put(address, content=b"x", headers={"x-ms-blob-type": "BlockBlob"}).status_code == 403
         assert httpx.get(address.replace(address.partition("?")[0].rsplit("/", 2)[1], "b.txt", 1)).status_code >= 400
         past = presigned(scenario.workspace, "far", key, -10)
-        assert httpx.get(past).status_code == 403
+        assert httpx.get(past).status_code in (400, 403)  # rclone takes no negative time
 
 
 def test_a_web_server_is_read_by_path(site: FaultySite, scenario: WorkspaceScenario) -> None:

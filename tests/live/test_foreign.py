@@ -215,6 +215,7 @@ def topics(world: World) -> dict[str, list[str]]:
         "log": [str(key) for key in Attempt.objects.values_list("id", flat=True)],
         "ledger": [str(key) for key in Attempt.objects.values_list("id", flat=True)],
         "usage": [ids["attempt"]],
+        "transfers": [ids["attempt"]],
         "build": [ids["build"]],
         "uses": [f"lab:{ids['run']}"],  # of whatever kind: the studio tells of what the workspace has alone
         "holds": [f"lab:{world.site.cluster.pk}"],

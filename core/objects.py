@@ -126,9 +126,9 @@ class ObjectRoot(Root):
         return safe(key)
 
     def exists(self, key: str) -> bool:
-        return self.is_file(key) or self._is_folder(key)
+        return self.is_file(key) or self.is_folder(key)
 
-    def _is_folder(self, key: str) -> bool:
+    def is_folder(self, key: str) -> bool:
         return next(iter(self.objects.children(safe(key))), None) is not None
 
     def is_file(self, key: str) -> bool:
@@ -217,6 +217,9 @@ class ObjectRoot(Root):
         files = [(Path(file), safe(f"{key}/{spelled(name)}")) for name, file in trees.files(source)]
         at_once([partial(self._send, file, place) for file, place in files])
         trees.remove(source)
+
+    def bytes_below(self) -> int:
+        return sum(each.size for each in self.walk())
 
     def _send(self, source: Path, key: str) -> None:
         with source.open("rb") as reader:

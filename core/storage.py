@@ -119,6 +119,9 @@ class Root:
     def is_file(self, key: str) -> bool:
         return bool(self.fs.isfile(self.full(key)))
 
+    def is_folder(self, key: str) -> bool:
+        return bool(self.fs.isdir(self.full(key)))
+
     def touch(self, key: str) -> bool:
         """Whether the file is there; what is asked for counts as new, so that a sweep of old files spares it."""
         if self.local is None:
@@ -310,6 +313,22 @@ class Root:
                     Path(target).unlink()
             raise
 
+    def take(self, source: Root, key: str, to: str) -> None:
+        """Move a file or folder of another root to `to`. Raises NotFound, Conflict."""
+        place = source.place(key)
+        if place is not None:
+            self.adopt(place, to)
+            return
+        files = [key] if source.is_file(key) else [each.path for each in source.walk(key)]
+        for each in files:
+            with source.open(each) as reader:
+                self.write(f"{to}{each[len(key) :]}", reader)
+        source.remove(key)
+
+    def bytes_below(self) -> int:
+        """What its files take, in bytes. Those that are still being written are counted by whoever writes them."""
+        return sum(each.size for each in self._found(self.full("")))
+
 
 def refuse_another_digest(found: str, wanted: str | None) -> None:
     """Raises Invalid where bytes are not those of the digest that was told with them."""
@@ -360,14 +379,24 @@ def data_dir() -> Path:
     return Path(settings.DUTO.data_dir)
 
 
+def own_folder(path: str) -> Root:
+    """A folder of the studio's own files, below the data directory."""
+    return Root(str(data_dir() / path))
+
+
 def artifact_store(workspace_id: object) -> Root:
     """Blobs, artifacts, sealed logs and models of one workspace."""
-    return Root(str(data_dir() / "store" / str(workspace_id)))
+    return own_folder(store_path(workspace_id))
 
 
-def workspace_folders(workspace_id: object) -> tuple[Path, Path]:
-    """All that the studio keeps of one workspace on its disk: the artifact store, and the local datastores."""
-    return data_dir() / "store" / str(workspace_id), data_dir() / "datastores" / str(workspace_id)
+def store_path(workspace_id: object) -> str:
+    """The folder of a workspace's artifact store."""
+    return f"store/{workspace_id}"
+
+
+def workspace_roots(workspace_id: object) -> tuple[Root, Root]:
+    """All that the studio keeps of one workspace: the artifact store, and its own datastores."""
+    return artifact_store(workspace_id), own_folder(f"datastores/{workspace_id}")
 
 
 def blob_key(digest: str) -> str:

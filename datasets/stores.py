@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from core import encryption
 from core.errors import Conflict
 from core.objects import ObjectRoot
-from core.storage import Root, data_dir, safe
+from core.storage import Root, own_folder, safe
 from datasets.kinds import KINDS
 from datasets.kinds.base import Connection, Database, Kind, Presigning, refused
 from datasets.models import Datastore
@@ -66,7 +66,7 @@ def root_by_name(workspace: Workspace, name: str) -> Root:
 
 
 def local_root(workspace: Workspace, name: str) -> Root:
-    return Root(str(data_dir() / relative_root(workspace, name)))
+    return own_folder(relative_root(workspace, name))
 
 
 @dataclass(frozen=True)

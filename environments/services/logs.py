@@ -1,47 +1,41 @@
-"""The log of a build: a file that one agent appends to by offset."""
+"""The log of a build: a spool that one agent appends to by offset."""
 
 from __future__ import annotations
 
 import base64
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.db import transaction
 
-from core import loglines, outbox
+from core import loglines, outbox, spools
 from core.clock import now
 from core.errors import Conflict, NotFound
-from core.storage import data_dir
 from environments.models import EnvironmentBuild
 from environments.services.builds import LEASE
 
 FRAME_BYTES = 64 * 1024
 
 
-def path_of(build: EnvironmentBuild) -> Path:
-    return data_dir() / "logs" / f"build-{build.pk}.log"
+def spool_of(build: EnvironmentBuild) -> str:
+    return f"build-{build.pk}.log"
 
 
 def append_build_log(build: EnvironmentBuild, offset: int, data: bytes) -> int:
     """Append at `offset` and return the new size. Raises Conflict with the stored size for any other offset."""
     with transaction.atomic():
-        # The row's lock makes this the file's only writer.
+        # The row's lock makes this the spool's only writer.
         row = EnvironmentBuild.objects.select_for_update().filter(pk=build.pk).first()
         if row is None:
             raise NotFound("There is no such build.")
         if offset != row.log_size:
             raise Conflict(f"The log has {row.log_size} bytes. Continue from there.", code="offset", size=row.log_size)
-        path = path_of(row)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("r+b" if path.exists() else "wb") as file:
-            # A crash after writing and before the commit left bytes that nobody counted.
-            file.truncate(offset)
-            file.seek(offset)
-            file.write(data)
+        spools.write(spool_of(row), offset, data)
         size = offset + len(data)
-        errors = loglines.counted(row.log_errors, lambda: path.open("rb"), size, data)  # the agent sends whole lines
+        errors = loglines.counted(
+            row.log_errors, lambda: spools.reader(spool_of(row)), size, data
+        )  # the agent sends whole lines
         renewed = {"lease_until": now() + LEASE} if row.status == EnvironmentBuild.Status.BUILDING else {}
         EnvironmentBuild.objects.filter(pk=row.pk).update(log_size=size, log_errors=errors, **renewed)
         build.log_size, build.log_errors = size, errors
@@ -64,7 +58,7 @@ def errors_of_log(build: EnvironmentBuild, start: int) -> loglines.Found:
 def reader(build: EnvironmentBuild) -> BinaryIO:
     """A seekable reader of the log. It may hold more bytes than `log_size`; those are not part of it yet."""
     try:
-        return path_of(build).open("rb")
+        return spools.reader(spool_of(build))
     except FileNotFoundError:
         return BytesIO()
 

@@ -11,10 +11,11 @@ from threading import Lock
 from typing import Any, BinaryIO, Protocol, TypeVar
 from uuid import UUID
 
+from core import spools
 from core.errors import NotFound
 from core.storage import artifact_store
 from runs.models import Attempt
-from runs.queries.logs import open_path, sealed_key
+from runs.queries.logs import sealed_key
 
 PIECE = 4 << 20
 # So many steps are kept read in a process: a page that follows one reads what is new.
@@ -32,7 +33,7 @@ def reader(attempt: Attempt) -> BinaryIO:
     if not attempt.ledger_size or attempt.log_removed_at is not None:
         return BytesIO()
     try:
-        return open_path(name).open("rb")
+        return spools.reader(name)
     except FileNotFoundError:
         try:  # sealed, perhaps since this row was read
             return artifact_store(attempt.run.workspace_id).open(sealed_key(name))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from core import loglines
+from core import loglines, spools
 from core.errors import NotFound
 from core.prepared import Prepared
-from core.storage import artifact_store, data_dir
+from core.storage import artifact_store
 from duto.spec import distribution
 from runs.models import Attempt, RankLog, Run
 from runs.queries.graphs import parsed
@@ -23,13 +22,8 @@ from runs.queries.graphs import parsed
 Log = Attempt | RankLog
 
 
-def open_path(name: object) -> Path:
-    """Where the bytes lie while the attempt is under way."""
-    return data_dir() / "logs" / str(name)
-
-
 def sealed_key(name: object) -> str:
-    """Where they lie afterwards, in the workspace's artifact store."""
+    """Where the bytes of a spool lie once the attempt is over, in the workspace's artifact store."""
     return f"logs/{name}"
 
 
@@ -99,7 +93,7 @@ def window(log: Log, offset: int = 0, limit: int = loglines.WINDOW) -> loglines.
 def reader(log: Log) -> BinaryIO:
     """A seekable reader of the log. It may hold more bytes than `log_size`; those are not part of it yet."""
     try:
-        return open_path(log.log_name).open("rb")
+        return spools.reader(log.log_name)
     except FileNotFoundError:
         if log.log_removed_at is not None:
             raise NotFound(

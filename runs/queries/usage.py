@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from core import spools
 from core.clock import iso
 from core.errors import NotFound
 from core.storage import artifact_store
 from duto_protocol.messages import StepSample
 from runs import usage
 from runs.models import Attempt
-from runs.queries.logs import open_path, sealed_key
+from runs.queries.logs import sealed_key
 
 
 def samples_of(attempt_id: object) -> str:
@@ -44,7 +45,7 @@ def _bytes(attempt: Attempt) -> bytes:
         return b""
     name = samples_of(attempt.pk)
     try:
-        with open_path(name).open("rb") as source:
+        with spools.reader(name) as source:
             return source.read(attempt.samples_size)
     except FileNotFoundError:
         try:  # sealed, perhaps since this row was read

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Count, Max, QuerySet
 
 from compute.models import ComputeTarget, Host, Node
-from core.storage import workspace_folders
+from core.storage import workspace_roots
 from datasets.models import Dataset, DatasetVersion
 from environments.models import Environment
 from pipelines.models import PublishedPipeline
@@ -20,7 +20,6 @@ from runs.models import Experiment, Run
 from workspaces import limits
 from workspaces.access import FIRST_WORKSPACE
 from workspaces.models import ApiToken, AuditEntry, Member, Role, User, Workspace
-from workspaces.services import storage
 from workspaces.services.invitations import open_ones
 
 SHOWN = 20
@@ -135,7 +134,7 @@ def going(workspace: Workspace) -> Going:
             workspace=workspace, kind=ApiToken.Kind.PERSONAL, revoked_at__isnull=True
         ).count(),
     }
-    held = [storage.bytes_below(folder) for folder in workspace_folders(workspace.pk)]
+    held = [root.bytes_below() for root in workspace_roots(workspace.pk)]
     addresses = sorted(_addresses(workspace))
     return Going(
         workspace.name,

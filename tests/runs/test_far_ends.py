@@ -13,7 +13,6 @@ import pytest
 from core.errors import Conflict, Unprocessable
 from runs.models import Attempt
 from runs.services.orchestration import far_ends
-from runs.services.results import transfers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOLD = """
@@ -64,7 +63,7 @@ def test_what_it_raises_is_heard_once_and_the_next_call_begins_anew(attempt: Att
 
 
 def test_another_process_that_takes_it_is_waited_for(attempt: Attempt) -> None:
-    place = transfers.staging(attempt).with_suffix(".sending")
+    place = far_ends.lock_of(attempt)
     place.parent.mkdir(parents=True, exist_ok=True)
     taken: list[int] = []
     command = [sys.executable, "-c", HOLD, str(place)]

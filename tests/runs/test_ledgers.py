@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core import spools
 from core.clock import now
 from duto.parallel.ledger import line
 from duto.spec.ledger import Progress
@@ -14,7 +15,6 @@ from duto.spec.parallel import KIND
 from runs.models import Attempt, Run
 from runs.queries import graphs
 from runs.queries.ledgers import ledger_of, progress_of, reader
-from runs.queries.logs import open_path
 from runs.services.results import ledgers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -54,7 +54,7 @@ def test_a_ledger_is_taken_read_on_and_sealed(scenario: Any, attempt: Attempt, m
     monkeypatch.setattr(ledgers, "parsed", lambda _: graphs.ParsedGraph(replace(known.graph, steps=steps)))
     assert ledgers.earlier(later) == [attempt]
     ledgers.seal(attempt)
-    assert not open_path(ledger_of(attempt.pk)).exists()
+    assert not spools.place(ledger_of(attempt.pk)).exists()
     source, size, _ = ledgers.get(later, str(attempt.pk))
     with source:
         assert (source.read(), size) == (first + second, len(first + second))

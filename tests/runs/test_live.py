@@ -12,13 +12,12 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 
 from compute.models import ComputeTarget
-from core import outbox_publisher
+from core import outbox_publisher, spools
 from core.clock import iso
 from core.errors import Conflict
 from datasets.services import versions as dataset_versions
 from datasets.services.datastores import put_file
 from runs.models import Attempt, MetricPoint, Run
-from runs.queries.logs import open_path
 from runs.services.agent_reports import spool
 from runs.services.maintenance import delete_run
 from runs.services.orchestration import cancel
@@ -169,7 +168,7 @@ def test_of_two_who_bring_the_same_bytes_at_once_one_is_told_the_size(scenario, 
         results = together(*(lambda copy=copy: logs.append(copy, copy.log_size, b"line\n") for copy in copies))
         refused = [each for each in results if isinstance(each, Conflict)]
         assert len(refused) == 1 and refused[0].facts["size"] == 5 * (turn + 1)
-    assert open_path(attempt.pk).read_bytes() == b"line\n" * 5
+    assert spools.place(str(attempt.pk)).read_bytes() == b"line\n" * 5
 
 
 def test_of_two_who_bring_the_same_lines_at_once_one_writes_them(scenario, attempt):

@@ -10,10 +10,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 
+from core import spools
 from core.frames import group_of
 from core.storage import artifact_store
 from runs.models import Artifact
-from runs.queries.logs import open_path
 from runs.services.results import logs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
@@ -27,7 +27,7 @@ def attempt(scenario):
 def test_bytes_are_taken_where_the_stored_ones_end(scenario, attempt):
     assert scenario.bring(attempt, "log?offset=0", b"one\n").json() == {"size": 4}
     assert scenario.bring(attempt, "log?offset=4", b"two\n").json() == {"size": 8}
-    assert open_path(attempt.pk).read_bytes() == b"one\ntwo\n"
+    assert spools.place(str(attempt.pk)).read_bytes() == b"one\ntwo\n"
 
 
 def test_bytes_that_do_not_follow_are_refused_with_the_stored_size(scenario, attempt):
@@ -38,7 +38,7 @@ def test_bytes_that_do_not_follow_are_refused_with_the_stored_size(scenario, att
         assert answer.json()["error"] == {
             "code": "offset", "message": "The stored size is 4. Continue from there.", "facts": {"size": 4},
         }  # fmt: skip
-    assert open_path(attempt.pk).read_bytes() == b"one\n"
+    assert spools.place(str(attempt.pk)).read_bytes() == b"one\n"
 
 
 def test_an_old_lease_another_host_and_no_key_bring_nothing(scenario, attempt):
@@ -89,7 +89,7 @@ def test_a_sealed_log_is_an_artifact_and_reads_as_before(scenario, attempt):
     logs.append(attempt, 0, b"one\ntwo\n")
     logs.seal(attempt)
     logs.seal(attempt)
-    assert not open_path(attempt.pk).exists()
+    assert not spools.place(str(attempt.pk)).exists()
     assert artifact_store(scenario.workspace.pk).read(f"logs/{attempt.pk}") == b"one\ntwo\n"
     answer = scenario.get(f"runs/{attempt.run_id}/log/", offset=4)
     assert (answer.content, answer["X-Log-Size"], answer["X-Log-Final"]) == (b"two\n", "8", "1")
@@ -207,6 +207,6 @@ def test_a_log_of_before_errors_were_counted_tells_no_number(scenario, attempt):
 
 def test_a_seal_that_was_cut_short_counts_what_it_had_moved_already(scenario, attempt):
     logs.append(attempt, 0, b"fine\nERROR with no end")
-    artifact_store(scenario.workspace.pk).adopt(open_path(attempt.pk), f"logs/{attempt.pk}")
+    artifact_store(scenario.workspace.pk).adopt(spools.place(str(attempt.pk)), f"logs/{attempt.pk}")
     logs.seal(attempt)
     assert scenario.get(f"runs/{attempt.run_id}/log/")["X-Log-Errors"] == "1"

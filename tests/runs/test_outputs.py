@@ -288,7 +288,7 @@ def test_files_travel_over_http_where_the_disk_is_not_shared(scenario):
     artifacts.adopt(attempt, verdict_of(report))
     assert row.file_count == 1
     assert scenario.get(f"runs/{attempt.run_id}/artifacts/outputs/m.json").content == b"{}"
-    assert not staging(attempt).exists()
+    assert not staging(attempt).exists("")
     got = scenario.agent.get(f"/agent/v1/attempts/{attempt.pk}/1/files/data/workspaceblobstore/{row.path}/sub/a")
     assert got.content == b"alpha"
 

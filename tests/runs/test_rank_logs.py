@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from core import spools
 from core.clock import now
 from core.storage import artifact_store
 from duto_protocol.messages import Finished, RankEnd
 from duto_protocol.values import Moment
 from runs import live
 from runs.models import Artifact, RankLog, log_names
-from runs.queries.logs import open_path
 from runs.services.maintenance import delete_run
 from runs.services.orchestration.attempt_end import finish
 from runs.services.results import logs
@@ -104,5 +104,5 @@ def test_nothing_of_a_rank_is_left_when_its_run_is_deleted(scenario, attempt):
     root = attempt.run.root
     root.refresh_from_db()
     delete_run.delete(WorkspaceContext(scenario.workspace, Role.OWNER, user=scenario.owner), root)
-    assert [store.exists(f"logs/{name}") or open_path(name).exists() for name in names] == [False, False, False]
+    assert [store.exists(f"logs/{name}") or spools.place(name).exists() for name in names] == [False, False, False]
     assert not RankLog.objects.exists()

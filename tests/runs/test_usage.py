@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from core import spools
 from core.clock import iso, now
 from core.series import MOST, Points, thinned
 from core.storage import artifact_store
 from runs import usage as rules
 from runs.models import Attempt, Run
-from runs.queries.logs import open_path, sealed_key
+from runs.queries.logs import sealed_key
 from runs.queries.usage import samples_of
 from runs.services.maintenance import delete_run
 from runs.services.results import usage
@@ -123,7 +124,7 @@ def test_samples_follow_the_rule_of_offsets(scenario: Any, attempt: Attempt) -> 
     again = scenario.bring(attempt, "samples?offset=0", one)
     assert (again.status_code, again.json()["error"]["facts"]) == (409, {"size": len(one)})
     assert scenario.bring(attempt, f"samples?offset={len(one)}", two).json() == {"size": len(one + two)}
-    assert open_path(samples_of(attempt.pk)).read_bytes() == one + two
+    assert spools.place(samples_of(attempt.pk)).read_bytes() == one + two
     assert fresh(attempt).log_size == 0
 
 
@@ -153,7 +154,7 @@ def test_usage_is_told_while_the_step_runs_and_the_same_after_it_ended(
     assert (
         scenario.agent.post("/agent/v1/exchange", json.dumps(body), content_type="application/json").status_code == 200
     )
-    assert fresh(attempt).status == "completed" and not open_path(samples_of(attempt.pk)).exists()
+    assert fresh(attempt).status == "completed" and not spools.place(samples_of(attempt.pk)).exists()
     assert artifact_store(scenario.workspace.pk).read(sealed_key(samples_of(attempt.pk))) == data
     after = scenario.get(f"runs/{step.pk}/usage/").json()
     assert after == {**document, "final": True, "cpu_seconds": 4.5}
@@ -162,7 +163,7 @@ def test_usage_is_told_while_the_step_runs_and_the_same_after_it_ended(
 def test_bytes_that_were_never_acknowledged_are_no_samples(scenario: Any, step: Run, attempt: Attempt) -> None:
     data = line(0, 1)
     scenario.bring(attempt, "samples?offset=0", data)
-    with open_path(samples_of(attempt.pk)).open("ab") as file:
+    with spools.place(samples_of(attempt.pk)).open("ab") as file:
         file.write(line(9, 9, 9))
     ended = fresh(attempt)
     for _ in range(2):

@@ -13,7 +13,7 @@ from compute.services.hosts import authenticate
 from core.clock import now
 from core.errors import Conflict, Unauthenticated
 from core.models import Beat
-from core.storage import workspace_folders
+from core.storage import workspace_roots
 from datasets.services.datastores import put_file
 from runs.models import Attempt, Run
 from runs.queries import workspaces as queries
@@ -49,14 +49,14 @@ def test_nothing_of_it_stays(scenario: RunScenario) -> None:
     own = Host.objects.create(workspace=scenario.workspace, name="beta", key_digest="0" * 64, last_seen_at=now())
     enrolments.create(scenario.context, "gamma")
     other = create_workspace(scenario.owner, "other")
-    folders = workspace_folders(scenario.workspace.pk)
+    roots = workspace_roots(scenario.workspace.pk)
     removal.delete(scenario.context, "lab")
     own.refresh_from_db()
     assert own.revoked_at is not None
     with pytest.raises(Unauthenticated):
         authenticate("anything")
     assert workspace_removal.finish(scenario.workspace.pk)
-    assert not Run.objects.exists() and not any(folder.exists() for folder in folders)
+    assert not Run.objects.exists() and not any(root.exists("") for root in roots)
     assert list(Workspace.objects.values_list("name", flat=True)) == ["other"]
     assert not Beat.objects.filter(name__startswith="remove:").exists()
     assert AuditEntry.objects.filter(workspace=None, action="workspace.deleted").count() == 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from core.storage import data_dir, workspace_folders
+from core.storage import data_dir, workspace_roots
 from studio.testing.quick import FILLED
 from workspaces.models import Workspace
 
@@ -47,7 +47,7 @@ class Kept:
 def _folders() -> list[Path]:
     """All that is kept of the workspaces that there are."""
     ids = Workspace.objects.values_list("pk", flat=True)
-    return [folder for each in ids for folder in workspace_folders(each) if folder.exists()]
+    return [root.local for each in ids for root in workspace_roots(each) if root.local and root.local.exists()]
 
 
 def _copied(cursor: Any, table: str) -> list[bytes]:

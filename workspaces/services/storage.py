@@ -6,9 +6,7 @@ the number is never too small by more than what comes at once; before anything i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import UUID
 
@@ -17,10 +15,9 @@ from django.utils.translation import gettext as _
 
 from core.clock import now
 from core.errors import Conflict
-from core.storage import PART, workspace_folders
+from core.storage import workspace_roots
 from core.words import size_text
 from core.work import send
-from duto.spec import trees
 from workspaces import limits
 from workspaces.models import Workspace
 
@@ -31,14 +28,9 @@ EVERY = timedelta(minutes=30)
 
 def measure(workspace_id: UUID) -> int:
     """Count the bytes of all its files and write the number down."""
-    total = sum(map(bytes_below, workspace_folders(workspace_id)))
+    total = sum(root.bytes_below() for root in workspace_roots(workspace_id))
     Workspace.objects.filter(pk=workspace_id).update(storage_bytes=total, storage_at=now())
     return total
-
-
-def bytes_below(folder: Path) -> int:
-    """What the files of a folder take, in bytes; nothing where there is none."""
-    return sum(_sizes(folder)) if folder.is_dir() else 0
 
 
 def recount_stale() -> None:
@@ -109,13 +101,3 @@ def _full(workspace: Workspace, free: int) -> Conflict:
         storage_bytes=most,
         left=max(0, free),
     )  # fmt: skip
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    for _name, place in trees.files(folder):
-        if PART.fullmatch(place.name):  # still being written, and counted by whoever writes it
-            continue
-        try:
-            yield place.stat().st_size
-        except OSError:  # it went in this moment
-            continue

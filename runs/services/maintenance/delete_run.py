@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
-from core import outbox, slices
+from core import outbox, slices, spools
 from core.clock import now
 from core.errors import Conflict, Invalid
 from core.storage import artifact_store
@@ -29,7 +29,7 @@ from runs.models import (
 from runs.queries.deletion import Preview
 from runs.queries.deletion import preview as preview_of
 from runs.queries.ledgers import ledger_of
-from runs.queries.logs import open_path, sealed_key
+from runs.queries.logs import sealed_key
 from runs.queries.usage import samples_of
 from runs.services.orchestration.run_transaction import run_transaction
 from runs.services.results import kept_outputs, lineage
@@ -130,7 +130,7 @@ def _remove_files(run: Run) -> None:
         store.remove(f"artifacts/{run_id}")
     for attempt_id, ranks in Attempt.objects.filter(run__root=run).values_list("id", "rank_count"):
         for kept in (*log_names(attempt_id, ranks), samples_of(attempt_id), ledger_of(attempt_id)):
-            open_path(kept).unlink(missing_ok=True)
+            spools.remove(kept)
             store.remove(sealed_key(kept))
         store.remove(kept_outputs.key_of(attempt_id))
 

@@ -15,19 +15,17 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from compute.models import ComputeTarget, Host, HostSample
-from core import slices
+from core import slices, spools
 from core.heartbeats import beat
 from core.models import Beat
-from core.storage import workspace_folders
+from core.storage import workspace_roots
 from core.work import send
 from datasets.models import Dataset, DatasetVersion
-from duto.spec import trees
 from environments.models import Environment, EnvironmentVersion
 from pipelines.models import PipelineDraft, PublishedPipeline
 from registry.models import ModelVersion, RegisteredModel
 from runs.models import Artifact, Attempt, Experiment, MetricDescription, MetricPoint, Output, Run, Snapshot, log_names
 from runs.queries.ledgers import ledger_of
-from runs.queries.logs import open_path
 from runs.queries.usage import samples_of
 from runs.services.maintenance import host_removal
 from runs.services.orchestration import cancel
@@ -58,8 +56,8 @@ def finish(workspace_id: UUID) -> bool:
         # Nobody works on it until the next look, which another worker or thread may take.
         _let_go(workspace_id)
         return False
-    for folder in workspace_folders(workspace_id):
-        trees.remove(str(folder))
+    for root in workspace_roots(workspace_id):
+        root.remove("")
     _remove_open_logs(workspace)
     for rows in _rows(workspace):
         # In slices, with a word between them, so that nobody takes this worker for dead.
@@ -69,8 +67,8 @@ def finish(workspace_id: UUID) -> bool:
             _mine(workspace_id)
             slices.pause()
     # An upload that was under way may have written once more.
-    for folder in workspace_folders(workspace_id):
-        trees.remove(str(folder))
+    for root in workspace_roots(workspace_id):
+        root.remove("")
     workspace.delete()
     _let_go(workspace_id)
     return True
@@ -91,7 +89,7 @@ def _remove_open_logs(workspace: Workspace) -> None:
     rows = Attempt.objects.filter(run__workspace=workspace).values_list("id", "rank_count")
     for key, ranks in rows.iterator():
         for kept in (*log_names(key, ranks), samples_of(key), ledger_of(key)):
-            open_path(kept).unlink(missing_ok=True)
+            spools.remove(kept)
 
 
 def _rows(workspace: Workspace) -> Iterator[QuerySet]:  # type: ignore[type-arg]

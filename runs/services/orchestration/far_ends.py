@@ -15,10 +15,10 @@ from uuid import UUID
 from django.db import connections
 
 from core.errors import Conflict
+from core.storage import data_dir
 from datasets import stores
 from duto.spec.graph import Step
 from runs.models import Attempt
-from runs.services.results import transfers
 
 # How long a call waits for an end that is being taken; how many are at a time, in each process of the web.
 WAIT_S, AT_ONCE = 1.0, 8
@@ -63,9 +63,13 @@ def _take(attempt: Attempt, work: Callable[[], None], job: Future[None]) -> None
         connections.close_all()
 
 
+def lock_of(attempt: Attempt) -> Path:
+    return data_dir() / "staging" / f"{attempt.pk}-{attempt.epoch}.sending"
+
+
 def _alone(attempt: Attempt, work: Callable[[], None]) -> None:
     """Of all processes of the web the one that holds the lock, which goes with its process."""
-    place = transfers.staging(attempt).with_suffix(".sending")
+    place = lock_of(attempt)
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("w") as lock:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import stat
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -19,7 +18,7 @@ from core.storage import Root, artifact_store, safe
 from core.work import after_commit
 from duto_protocol.messages import ArtifactEntry, Finished
 from runs.models import Artifact, Attempt, Run
-from runs.services.results.transfers import below, clear, cut_links, left_at
+from runs.services.results.transfers import clear, cut_links, left_at
 from runs.stored_messages import keep, kept_of
 from workspaces.services import storage
 
@@ -57,8 +56,8 @@ def _no_room(attempt: Attempt, report: Finished, entries: Mapping[str, ArtifactE
     workspace = attempt.run.workspace
     if storage.left(workspace) is None:
         return None
-    base = left_at(attempt, report)
-    size = sum(each.size for path, each in entries.items() if below(base, f"work/{path}").is_file())
+    left = left_at(attempt, report)
+    size = sum(each.size for path, each in entries.items() if left.is_file(f"work/{path}"))
     try:
         storage.require(workspace, size)
     except Conflict as error:
@@ -69,12 +68,12 @@ def _no_room(attempt: Attempt, report: Finished, entries: Mapping[str, ArtifactE
 
 def _adopt_some(attempt: Attempt, report: Finished, entries: Mapping[str, ArtifactEntry]) -> list[str]:
     """The paths of those that cannot be kept."""
-    store, base = artifact_store(attempt.run.workspace_id), left_at(attempt, report)
+    store, left = artifact_store(attempt.run.workspace_id), left_at(attempt, report)
     step_aside(attempt, store, entries)
     rows, odd = [], []
     for path, each in entries.items():
         try:
-            row = _adopt(attempt, store, base, path, each)
+            row = _adopt(attempt, store, left, path, each)
         except (StudioError, OSError) as error:
             if as_full(error) is not None:
                 raise
@@ -111,7 +110,7 @@ def _named(entries: Iterable[ArtifactEntry]) -> tuple[dict[str, ArtifactEntry], 
     return found, odd
 
 
-def _adopt(attempt: Attempt, store: Root, base: Any, path: str, entry: ArtifactEntry) -> Artifact | None:
+def _adopt(attempt: Attempt, store: Root, left: Root, path: str, entry: ArtifactEntry) -> Artifact | None:
     row = Artifact(
         run_id=attempt.run_id,
         attempt=attempt,
@@ -119,20 +118,16 @@ def _adopt(attempt: Attempt, store: Root, base: Any, path: str, entry: ArtifactE
         digest=entry.digest,
         content_type=type_of(path)[:120],
     )
-    source = below(base, f"work/{path}")
-    if source.is_symlink():
-        cut_links(source)
-    try:
-        facts = source.stat()
-    except (FileNotFoundError, NotADirectoryError):  # taken already, by an earlier telling of this report
-        if not store.is_file(row.key):
-            return None
-        row.size = store.size(row.key)
-        return row
-    if not stat.S_ISREG(facts.st_mode):
+    source = f"work/{path}"
+    if (place := left.place(source)) is not None and place.is_symlink():
+        cut_links(left, source)
+    if (found := left.state(source)) is None:  # taken already, by an earlier telling of this report, or no file
+        found = store.state(row.key)
+    else:
+        store.take(left, source, row.key)
+    if found is None:
         return None
-    store.adopt(source, row.key)
-    row.size = facts.st_size
+    row.size = found[0]
     return row
 
 
@@ -144,9 +139,8 @@ def step_aside(attempt: Attempt, store: Root, paths: Iterable[str]) -> None:
     for row in rows.select_related("attempt"):
         old = row.key
         row.path = f"attempt-{row.attempt.number if row.attempt else 0}/{row.path}"
-        place = store.place(old)
-        if place is not None and store.is_file(old):
-            store.adopt(place, row.key)
+        if store.is_file(old):
+            store.move(old, row.key)
         row.save(update_fields=["path"])
 
 

@@ -4,17 +4,16 @@ a later attempt, which gets it back, may take over the mini-batches that are don
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import BinaryIO
 
 from core.errors import NotFound, StudioError
-from core.storage import artifact_store, safe
+from core.storage import Root, artifact_store, safe
 from duto.spec.graph import Step
 from duto.spec.parallel import KIND, SUMMARY_ONLY
 from duto_protocol.messages import Finished, InputFile, OutputEntry
 from runs.models import Attempt
 from runs.queries.graphs import parsed
-from runs.services.results.transfers import below, cut_links, left_at
+from runs.services.results.transfers import cut_links, left_at
 from workspaces.services import storage
 
 
@@ -37,21 +36,22 @@ def keep(attempt: Attempt, report: Finished) -> None:
     if entry is None or not entry.is_directory:
         return
     try:
-        source = below(left_at(attempt, report), f"outputs/{name}")
-        if source.is_dir() and not source.is_symlink():
-            _take(attempt, source, sum(each.size for each in entry.files))
+        left, source = left_at(attempt, report), f"outputs/{name}"
+        place = left.place(source)
+        if left.is_folder(source) and not (place is not None and place.is_symlink()):
+            _take(attempt, left, source, sum(each.size for each in entry.files))
     except StudioError:  # no room: the next attempt begins anew
         return
     if not _is_whole(attempt, entry):
         forget([attempt])
 
 
-def _take(attempt: Attempt, source: Path, size: int) -> None:
+def _take(attempt: Attempt, left: Root, source: str, size: int) -> None:
     store, key = artifact_store(attempt.run.workspace_id), key_of(attempt.pk)
     storage.require(attempt.run.workspace, size)
-    cut_links(source)
+    cut_links(left, source)
     store.remove(key)
-    store.adopt(source, key)
+    store.take(left, source, key)
     storage.note(attempt.run.workspace, size)
 
 

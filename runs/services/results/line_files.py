@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core import outbox
+from core import outbox, spools
 from core.errors import TooLarge
-from core.storage import artifact_store
+from core.storage import store_path
 from runs.models import Attempt
-from runs.queries.logs import open_path, sealed_key
+from runs.queries.logs import sealed_key
 from runs.services.results import logs
 
 
@@ -44,7 +43,7 @@ class LineFile:
         if size > self.cap:
             raise TooLarge(self.full, code=self.code, size=offset)
         # Bytes first, then the row: a crash in between leaves bytes that nobody reads and that are sent again.
-        logs.write_at(open_path(self.name(attempt.pk)), offset, whole)
+        spools.write(self.name(attempt.pk), offset, whole)
         mine = Attempt.objects.filter(
             pk=attempt.pk, epoch=attempt.epoch, log_sealed_at__isnull=True, **{self.field: offset}
         )
@@ -60,10 +59,9 @@ class LineFile:
 
     def seal(self, attempt: Attempt) -> None:
         """Move the file of an attempt whose log was just sealed to the artifact store. May be called again."""
-        source = open_path(self.name(attempt.pk))
-        if not self.size(attempt) or not source.exists():  # most short steps have none
-            source.unlink(missing_ok=True)
+        name = self.name(attempt.pk)
+        if not self.size(attempt):  # most short steps have none
+            spools.remove(name)
             return
         # Bytes beyond the stored size were never acknowledged.
-        os.truncate(source, self.size(attempt))
-        artifact_store(attempt.run.workspace_id).adopt(source, sealed_key(self.name(attempt.pk)))
+        spools.close(name, self.size(attempt), store_path(attempt.run.workspace_id), sealed_key(name))

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import base64
-import os
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from core import loglines, outbox
+from core import loglines, outbox, spools
 from core.clock import now
 from core.errors import Conflict, NotFound, TooLarge
 from core.prepared import Prepared
-from core.storage import artifact_store
+from core.storage import store_path
 from runs.models import Artifact, Attempt, RankLog, file_of_rank
-from runs.queries.logs import Log, open_path, reader, sealed_key
+from runs.queries.logs import Log, reader, sealed_key
 
 FRAME_LIMIT = 64 * 1024
 # The last line of a capped log tells how much was dropped; it must still fit.
@@ -41,7 +39,7 @@ def append(attempt: Attempt, offset: int, data: bytes, rank: int | None = None) 
     if size > settings.DUTO.log_cap_bytes + CAP_SLACK:
         raise TooLarge("The log is at its cap; what follows is dropped.", code="log_cap", size=offset)
     # Bytes first, then the row: a crash in between leaves bytes that nobody reads and that are sent again.
-    write_at(open_path(log.log_name), offset, data)
+    spools.write(log.log_name, offset, data)
     errors = loglines.counted(log.log_errors, lambda: reader(log), size, data)
     if not _unchanged(log).filter(log_size=offset).update(log_size=size, log_errors=errors):
         raise refused(attempt, _stored(log))
@@ -94,23 +92,6 @@ def frame(offset: int, data: bytes, size: int) -> dict[str, object]:
     return {"offset": offset, "size": size, "text": base64.b64encode(data).decode(), "final": False}
 
 
-def write_at(path: Path, offset: int, data: bytes) -> None:
-    """Write bytes at a place of a file, which is made where there is none."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-    try:
-        handle = os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, flags, 0o600)
-    try:
-        view, place = memoryview(data), offset
-        while view:
-            written = os.pwrite(handle, view, place)
-            view, place = view[written:], place + written
-    finally:
-        os.close(handle)
-
-
 _SIZES: Prepared[tuple[int, int, int, Any, int]] = Prepared(
     lambda key: Attempt.objects.filter(pk=key).values_list(
         "log_size", "samples_size", "ledger_size", "log_errors", "rank_count"
@@ -138,7 +119,8 @@ def seal(attempt: Attempt) -> None:
 
 def _seal(attempt: Attempt, log: Log, path: str) -> None:
     _count_the_rest(log)
-    _store(log)
+    # Bytes beyond the stored size were never acknowledged, so they are not part of the log.
+    spools.close(log.log_name, log.log_size, store_path(log.workspace_id), sealed_key(log.log_name))
     _name(attempt, log, path)
     end = {"offset": log.log_size, "size": log.log_size, "text": "", "final": True}
     outbox.hint(f"log:{log.log_name}", end | {"errors": loglines.count_of(log.log_errors)})
@@ -153,19 +135,6 @@ def _count_the_rest(log: Log) -> None:
     if errors != log.log_errors:
         _row(log).update(log_errors=errors)
         log.log_errors = errors
-
-
-def _store(log: Log) -> None:
-    """Move the file. A crash before the commit leaves it moved, which readers and the next seal both allow."""
-    source, key = open_path(log.log_name), sealed_key(log.log_name)
-    store = artifact_store(log.workspace_id)
-    if not source.exists():
-        if store.exists(key):
-            return
-        write_at(source, 0, b"")
-    # Bytes beyond the stored size were never acknowledged, so they are not part of the log.
-    os.truncate(source, log.log_size)
-    store.adopt(source, key)
 
 
 def _name(attempt: Attempt, log: Log, path: str) -> None:

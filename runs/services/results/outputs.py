@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +25,7 @@ from duto_protocol.meters import Meter
 from runs import stored_messages
 from runs.models import Attempt, Output, Run
 from runs.services.results import output_check, output_conflicts, transfer_progress
-from runs.services.results.transfers import below, cut_links, left_at
+from runs.services.results.transfers import cut_links, left_at
 from workspaces.access import studio_context
 from workspaces.services import storage
 
@@ -53,23 +52,23 @@ def promote(attempt: Attempt, report: Finished) -> list[Output]:
     run = attempt.run
     declared = {each["name"]: each for each in step_of(run)["outputs"]}
     known = {output.name: output for output in Output.objects.filter(run=run)}
-    base, entries = left_at(attempt, report), report.outputs or []
+    left, entries = left_at(attempt, report), report.outputs or []
     new = [each for each in entries if each.name not in known]
-    _make_room(run, new, base)
+    _make_room(run, new, left)
     new, meter = [each for each in new if not each.missing and each.name in declared], Meter()
     for entry in new:
         if stores.place_of(run.workspace, place_of(run, declared[entry.name])[0]).direct is None:
             meter.expect(len(entry.files), sum(each.size for each in entry.files))
     with transfer_progress.watched(attempt, meter):
         for entry in new:
-            known[entry.name] = _promote(run, declared[entry.name], entry, base, meter)
+            known[entry.name] = _promote(run, declared[entry.name], entry, left, meter)
     return [known[name] for name in declared if name in known]
 
 
-def _make_room(run: Run, entries: Iterable[OutputEntry], base: Path) -> None:
+def _make_room(run: Run, entries: Iterable[OutputEntry], left: Root) -> None:
     """Raises Conflict where these outputs are more than the workspace may keep. Those that were moved already, by a
     finish that was not committed, are counted where they lie."""
-    here = [each for each in entries if not each.missing and below(base, f"outputs/{each.name}").exists()]
+    here = [each for each in entries if not each.missing and left.exists(f"outputs/{each.name}")]
     size = sum(file.size for each in here for file in each.files)
     storage.require(run.workspace, size)
     storage.note(run.workspace, size)
@@ -95,14 +94,14 @@ def place_of(run: Run, output: Mapping[str, Any]) -> tuple[str, str]:
     return datastore, safe(path)
 
 
-def _promote(run: Run, output: Mapping[str, Any], entry: OutputEntry, base: Path, meter: Meter) -> Output:
+def _promote(run: Run, output: Mapping[str, Any], entry: OutputEntry, left: Root, meter: Meter) -> Output:
     name, path = place_of(run, output)
     datastore = datastores.datastore(run.workspace, name)
     root = stores.root_of(datastore)
-    source = below(base, f"outputs/{output['name']}")
-    if source.is_symlink() or source.exists():
-        cut_links(source)
-        _move(run, output, source, root.metered(meter) if isinstance(root, ObjectRoot) else root, name, path)
+    source = f"outputs/{output['name']}"
+    cut_links(left, source)
+    if left.exists(source):
+        _move(run, output, left, source, root.metered(meter) if isinstance(root, ObjectRoot) else root, name, path)
     files = manifest(entry.files)
     _verify(root, path, files, entry.is_directory, str(output["name"]))
     row = keep(run, output, datastore, path, files, is_directory=entry.is_directory)
@@ -144,16 +143,16 @@ def manifest(files: Iterable[FileEntry]) -> list[dict[str, Any]]:
     return [{"path": each.path, "size": each.size, "digest": each.digest} for each in ordered]
 
 
-def _move(run: Run, output: Mapping[str, Any], source: Path, root: Root, store: str, path: str) -> None:
+def _move(run: Run, output: Mapping[str, Any], left: Root, source: str, root: Root, store: str, path: str) -> None:
     if not output.get("destination"):
         # Left by a finish that was not committed: this attempt's files are the ones that count.
         root.remove(path)
-        root.adopt(source, path)
+        root.take(left, source, path)
         return
     # A folder that a program chose may hold files of other runs; they stay.
     files = {path: source}
-    if source.is_dir():
-        files = {f"{path}/{spelled(name)}": file for name, file in trees.files(source)}
+    if left.is_folder(source):
+        files = {f"{path}/{name}": f"{source}/{name}" for name in _names_below(left, source)}
     taken = [key for key in files if root.exists(key)]
     if taken:
         _allow_overwrite(output, taken[0])
@@ -163,12 +162,19 @@ def _move(run: Run, output: Mapping[str, Any], source: Path, root: Root, store: 
         for key in taken:
             if not root.is_file(key):  # a folder; a file is replaced as a whole
                 root.remove(key)
-        at_once([partial(root.adopt, file, key) for key, file in files.items()])
+        at_once([partial(root.take, left, file, key) for key, file in files.items()])
         return
     for key, file in files.items():
         if root.exists(key):
             root.remove(key)
-        root.adopt(file, key)
+        root.take(left, file, key)
+
+
+def _names_below(left: Root, source: str) -> list[str]:
+    """All files, also such as would be halves of others were they the studio's own."""
+    if (place := left.place(source)) is not None:
+        return [spelled(name) for name, _file in trees.files(place)]
+    return [each.path[len(source) + 1 :] for each in left.walk(source)]
 
 
 def _allow_overwrite(output: Mapping[str, Any], key: str) -> None:

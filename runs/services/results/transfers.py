@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 from core.errors import Invalid, NotFound, StudioError
 from core.objects import ObjectRoot, version_of
-from core.storage import Root, artifact_store, blob_key, data_dir, safe
+from core.storage import Root, artifact_store, blob_key, data_dir, own_folder, safe
 from datasets import stores
 from duto.spec import trees
-from duto.spec.filenames import spelled, unescaped_path
+from duto.spec.filenames import spelled
 from duto_protocol.messages import Finished
 from runs.models import Attempt
 
@@ -28,9 +28,9 @@ class Changed(StudioError):
     default_code = "store_changed"
 
 
-def staging(attempt: Attempt) -> Path:
+def staging(attempt: Attempt) -> Root:
     """The folder with the same layout as the attempt's directory at its agent: `outputs/<name>`, `work/...`."""
-    return data_dir() / "staging" / f"{attempt.pk}-{attempt.epoch}"
+    return own_folder(f"staging/{attempt.pk}-{attempt.epoch}")
 
 
 def put(attempt: Attempt, kind: str, rest: str, source: BinaryIO, digest: str | None) -> int:
@@ -44,7 +44,7 @@ def put(attempt: Attempt, kind: str, rest: str, source: BinaryIO, digest: str | 
         key = f"work/{path}"
     else:
         raise NotFound(f"There is no transfer '{kind}' to write to.")
-    return Root(str(staging(attempt))).write(key, source, digest=digest).size
+    return staging(attempt).write(key, source, digest=digest).size
 
 
 def get(attempt: Attempt, kind: str, rest: str, tag: str = "") -> tuple[BinaryIO, int, str]:
@@ -82,13 +82,13 @@ def _place(attempt: Attempt, kind: str, rest: str) -> tuple[Root, str]:
 def clear(attempt: Attempt) -> None:
     """Forget what was staged: it is promoted, or nobody wants it."""
     try:
-        trees.remove(staging(attempt))
-    except OSError as error:  # it takes room and does no harm: the sweep comes by again
+        staging(attempt).remove("")
+    except (OSError, StudioError) as error:  # it takes room and does no harm: the sweep comes by again
         log.warning("what was staged for attempt %s is still there: %s", attempt.pk, error)
 
 
-def left_at(attempt: Attempt, report: Finished) -> Path:
-    """The attempt's directory: the agent's, when it shares the studio's disk, else the staging folder.
+def left_at(attempt: Attempt, report: Finished) -> Root:
+    """The attempt's directory, with files by the names that its report gave: the agent's, when it shares the studio's disk, else the staging folder.
 
     Raises Invalid when the report names a folder that is not this attempt's.
     """
@@ -99,11 +99,14 @@ def left_at(attempt: Attempt, report: Finished) -> Path:
     path = (home / safe(named)).resolve()
     if not path.is_relative_to(home) or not path.name.startswith(str(attempt.pk)):
         raise Invalid("The report names a folder that is not this attempt's.", code="unsafe_path")
-    return path
+    return Root(str(path))
 
 
-def cut_links(path: Path) -> list[str]:
-    """Remove symbolic links that lead out of `path`; their names. What is served must lie where it seems to."""
+def cut_links(left: Root, name: str) -> list[str]:
+    """Remove symbolic links that lead out of what an attempt left; their names. What is served must lie where it seems to."""
+    path = left.place(name)
+    if path is None:  # as it was sent: no store knows links
+        return []
     if path.is_symlink():
         path.unlink()
         return [path.name]
@@ -115,8 +118,3 @@ def cut_links(path: Path) -> list[str]:
                 Path(each.path).unlink()
                 cut.append(spelled(f"{folder}/{each.name}".lstrip("/")))
     return cut
-
-
-def below(base: Path, name: str) -> Path:
-    """A path below an attempt's directory, by a name that a report gave. Raises Invalid."""
-    return base / unescaped_path(safe(name))

@@ -64,3 +64,35 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope}:{self.key}"
+
+
+class SpoolPiece(models.Model):
+    """Bytes of a file that still grows, in a studio whose files lie on an object store (core.spools): without `data` they lie
+    there already."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=120)
+    offset = models.BigIntegerField()
+    size = models.IntegerField()
+    data = models.BinaryField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint("name", "offset", name="one_piece_per_offset")]
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.offset}"
+
+
+class ClosedSpool(models.Model):
+    """One that grows no more: its first `size` bytes are to become the file `key` of a folder of the studio's own."""
+
+    name = models.CharField(max_length=120, primary_key=True)
+    folder = models.CharField(max_length=120)
+    key = models.CharField(max_length=200)
+    size = models.BigIntegerField()
+    # What became of it is to go, too.
+    is_removed = models.BooleanField(default=False)
+    closed_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -12,22 +12,23 @@ import io
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid, NotFound, StudioError, Unprocessable
 from core.observations import require_no_lock
-from core.storage import CHUNK, PART, Part, Root, Stored, Written, refuse_another_digest, safe
+from core.storage import CHUNK, OWN_STORE, PART, Part, Root, Stored, Written, refuse_another_digest, safe
 from duto.spec import trees
 from duto.spec.filenames import spelled
 from duto_protocol.meters import Meter
 
+T = TypeVar("T")
 # How often reading one file goes on after a break, and the seconds before it does.
 RESUMES, PAUSE = 4, 0.5
 # How many files are sent at a time.
@@ -71,6 +72,13 @@ class StoreRefused(StoreError):
     default_code = "store_refused"
 
 
+def is_own_away(error: BaseException) -> bool:
+    """Whether it is the object store of the studio's own files that does not answer, or refuses the studio: what an agent brings
+    may be kept once that is mended."""
+    facts = error.facts.get("said", {}).get("facts", {}) if isinstance(error, StoreAway | StoreRefused) else {}
+    return bool(facts.get("store") == OWN_STORE)
+
+
 class Objects(Protocol):
     """What a kind of store can do. Keys are relative, as `core.storage.safe` gives them; all raise StoreError."""
 
@@ -110,7 +118,7 @@ class ObjectRoot(Root):
 
     def metered(self, meter: Meter) -> ObjectRoot:
         """The same root; the meter counts the files that it adopts, as they go."""
-        return ObjectRoot(self._objects, meter)
+        return type(self)(self._objects, meter)
 
     @property
     def objects(self) -> Objects:
@@ -217,6 +225,12 @@ class ObjectRoot(Root):
         files = [(Path(file), safe(f"{key}/{spelled(name)}")) for name, file in trees.files(source)]
         at_once([partial(self._send, file, place) for file, place in files])
         trees.remove(source)
+
+    def each(self, ask: Callable[[str], T], keys: Iterable[str]) -> Sequence[T]:
+        """Several at a time."""
+        require_no_lock()
+        with ThreadPoolExecutor(AT_ONCE, "stores") as threads:
+            return list(threads.map(ask, keys))
 
     def bytes_below(self) -> int:
         return sum(each.size for each in self.walk())

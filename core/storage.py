@@ -13,19 +13,21 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Literal, NamedTuple, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar, cast
 
 import fsspec
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid, NotFound
+from core.hooks import Provider
 from duto.spec import trees
 from duto.spec.filenames import LONGEST_NAME, is_elsewhere, leads_out, spelled, unescaped_path
 
+T = TypeVar("T")
 CHUNK = 1 << 20
 # What the longest stored path (1,024) needs with the folders before it.
 LONGEST = 1280
@@ -313,6 +315,10 @@ class Root:
                     Path(target).unlink()
             raise
 
+    def each(self, ask: Callable[[str], T], keys: Iterable[str]) -> Sequence[T]:
+        """What it answers of each of these keys, in their order."""
+        return [ask(key) for key in keys]
+
     def take(self, source: Root, key: str, to: str) -> None:
         """Move a file or folder of another root to `to`. Raises NotFound, Conflict."""
         place = source.place(key)
@@ -379,9 +385,25 @@ def data_dir() -> Path:
     return Path(settings.DUTO.data_dir)
 
 
+# What errors of the object store of the studio's own files call it.
+OWN_STORE = "DUTO_ARTIFACT_STORE"
+# A folder of the studio's own files, by its path, where they lie on an object store.
+object_folder: Provider[[str], Root] = Provider("Where are the studio's own files on its object store?")
+
+
+def is_own_far() -> bool:
+    """Whether the studio's own files lie on an object store (`DUTO_ARTIFACT_STORE`) and not in its data directory."""
+    return bool(settings.DUTO.artifact_store)
+
+
 def own_folder(path: str) -> Root:
-    """A folder of the studio's own files, below the data directory."""
-    return Root(str(data_dir() / path))
+    """A folder of the studio's own files: below the data directory, or on the object store."""
+    return object_folder(path) if is_own_far() else Root(str(data_dir() / path))
+
+
+def direct(path: str) -> str | None:
+    """Where a host that shares the studio's disk reads an own file, below the data directory; None where none can."""
+    return None if is_own_far() else path
 
 
 def artifact_store(workspace_id: object) -> Root:

@@ -6,16 +6,17 @@ import json
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
+from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
 from core import encryption
 from core.errors import Conflict
 from core.objects import ObjectRoot
-from core.storage import Root, own_folder, safe
+from core.storage import Root, direct, is_own_far, own_folder, safe
 from datasets.kinds import KINDS
-from datasets.kinds.base import Connection, Database, Kind, Presigning, refused
+from datasets.kinds.base import Connection, Database, Kind, refused
 from datasets.models import Datastore
 from datasets.stored_messages import localized, say
 from duto.spec import canonical
@@ -84,17 +85,20 @@ def place_of(workspace: Workspace, name: str) -> StoreLocation:
         found = Datastore.objects.filter(workspace=workspace, name=name).only("kind", "options").first()
         if found is not None and found.kind != Datastore.Kind.LOCAL:
             return StoreLocation(None, canonical.digest([str(found.pk), found.kind, found.options]))
-    return StoreLocation(relative_root(workspace, name))
+    own = relative_root(workspace, name)
+    return StoreLocation(direct(own), canonical.digest([settings.DUTO.artifact_store, own]) if is_own_far() else "")
 
 
 def presigned(workspace: Workspace, name: str, key: str, seconds: int) -> str:
     """An address of the store itself at which this one file is read for so long; empty where there is none to be had."""
-    found = Datastore.objects.filter(workspace=workspace, name=name).first()
-    if found is None or not KINDS[found.kind].can_presign:
-        return ""
-    root = root_of(found)
-    assert isinstance(root, ObjectRoot)
-    return cast(Presigning, root.objects).presigned(safe(key), seconds)
+    root = root_by_name(workspace, name)
+    return presigned_in(root, key, seconds) if isinstance(root, ObjectRoot) else ""
+
+
+def presigned_in(root: ObjectRoot, key: str, seconds: int) -> str:
+    """The same for a file of a root; empty where its store signs none."""
+    signing = getattr(root.objects, "presigned", None)
+    return str(signing(safe(key), seconds)) if signing is not None else ""
 
 
 def relative_root(workspace: Workspace, name: str) -> str:

@@ -22,7 +22,10 @@ def start_ticker(sender: object = None, **_: object) -> None:
         return
     from core import collector, outbox_publisher
     from runs.services.maintenance import ticker
+    from studio import artifact_store
 
+    if not os.environ.get("DUTO_EMBEDDED"):  # the studio of `up` has looked, and is not to end with its store
+        artifact_store.require()
     outbox_publisher.start()
     ticker.start()
     collector.settle()

@@ -12,12 +12,18 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "DUTO_"
 MEGABYTE = 1024 * 1024
 # Nothing listens on port 1: wake-ups are lost at once, and the rows wait for the next start.
 NO_BROKER = "redis://127.0.0.1:1/0"
+# Under which names the clouds' own tools look for what `DUTO_ARTIFACT_STORE_*` does not say.
+STANDARD = {
+    "s3": {"key_id": "AWS_ACCESS_KEY_ID", "key": "AWS_SECRET_ACCESS_KEY", "token": "AWS_SESSION_TOKEN"},
+    "azure": {"key": "AZURE_STORAGE_KEY", "token": "AZURE_STORAGE_SAS_TOKEN"},
+}
 YES, NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
@@ -34,6 +40,16 @@ def setting(
         default=default,
         metadata={"about": about, "at_least": at_least, "at_most": at_most, "one_of": one_of, "starts": starts},
     )
+
+
+@dataclass(frozen=True)
+class ArtifactStore:
+    """What `DUTO_ARTIFACT_STORE` says, in the words of the kinds of datastores."""
+
+    kind: str
+    prefix: str
+    options: Mapping[str, str]
+    credentials: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +85,20 @@ class Config:
     )
     trust_proxy: bool = setting(False, "True behind a reverse proxy that sets X-Forwarded-Proto and -For itself.")
     debug: bool = setting(False, "Django's debug pages. For development on loopback only.")
+    artifact_store: str = setting(
+        "",
+        "Where the studio keeps files instead of its data directory, so that web and workers share no disk: "
+        "`s3://bucket/prefix?endpoint=…&region=…&path_style=true` or `azure://container/prefix?account=…&endpoint=…` "
+        "([object store](artifact-store.md)). Empty: the data directory.",
+        starts=("s3://", "azure://"),
+    )
+    artifact_store_key_id: str = setting("", "Access key id for S3 there. Empty: `AWS_ACCESS_KEY_ID`.")
+    artifact_store_key: str = setting(
+        "", "Secret access key, or the account key of Azure. Empty: `AWS_SECRET_ACCESS_KEY` or `AZURE_STORAGE_KEY`."
+    )
+    artifact_store_token: str = setting(
+        "", "Session token of S3, or a SAS token of Azure. Empty: `AWS_SESSION_TOKEN` or `AZURE_STORAGE_SAS_TOKEN`."
+    )
     log_level: str = setting(
         "INFO", "How much the parts write to their logs.", one_of=("DEBUG", "INFO", "WARNING", "ERROR")
     )
@@ -181,6 +211,42 @@ class Config:
             return _make_secret(path)
 
     @property
+    def own_store(self) -> ArtifactStore:
+        """The object store of the studio's own files. Raises ValueError that says what is wrong."""
+        parts = urlsplit(self.artifact_store)
+        is_s3, path = parts.scheme == "s3", [each for each in unquote(parts.path).split("/") if each]
+        given = dict(parse_qsl(parts.query, keep_blank_values=True))
+        known = ("endpoint", "region", "path_style") if is_s3 else ("account", "endpoint")
+        if "@" in parts.netloc:
+            raise ValueError("has no credentials in it: set DUTO_ARTIFACT_STORE_KEY and its like")
+        if not parts.netloc:
+            raise ValueError(f"names no {'bucket' if is_s3 else 'container'}, such as {parts.scheme}://name/prefix")
+        if parts.fragment or set(path) & {".", ".."}:
+            raise ValueError("has a prefix of plain names with '/' between them")
+        if wrong := sorted(set(given) - set(known)):
+            raise ValueError(f"has no {wrong[0]!r}; it takes {', '.join(known)}")
+        if (
+            (endpoint := given.get("endpoint", ""))
+            and (is_s3 or ":" in endpoint)
+            and not endpoint.startswith(("http://", "https://"))
+        ):
+            raise ValueError("has an endpoint that starts with neither http:// nor https://")
+        if not is_s3 and not given.get("account"):
+            raise ValueError("names no account: add ?account=NAME")
+        key_id, key, token = self.artifact_store_key_id, self.artifact_store_key, self.artifact_store_token
+        if is_s3 and not (key_id and key):
+            raise ValueError("needs DUTO_ARTIFACT_STORE_KEY_ID and DUTO_ARTIFACT_STORE_KEY")
+        if not is_s3 and bool(key) == bool(token):
+            raise ValueError("needs either DUTO_ARTIFACT_STORE_KEY or DUTO_ARTIFACT_STORE_TOKEN")
+        if is_s3:
+            names = {"access_key_id": key_id, "secret_access_key": key, "session_token": token}
+            if given.get("path_style", "").lower() in NO:
+                given.pop("path_style", None)
+            return ArtifactStore("s3", "/".join(path), {**given, "bucket": parts.netloc}, names)
+        names = {"account_key": key, "sas_token": token}
+        return ArtifactStore("azure_blob", "/".join(path), {**given, "container": parts.netloc}, names)
+
+    @property
     def old_secrets(self) -> list[str]:
         """The signing keys that there were before."""
         return [key for each in self.old_secret_keys.split(",") if (key := each.strip())]
@@ -217,6 +283,9 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
             values[each.name] = parse(each, text)
         except ValueError as error:
             wrong.append(f"{name}: {error}")
+    for part, standard in STANDARD.get(values.get("artifact_store", "").partition(":")[0], {}).items():
+        name = f"artifact_store_{part}"
+        values[name] = values.get(name) or environ.get(standard, "").strip()
     config = Config(**values)
     wrong += insecure(config, bool(environ.get("DUTO_EMBEDDED")))
     if wrong:
@@ -276,6 +345,15 @@ def insecure(config: Config, embedded: bool) -> list[str]:
         wrong.append(f"DUTO_CA_FILE: {why}")
     if any(letter in config.mail_from for letter in "\r\n") or (config.mail_from and "@" not in config.mail_from):
         wrong.append("DUTO_MAIL_FROM: must be an address, such as Duto <duto@example.org>")
+    if config.artifact_store:
+        try:
+            _ = config.own_store
+        except ValueError as error:
+            wrong.append(f"DUTO_ARTIFACT_STORE: {error}")
+        if not config.secret_key and not config.uses_sqlite:
+            wrong.append(
+                "DUTO_SECRET_KEY: is needed with DUTO_ARTIFACT_STORE: processes that share no folder share this key"
+            )
     if not config.uses_sqlite and not embedded and config.broker_url == NO_BROKER:
         wrong.append("DUTO_REDIS_URL: is needed, since DUTO_DATABASE_URL names a server")
     return wrong

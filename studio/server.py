@@ -38,12 +38,14 @@ def main() -> None:
     from django.conf import settings
 
     from core import collector
+    from studio import artifact_store
     from studio.asgi import application
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=settings.DUTO.host)
     parser.add_argument("--port", type=int, default=settings.DUTO.port)
     options = parser.parse_args()
+    artifact_store.require()
     config = config_of(application, host=options.host, port=options.port, timeout_graceful_shutdown=10)
     collector.settle()
     uvicorn.Server(config).run()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
+import io
 import json
 import logging
 import os
@@ -24,12 +26,14 @@ from compute.services import samples
 from compute.services.host_summary import is_alive
 from core import outbox
 from core.clock import now
-from core.errors import Unauthenticated
+from core.errors import Conflict, Unauthenticated
 from core.prepared import Prepared
+from core.storage import Root, is_own_far, own_folder
 from duto_protocol.messages import HostFacts
 from workspaces.models import Workspace
 
 KEY_PREFIX = "duto_host"
+MARKER = "store-marker"
 # Paths of a complaint that the log names.
 NAMED = 20
 log = logging.getLogger(__name__)
@@ -106,7 +110,8 @@ def enrol_local_host(data_dir: Path, studio_url: str = "", redis_url: str = "") 
         "name": host.name,
         "key": key,
         "redis_url": redis_url or settings.DUTO.broker_url,
-        "store_marker": marker,
+        # By it this host reads where the studio keeps its files; those on an object store it fetches as every host does.
+        "store_marker": None if is_own_far() else marker,
         "installation": marker,
         "data_dir": str(data_dir),
     }
@@ -142,13 +147,23 @@ def _new_host() -> tuple[Host, str]:
 
 def installation(data_dir: Path) -> str:
     """This studio's id, made once: by it an agent also knows that this very folder is the studio's store."""
-    path = data_dir / "store-marker"
+    if is_own_far():
+        return _marker_of(own_folder(""))
+    path = data_dir / MARKER
     try:
         return path.read_text().strip()
     except FileNotFoundError:
         marker = secrets.token_hex(16)
         _write(path, marker, 0o644)
         return marker
+
+
+def _marker_of(store: Root) -> str:
+    """The same for all processes of a studio that share no folder: of two that make it the first has."""
+    if not store.is_file(MARKER):
+        with contextlib.suppress(Conflict):
+            store.write(MARKER, io.BytesIO(secrets.token_hex(16).encode()), overwrite=False)
+    return store.read(MARKER).decode().strip()
 
 
 def _write(path: Path, text: str, mode: int) -> None:

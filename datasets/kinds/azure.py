@@ -113,27 +113,27 @@ def _check_principal(place: Connection, given: list[str], of_principal: list[str
             raise Invalid(text % {"url": url}, code="bad_option")
 
 
-def settings() -> dict[str, Any]:
+def settings(*, is_trusted: bool = False) -> dict[str, Any]:
     """What every client gets: a guarded transport, few retries, no endless waiting, and reads in small pieces."""
     return {
-        "transport": _transport(),
+        "transport": _transport(is_trusted),
         "connection_timeout": guard.CONNECT_SECONDS, "read_timeout": guard.READ_SECONDS, "logging_enable": False,
         "retry_total": RETRIES, "retry_connect": 1, "initial_backoff": 1, "increment_base": 2,
     }  # fmt: skip
 
 
-def _transport() -> Any:
+def _transport(is_trusted: bool = False) -> Any:
     from azure.core.pipeline.transport import RequestsTransport
 
     return RequestsTransport(
-        session=session(),
+        session=session(is_trusted),
         session_owner=False,
         connection_timeout=guard.CONNECT_SECONDS,
         read_timeout=guard.READ_SECONDS,
     )
 
 
-def session() -> Session:
+def session(is_trusted: bool = False) -> Session:
     """A session of requests whose connections are guarded, and that asks no proxy and no file of passwords."""
     from requests import Session
     from requests.adapters import HTTPAdapter
@@ -143,7 +143,7 @@ def session() -> Session:
 
     class Adapter(HTTPAdapter):
         def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
-            self.poolmanager = wire.pool(num_pools=connections, maxsize=maxsize, block=block)
+            self.poolmanager = wire.pool(is_trusted=is_trusted, num_pools=connections, maxsize=maxsize, block=block)
 
     made = Session()
     made.trust_env = False

@@ -39,7 +39,7 @@ class Blobs:
         self.service = BlobServiceClient(
             azure.account_url(place, "blob"), credential=azure.credential(place), max_block_size=BLOCK,
             max_single_put_size=BLOCK, min_large_block_upload_threshold=1,
-            max_single_get_size=PIECE, max_chunk_get_size=PIECE, **azure.settings(),
+            max_single_get_size=PIECE, max_chunk_get_size=PIECE, **azure.settings(is_trusted=place.is_trusted),
         )  # fmt: skip
         self.client: ContainerClient = self.service.get_container_client(self.container)
 
@@ -134,6 +134,12 @@ class Blobs:
             properties = source.get_blob_properties()
             with azure.spooled(self.read(key, 0, "")) as spool:
                 self.client.get_blob_client(to).upload_blob(spool, length=properties.size, overwrite=True)
+
+    def touch(self, key: str) -> bool:
+        """Have the blob count as new; whether there is one."""
+        with self._asking(key) as missing:
+            self.client.get_blob_client(key).set_blob_metadata({})
+        return not missing
 
     def check(self) -> None:
         """Raises StoreError where the container cannot be read."""

@@ -41,6 +41,8 @@ class Connection:
     name: str
     options: Mapping[str, str]
     credentials: Mapping[str, str] = field(repr=False)
+    # Who runs the studio has named it, by a setting: it may lie in a private network.
+    is_trusted: bool = False
 
     def __getitem__(self, name: str) -> str:
         return self.options.get(name, "")

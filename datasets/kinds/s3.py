@@ -42,6 +42,7 @@ class Bucket:
         from botocore.config import Config
 
         self.store, self.bucket, self.host = place.name, place["bucket"], host_of(place)
+        self._is_trusted = place.is_trusted
         session = boto3.session.Session(
             aws_access_key_id=place.secret("access_key_id") or None,
             aws_secret_access_key=place.secret("secret_access_key") or None,
@@ -70,7 +71,7 @@ class Bucket:
     def _pool(self) -> Any:
         from datasets.kinds import wire
 
-        return wire.pool(num_pools=4, maxsize=32)
+        return wire.pool(is_trusted=self._is_trusted, num_pools=4, maxsize=32)
 
     def _send(self, request: Any, **_more: Any) -> Any:
         """botocore lets a handler answer in its place: this one sends by guarded connections."""
@@ -177,6 +178,14 @@ class Bucket:
     def copy(self, key: str, to: str) -> None:
         with self._asking(key):
             self.client.copy({"Bucket": self.bucket, "Key": key}, self.bucket, to)
+
+    def touch(self, key: str) -> bool:
+        """Have the object count as new; whether there is one."""
+        with self._asking(key) as missing:
+            self.client.copy_object(
+                Bucket=self.bucket, Key=key, CopySource={"Bucket": self.bucket, "Key": key}, MetadataDirective="REPLACE"
+            )
+        return not missing
 
     def check(self) -> None:
         """Raises StoreError where the bucket cannot be read."""

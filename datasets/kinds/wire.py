@@ -30,9 +30,11 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _Secure
 
 
-def pool(**more: Any) -> PoolManager:
-    """A pool of urllib3 whose connections are guarded."""
+def pool(*, is_trusted: bool = False, **more: Any) -> PoolManager:
+    """A pool of urllib3 whose connections are guarded, unless whom they lead to is trusted."""
     made = PoolManager(**{"ssl_context": certificates.context(), **more})
+    if is_trusted:
+        return made
     made.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
     return made
 

@@ -99,14 +99,13 @@ def put_file(
     context.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
     store = require_writable(open_to_people(context.workspace, name))
     root, key = root_of(store), check_path(path)
-    place = root.place(key)
-    if place is not None and place.is_dir():
+    is_own = store.kind == Datastore.Kind.LOCAL  # what lies elsewhere takes nothing of the studio's room
+    if is_own and root.is_folder(key):
         raise Conflict(_("%(key)r is a folder.") % {"key": key}, code="exists")
     if context.is_run:
         overwrite = _may_replace(context, store, root, key, overwrite)
-    is_local = root.local is not None  # what lies elsewhere takes nothing of the studio's disk
-    present = root.digest(key) if overwrite and is_local and root.is_file(key) else None
-    metered = storage.metered(store.workspace, source) if is_local else source
+    present = root.digest(key) if overwrite and is_own and root.is_file(key) else None
+    metered = storage.metered(store.workspace, source) if is_own else source
     with root.beside(key, metered, overwrite=overwrite) as part:
         stored = Stored(key, part.written.size, 0.0)
         with transaction.atomic():
@@ -115,7 +114,7 @@ def put_file(
             context.replaced("file", f"{store.name}/{key}")
             if part.written.digest != present:
                 part.take_place()
-    if is_local:
+    if is_own:
         storage.note(store.workspace, stored.size)
     outbox.hint(f"list:{context.workspace.name}:datasets")
     return stored

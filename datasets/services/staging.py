@@ -69,8 +69,7 @@ def publish(context: WorkspaceContext, key: str, name: str) -> str:
     """
     context.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
     folder, target = _folder(context, key), _target(context)
-    source = _root(context.workspace).place(folder)
-    if source is None or not held(context, key):
+    if not held(context, key):
         raise NotFound(
             _("There is no file yet. Choose one, or drag it here; files are kept for a day."), code="not_staged"
         )
@@ -80,22 +79,14 @@ def publish(context: WorkspaceContext, key: str, name: str) -> str:
     while target.exists(place):
         count += 1
         place = f"{wanted}-{count}"
-    target.adopt(source, place)
+    target.take(_root(context.workspace), folder, place)
     outbox.hint(f"list:{context.workspace.name}:datasets")
     return place
 
 
 def take_back(context: WorkspaceContext, key: str, place: str) -> None:
     """Undo `publish()`: what was not registered waits under its key again."""
-    store, staged, folder = _target(context), _root(context.workspace), _folder(context, key)
-    source = store.place(place)
-    if source is not None:
-        staged.adopt(source, folder)
-        return
-    for each in list(store.walk(place)):
-        with store.open(each.path) as reader:
-            staged.write(f"{folder}/{each.path[len(place) + 1 :]}", reader)
-    store.remove(place)
+    _root(context.workspace).take(_target(context), place, _folder(context, key))
 
 
 def sweep() -> None:

@@ -17,10 +17,12 @@ from compute.models import Host
 from compute.services.host_summary import is_alive
 from core import frames
 from core.clock import format_utc, now
+from core.errors import StudioError
 from core.heartbeats import WEB, web_silence
 from core.models import Beat, Event
-from core.storage import data_dir
+from core.storage import data_dir, is_own_far
 from core.words import size_text
+from datasets import own_store
 
 GOOD, WARN, BAD = "good", "warning", "bad"
 # The ticker signs once a second; of a worker that is away its lease runs out after ten.
@@ -45,7 +47,7 @@ def parts() -> list[Part]:
     """Web, worker, database, broker, hosts, disk."""
     looks: tuple[Callable[[datetime], Part], ...] = (_web, _worker, _database, _broker, _hosts, _disk)
     moment = now()
-    return [look(moment) for look in looks]
+    return [look(moment) for look in (*looks, *((_artifact_store,) if is_own_far() else ()))]
 
 
 def versions() -> dict[str, str]:
@@ -141,6 +143,15 @@ def _disk(moment: datetime) -> Part:
         return Part("disk", GOOD, text)
     action = _("Delete runs or workspaces, shorten what retention keeps, or give the data directory a larger disk.")
     return Part("disk", BAD if disk.free < little / 10 else WARN, text, action)
+
+
+def _artifact_store(moment: datetime) -> Part:
+    try:
+        own_store.look()
+    except StudioError as error:
+        text = _("Files of runs are neither read nor kept until it does: what steps bring waits on their hosts.")
+        return Part("artifact_store", BAD, error.message, text)
+    return Part("artifact_store", GOOD, _("answers"))
 
 
 def _database_version() -> str:

@@ -32,11 +32,15 @@ def reader(attempt: Attempt) -> BinaryIO:
     name = ledger_of(attempt.pk)
     if not attempt.ledger_size or attempt.log_removed_at is not None:
         return BytesIO()
+
+    def sealed() -> BinaryIO:
+        return artifact_store(attempt.run.workspace_id).open(sealed_key(name))
+
     try:
-        return spools.reader(name)
+        return spools.reader(name, sealed)
     except FileNotFoundError:
         try:  # sealed, perhaps since this row was read
-            return artifact_store(attempt.run.workspace_id).open(sealed_key(name))
+            return sealed()
         except NotFound:
             return BytesIO()
 

@@ -92,8 +92,12 @@ def window(log: Log, offset: int = 0, limit: int = loglines.WINDOW) -> loglines.
 
 def reader(log: Log) -> BinaryIO:
     """A seekable reader of the log. It may hold more bytes than `log_size`; those are not part of it yet."""
+
+    def sealed() -> BinaryIO:
+        return artifact_store(log.workspace_id).open(sealed_key(log.log_name))
+
     try:
-        return spools.reader(log.log_name)
+        return spools.reader(log.log_name, sealed)
     except FileNotFoundError:
         if log.log_removed_at is not None:
             raise NotFound(
@@ -102,7 +106,7 @@ def reader(log: Log) -> BinaryIO:
                 code="removed",
             ) from None
         # Sealed, perhaps since this row was read.
-        return artifact_store(log.workspace_id).open(sealed_key(log.log_name))
+        return sealed()
 
 
 def search(log: Log, needle: str, start: int = 0) -> loglines.Found:

@@ -45,7 +45,7 @@ def _bytes(attempt: Attempt) -> bytes:
         return b""
     name = samples_of(attempt.pk)
     try:
-        with spools.reader(name) as source:
+        with spools.reader(name, lambda: artifact_store(attempt.run.workspace_id).open(sealed_key(name))) as source:
             return source.read(attempt.samples_size)
     except FileNotFoundError:
         try:  # sealed, perhaps since this row was read

@@ -29,6 +29,7 @@ PARTS = {
     "broker": gettext_lazy("Broker"),
     "hosts": gettext_lazy("Hosts"),
     "disk": gettext_lazy("Disk"),
+    "artifact_store": gettext_lazy("Artifact store"),
 }
 # Names of products are the same in every language.
 VERSIONS = {"database": gettext_lazy("database"), "system": gettext_lazy("system")}

@@ -130,11 +130,16 @@ class Supervisor:
             )
         self._write_state()
 
+    def _env_of(self, name: str) -> dict[str, str]:
+        """The agent has no use for the credentials of the studio's store."""
+        hidden = {f"DUTO_ARTIFACT_STORE_{part}" for part in ("KEY_ID", "KEY", "TOKEN")} if name == "agent" else set()
+        return {key: value for key, value in self.env.items() if key not in hidden}
+
     def _run(
         self, name: str, command: tuple[str, ...], fds: tuple[int, ...] = (), extra: dict[str, str] | None = None
     ) -> Part:
         """Start one part, with its log."""
-        part = Part(name, command, {**self.env, **(extra or {})}, self.layout.log(name), fds)
+        part = Part(name, command, {**self._env_of(name), **(extra or {})}, self.layout.log(name), fds)
         part.start()
         self.parts[name] = part
         return part

@@ -45,12 +45,15 @@ def prepare() -> dict[str, object]:
     """Migrate, greet the first owner, enrol this host; or the reason why not."""
     from django.conf import settings
 
+    from studio import artifact_store
     from studio.supervisor import database, people
     from studio.supervisor.layout import Layout, Refusal
 
     config, layout = settings.DUTO, Layout(settings.DUTO.data_dir)
     try:
         database.migrate(layout)
+        if why := artifact_store.fault():
+            raise Refusal(why)
         link = people.prepare_first_owner(config.url, config.is_loopback)
         has_agent = people.enrol_local_host(layout.home)
     except Refusal as refusal:

@@ -16,7 +16,7 @@ from core.clock import now
 from core.errors import Unprocessable
 from core.objects import version_of
 from core.observations import Unobserved, ask
-from core.storage import blob_key, safe
+from core.storage import blob_key, direct, safe, store_path
 from datasets import references, stores
 from datasets.models import DatasetVersion
 from datasets.services import files as dataset_files
@@ -111,9 +111,11 @@ class SpecOf(StepParts):
 
     def _snapshot(self) -> SnapshotSpec:
         digest = self.step.snapshot or ""
-        store = f"store/{self.workspace.pk}"
+        store = store_path(self.workspace.pk)
         files = [
-            structs.replace(each, get=f"{self.files}/blob/{each.digest}", direct=f"{store}/{blob_key(each.digest)}")
+            structs.replace(
+                each, get=f"{self.files}/blob/{each.digest}", direct=direct(f"{store}/{blob_key(each.digest)}")
+            )
             for each in _files_of(self.workspace.pk, digest)
         ]
         return SnapshotSpec(digest, files)

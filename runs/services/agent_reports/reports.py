@@ -13,6 +13,7 @@ from core.clock import now
 from core.errors import StudioError, StudioFull
 from core.fullness import as_full
 from core.ids import as_uuid
+from core.objects import is_own_away
 from core.prepared import Prepared
 from duto_protocol.messages import AttemptReport, BuildReport, Finished, ImageReport, Refusal
 from duto_protocol.reading import Reading
@@ -117,6 +118,9 @@ def _take(host: Host, report: AttemptReport, wrong: Sequence[str]) -> tuple[str,
     except StudioError as error:
         if isinstance(error, StudioFull):
             raise
+        if is_own_away(error):  # the agent keeps what it has, and tells of it again
+            log.warning("the end of attempt %s waits for the studio's store: %s", attempt.pk, error.message)
+            return "outputs_open", error.message
         return error.code, error.message
     except (OperationalError, InterfaceError):
         raise  # the database is busy or away: so it is for the other reports

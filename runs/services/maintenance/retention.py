@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 
 from compute.models import Host
+from core import spools
 from core.clock import now
 from core.storage import artifact_store
 from runs import retention
@@ -118,6 +119,7 @@ def _logs(expired: Expired) -> int:
     found = list(expired.logs().values_list("id", "rank_count")[:BATCH])
     for key, ranks in found:
         for name in (*log_names(key, ranks), samples_of(key), ledger_of(key)):
+            spools.remove(name)
             store.remove(sealed_key(name))
         store.remove(kept_outputs.key_of(key))
     return Attempt.objects.filter(pk__in=[key for key, _ranks in found]).update(log_removed_at=now())

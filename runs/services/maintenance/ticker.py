@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Q
 
 from compute.services import samples
-from core import duties, once, outbox_publisher, slices
+from core import duties, once, outbox_publisher, slices, spools
 from core.clock import now
 from core.heartbeats import beat
 from core.models import Event
@@ -108,6 +108,7 @@ def tick(count: int) -> None:
         (5, environment_builds.expire_builds),
         (5, build_ends.fail_unbuildable),
         (5, workspace_removal.resume_deletions),
+        (2, spools.wake),
         (60, delete_run.remove_hidden),
         (60, storage.recount_stale),
         (600, prune_events),

@@ -9,6 +9,7 @@ from typing import Any
 from core import sentences, words
 from core.clock import now
 from core.errors import Conflict, StudioError
+from core.objects import is_own_away
 from core.prepared import Prepared
 from duto_protocol.messages import Finished, RankEnd
 from duto_protocol.reading import builtins_of
@@ -39,7 +40,7 @@ def finish(attempt: Attempt, report: Finished) -> None:
         lose(attempt, cause="host_lost", **failures.sentence("no_result"))
         return
     step = parsed(attempt.run.graph_id).steps[attempt.run.step.node_id]
-    if step.outputs and _succeeded(report) and far_ends.are_outputs_far(attempt, step):
+    if far_ends.is_far(attempt, step, report):
         far_ends.take(attempt, lambda: _take_end(attempt, report))
     else:
         _take_end(attempt, report)
@@ -107,6 +108,8 @@ def _take_outputs(attempt: Attempt, report: Finished) -> tuple[dict[str, Any], d
         with words.stored():
             rows = outputs.promote(attempt, report)
     except StudioError as error:
+        if is_own_away(error):
+            raise
         # The outputs of another attempt would be as large.
         own = {"cause": error.code} if error.code in causes.CAUSES else {}
         return {}, {"message": error.message, "said": stored_messages.kept_of(error), **own}

@@ -3,21 +3,23 @@ tell waits with it: what takes longer goes on in a thread of its own, and the ag
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
 from uuid import UUID
 
-from django.db import connections
+from django.db import connection, connections
 
 from core.errors import Conflict
-from core.storage import data_dir
+from core.storage import data_dir, is_own_far
 from datasets import stores
 from duto.spec.graph import Step
+from duto_protocol.messages import Finished
 from runs.models import Attempt
 
 # How long a call waits for an end that is being taken; how many are at a time, in each process of the web.
@@ -26,8 +28,12 @@ _turn, _places = threading.Lock(), threading.BoundedSemaphore(AT_ONCE)
 _open: dict[UUID, Future[None]] = {}
 
 
-def are_outputs_far(attempt: Attempt, step: Step) -> bool:
-    """Whether an output of the step is to lie on a store that is reached over a network."""
+def is_far(attempt: Attempt, step: Step, report: Finished) -> bool:
+    """Whether what the step left is to lie on a store that is reached over a network."""
+    if is_own_far() and report.artifacts:
+        return True
+    if not step.outputs or report.exit_code != 0 or report.cause or report.canceled:
+        return False
     workspace = attempt.run.workspace
     names = {each.datastore or workspace.default_datastore for each in step.outputs}
     return any(stores.place_of(workspace, name).direct is None for name in names)
@@ -69,6 +75,10 @@ def lock_of(attempt: Attempt) -> Path:
 
 def _alone(attempt: Attempt, work: Callable[[], None]) -> None:
     """Of all processes of the web the one that holds the lock, which goes with its process."""
+    if is_own_far() and connection.vendor == "postgresql":  # the processes of the web may share no disk
+        with _named_lock(f"end:{attempt.pk}"):
+            _unless_ended(attempt, work)
+        return
     place = lock_of(attempt)
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("w") as lock:
@@ -79,11 +89,30 @@ def _alone(attempt: Attempt, work: Callable[[], None]) -> None:
         if not _is_same(lock.fileno(), place):  # whoever had it has just removed it
             raise _still_open()
         try:
-            fresh = Attempt.objects.filter(pk=attempt.pk).values_list("status", flat=True).first()
-            if fresh not in Attempt.ENDS:
-                work()
+            _unless_ended(attempt, work)
         finally:
             place.unlink(missing_ok=True)
+
+
+def _unless_ended(attempt: Attempt, work: Callable[[], None]) -> None:
+    fresh = Attempt.objects.filter(pk=attempt.pk).values_list("status", flat=True).first()
+    if fresh not in Attempt.ENDS:
+        work()
+
+
+@contextlib.contextmanager
+def _named_lock(name: str) -> Iterator[None]:
+    """A lock in the database that goes with the connection of whoever holds it. Raises Conflict (`outputs_open`)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
+        (is_ours,) = cursor.fetchone() or (False,)
+    if not is_ours:
+        raise _still_open()
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:  # the connection goes back to its pool, and keeps what it holds
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
 
 
 def _is_same(descriptor: int, place: Path) -> bool:

@@ -12,6 +12,7 @@ from django.db import transaction
 from core import once, outbox
 from core.errors import Conflict, Invalid, StudioError
 from core.fullness import as_full
+from core.objects import is_own_away
 from core.sentences import Kept
 from core.serving import type_of
 from core.storage import Root, artifact_store, safe
@@ -75,7 +76,7 @@ def _adopt_some(attempt: Attempt, report: Finished, entries: Mapping[str, Artifa
         try:
             row = _adopt(attempt, store, left, path, each)
         except (StudioError, OSError) as error:
-            if as_full(error) is not None:
+            if as_full(error) is not None or is_own_away(error):  # it may be kept in a while
                 raise
             log.warning("the file %r of attempt %s is not kept: %s", path, attempt.pk, error)
             row = None

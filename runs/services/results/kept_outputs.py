@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from core.errors import NotFound, StudioError
-from core.storage import Root, artifact_store, safe
+from core.objects import is_own_away
+from core.storage import Root, artifact_store, direct, safe, store_path
 from duto.spec.graph import Step
 from duto.spec.parallel import KIND, SUMMARY_ONLY
 from duto_protocol.messages import Finished, InputFile, OutputEntry
@@ -40,7 +41,9 @@ def keep(attempt: Attempt, report: Finished) -> None:
         place = left.place(source)
         if left.is_folder(source) and not (place is not None and place.is_symlink()):
             _take(attempt, left, source, sum(each.size for each in entry.files))
-    except StudioError:  # no room: the next attempt begins anew
+    except StudioError as error:  # no room: the next attempt begins anew
+        if is_own_away(error):
+            raise
         return
     if not _is_whole(attempt, entry):
         forget([attempt])
@@ -73,9 +76,10 @@ def _files(attempt: Attempt) -> list[InputFile]:
 
 def files_of(attempt: Attempt, base: str) -> list[InputFile]:
     """Its files, as they are fetched below the address `base`."""
-    store = f"store/{attempt.run.workspace_id}/{key_of(attempt.pk)}"
+    store = f"{store_path(attempt.run.workspace_id)}/{key_of(attempt.pk)}"
     return [
-        InputFile(path=e.path, size=e.size, get=f"{base}/{e.path}", direct=f"{store}/{e.path}") for e in _files(attempt)
+        InputFile(path=e.path, size=e.size, get=f"{base}/{e.path}", direct=direct(f"{store}/{e.path}"))
+        for e in _files(attempt)
     ]
 
 

@@ -43,12 +43,13 @@ class LineFile:
         if size > self.cap:
             raise TooLarge(self.full, code=self.code, size=offset)
         # Bytes first, then the row: a crash in between leaves bytes that nobody reads and that are sent again.
-        spools.write(self.name(attempt.pk), offset, whole)
-        mine = Attempt.objects.filter(
-            pk=attempt.pk, epoch=attempt.epoch, log_sealed_at__isnull=True, **{self.field: offset}
-        )
-        if not mine.update(**{self.field: size}):
-            raise logs.refused(attempt, Attempt.objects.values_list(self.field, flat=True).get(pk=attempt.pk))
+        with spools.taking(self.name(attempt.pk)):
+            spools.write(self.name(attempt.pk), offset, whole)
+            mine = Attempt.objects.filter(
+                pk=attempt.pk, epoch=attempt.epoch, log_sealed_at__isnull=True, **{self.field: offset}
+            )
+            if not mine.update(**{self.field: size}):
+                raise logs.refused(attempt, Attempt.objects.values_list(self.field, flat=True).get(pk=attempt.pk))
         setattr(attempt, self.field, size)
         outbox.hint(f"{self.topic}:{attempt.pk}", {"size": size, **({"reload": True} if self.reloads else {})})
         return size

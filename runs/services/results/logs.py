@@ -39,10 +39,11 @@ def append(attempt: Attempt, offset: int, data: bytes, rank: int | None = None) 
     if size > settings.DUTO.log_cap_bytes + CAP_SLACK:
         raise TooLarge("The log is at its cap; what follows is dropped.", code="log_cap", size=offset)
     # Bytes first, then the row: a crash in between leaves bytes that nobody reads and that are sent again.
-    spools.write(log.log_name, offset, data)
-    errors = loglines.counted(log.log_errors, lambda: reader(log), size, data)
-    if not _unchanged(log).filter(log_size=offset).update(log_size=size, log_errors=errors):
-        raise refused(attempt, _stored(log))
+    with spools.taking(log.log_name):
+        spools.write(log.log_name, offset, data)
+        errors = loglines.counted(log.log_errors, lambda: reader(log), size, data)
+        if not _unchanged(log).filter(log_size=offset).update(log_size=size, log_errors=errors):
+            raise refused(attempt, _stored(log))
     log.log_size, log.log_errors = size, errors
     outbox.hint(f"log:{log.log_name}", {**frame(offset, data, size), "errors": loglines.count_of(log.log_errors)})
     return size

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from core.errors import Invalid, NotFound, StudioError
 from core.objects import ObjectRoot, version_of
-from core.storage import Root, artifact_store, blob_key, data_dir, own_folder, safe
+from core.storage import Root, artifact_store, blob_key, data_dir, is_own_far, own_folder, safe
 from datasets import stores
 from duto.spec import trees
 from duto.spec.filenames import spelled
@@ -64,8 +64,11 @@ def get(attempt: Attempt, kind: str, rest: str, tag: str = "") -> tuple[BinaryIO
 
 
 def presigned(attempt: Attempt, kind: str, rest: str) -> str:
-    """An address of the datastore's own at which the agent reads this file; empty where it comes through the studio."""
+    """An address of the store's own at which the agent reads this file; empty where it comes through the studio."""
     name, _, path = rest.partition("/")
+    if kind == "blob" and is_own_far():
+        root, key = _place(attempt, kind, rest)
+        return stores.presigned_in(root, key, PRESIGNED_S) if isinstance(root, ObjectRoot) else ""
     return stores.presigned(attempt.run.workspace, name, path, PRESIGNED_S) if kind == "data" and path else ""
 
 

@@ -35,7 +35,8 @@ def missing(workspace: Workspace, digests: Sequence[Any]) -> list[str]:
         raise TooLarge(f"Ask for at most {ASKED_MAX} digests at a time.")
     store = artifact_store(workspace.pk)
     wanted = dict.fromkeys(checked(digest) for digest in digests)
-    return [digest for digest in wanted if not store.touch(blob_key(digest))]
+    are_there = store.each(store.touch, map(blob_key, wanted))
+    return [digest for digest, is_there in zip(wanted, are_there, strict=True) if not is_there]
 
 
 def checked(digest: Any) -> str:
@@ -96,8 +97,9 @@ def _check_blobs(workspace: Workspace, manifest: rules.Manifest) -> None:
         text = f"Of the snapshot {counted(len(absent), 'file')} must still be uploaded."
         raise Unprocessable(text, code="missing_blobs", missing=absent)
     store = artifact_store(workspace.pk)
-    for each in manifest.files:
-        if store.size(blob_key(each.digest)) != each.size:
+    sizes = store.each(store.size, [blob_key(each.digest) for each in manifest.files])
+    for each, size in zip(manifest.files, sizes, strict=True):
+        if size != each.size:
             raise Unprocessable(
                 f"The size of {each.path!r} in the manifest is not that of its blob.", code="bad_manifest"
             )

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from studio import artifact_store
 from studio.supervisor import database, people
 from studio.supervisor.layout import Layout, Refusal
 
@@ -23,6 +24,8 @@ class Command(BaseCommand):
         try:
             layout.prepare()
             database.migrate(layout)
+            if why := artifact_store.fault():
+                raise Refusal(why)
             # Behind a proxy the pages are not public before the link has been used: nobody can sign in otherwise.
             link = people.prepare_first_owner(settings.DUTO.url, is_loopback=True)
             people.enrol_local_host(layout.home)

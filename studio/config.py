@@ -89,7 +89,7 @@ class Config:
         "",
         "Where the studio keeps files instead of its data directory, so that web and workers share no disk: "
         "`s3://bucket/prefix?endpoint=…&region=…&path_style=true` or `azure://container/prefix?account=…&endpoint=…` "
-        "([object store](artifact-store.md)). Empty: the data directory.",
+        "([artifact store](artifact-store.md)). Empty: the data directory.",
         starts=("s3://", "azure://"),
     )
     artifact_store_key_id: str = setting("", "Access key id for S3 there. Empty: `AWS_ACCESS_KEY_ID`.")

@@ -30,6 +30,7 @@ LONGEST = (
     "tests/live/test_floods.py",
     "tests/live/test_sdk.py",
     "tests/live/test_far_stores.py",
+    "tests/live/test_artifact_store.py",
     "tests/live/test_examples.py",
     "tests/live/test_second_host.py",
     "tests/live/test_resilience.py",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from django import forms
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -27,6 +28,7 @@ from core.clock import now
 from core.errors import NotFound, StudioError
 from core.forms import Choice, Unmarked
 from core.paging import Page, page_of
+from core.prepared import Prepared
 from core.words import size_text
 from duto.spec.sizes import CATALOGUE
 from workspaces.access import WorkspaceContext
@@ -38,6 +40,14 @@ from workspaces.web.editing import editing, seen_in
 MOST_HOSTS = 100
 N = Node.Status
 ORDER = (N.RUNNING, N.IDLE, N.PREPARING, N.UNUSABLE, N.LEAVING)
+# Each page asks: of each cluster the busy nodes, and the most.
+_NODES: Prepared[tuple[int, int]] = Prepared(
+    lambda workspace: (
+        ComputeTarget.objects.filter(workspace=workspace)
+        .annotate(busy_nodes=Count("nodes", filter=Q(nodes__status=N.RUNNING)))
+        .values_list("busy_nodes", "max_nodes")
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -143,11 +153,8 @@ def cluster_of(workspace: Workspace, name: str) -> ComputeTarget:
 
 def nodes_text(workspace: Workspace) -> str | None:
     """Busy nodes of all that may come, in the frame's few letters."""
-    rows = list(ComputeTarget.objects.filter(workspace=workspace).values_list("id", "max_nodes"))
-    if not rows:
-        return None
-    busy = Node.objects.filter(compute_target_id__in=[row[0] for row in rows], status=Node.Status.RUNNING).count()
-    return f"{busy} / {sum(row[1] for row in rows)}"
+    rows = _NODES.all(workspace.pk)
+    return f"{sum(row[0] for row in rows)} / {sum(row[1] for row in rows)}" if rows else None
 
 
 def _rows(targets: list[ComputeTarget]) -> list[ClusterRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,6 +14,7 @@ from django.utils.translation import ngettext
 
 from compute.queries import hosts_without_sandbox
 from compute.web.clusters import nodes_text
+from core.prepared import Prepared
 from runs.models import Run
 from workspaces.access import WorkspaceContext, owns_studio
 from workspaces.models import Member, User, Workspace
@@ -21,6 +23,18 @@ from workspaces.services import installation
 LIVE = [status for status in Run.Status.values if status not in Run.ENDS]
 # More than this nobody counts in a corner of the page, and it keeps the query short.
 MOST = 99
+# What each page asks.
+_MINE: Prepared[Workspace] = Prepared(
+    lambda user: Workspace.objects.filter(members__user=user, archived_at__isnull=True).order_by("name")
+)
+_LIVE_RUNS: Prepared[tuple[UUID]] = Prepared(
+    lambda workspace: Run.objects.filter(
+        workspace=workspace, parent__isnull=True, archived_at__isnull=True, status__in=LIVE
+    ).values_list("id")[: MOST + 1]
+)
+_TWO_MEMBERS: Prepared[tuple[UUID]] = Prepared(
+    lambda workspace: Member.objects.filter(workspace=workspace).values_list("id")[:2]
+)
 
 
 @dataclass(frozen=True)
@@ -47,10 +61,9 @@ def _shell(request: HttpRequest) -> Shell:
     context: WorkspaceContext | None = getattr(request, "context", None)
     if context is None:
         return Shell(user=request.user, warnings=_message()) if isinstance(request.user, User) else Shell()
-    mine = Workspace.objects.filter(members__user=context.user, archived_at__isnull=True).order_by("name")
     return Shell(
         workspace=context.workspace,
-        workspaces=list(mine) if context.user else [context.workspace],
+        workspaces=_MINE.all(context.user.pk) if context.user else [context.workspace],
         user=context.user,
         role=str(context.role.label),
         section=getattr(request, "section", ""),
@@ -63,8 +76,7 @@ def _shell(request: HttpRequest) -> Shell:
 
 def live_text(workspace: Workspace) -> str | None:
     """How many runs are live, in the corner's few letters."""
-    live = Run.objects.filter(workspace=workspace, parent__isnull=True, archived_at__isnull=True, status__in=LIVE)
-    count = len(live.values_list("id")[: MOST + 1])
+    count = len(_LIVE_RUNS.all(workspace.pk))
     return ngettext("%s live", "%s live", count) % (f"{MOST}+" if count > MOST else count) if count else None
 
 
@@ -87,8 +99,7 @@ def _warnings(context: WorkspaceContext, section: str) -> list[dict[str, str]]:
         address = reverse("workspaces:settings", args=[context.workspace.name])
         text = _("You have no password yet: this browser's session is your only way in besides a sign-in link.")
         found.append({"level": "warning", "text": text, "url": f"{address}#password", "action": _("Set a password")})
-    members = Member.objects.filter(workspace=context.workspace).values_list("id")[:2]
-    if len(members) > 1 and hosts_without_sandbox(context.workspace).exists():
+    if len(_TWO_MEMBERS.all(context.workspace.pk)) > 1 and hosts_without_sandbox(context.workspace).exists():
         # Steps of all members run as one user of one machine, with no sandbox between (docs/security.md).
         text = _("Steps run as the user of this studio: every member who may submit can read what that user can read.")
         found.append({"level": "warning", "text": text, "url": "", "action": ""})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from django import template
@@ -98,7 +99,16 @@ def state(thing: Any, variant: str = "", of: str = "") -> dict[str, Any]:
 @register.simple_tag
 def icon(name: str, label: str = "", css: str = "") -> SafeString:
     """A drawing of the sprite; silent to screen readers unless it has a label."""
-    said = format_html(' role="img" aria-label="{}"', label) if label else SafeString(' aria-hidden="true"')
+    return _drawing(name, format_html(' role="img" aria-label="{}"', label), css) if label else _silent_icon(name, css)
+
+
+@cache
+def _silent_icon(name: str, css: str) -> SafeString:
+    """A page has some thirty of a few, which are the same everywhere."""
+    return _drawing(name, SafeString(' aria-hidden="true"'), css)
+
+
+def _drawing(name: str, said: SafeString, css: str) -> SafeString:
     return format_html(
         '<svg class="{}"{}><use href="{}#{}"/></svg>', f"icon {css}".strip(), said, static("icons.svg"), name
     )
@@ -121,6 +131,7 @@ def once() -> SafeString:
 
 
 @register.simple_tag
+@cache
 def stylesheets() -> SafeString:
     return format_html_join("\n", '<link rel="stylesheet" href="{}">', ((static(path),) for path in STYLESHEETS))
 

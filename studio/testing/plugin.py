@@ -71,8 +71,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marker = item.get_closest_marker("sqlite")
         return bool(marker) if on_sqlite else not (marker and marker.kwargs.get("only"))
 
-    chosen = [item for item in items if is_chosen(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    chosen, others = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        (chosen if is_chosen(item) else others).append(item)
+    config.hook.pytest_deselected(items=others)
     items[:] = ordered(chosen)
 
 

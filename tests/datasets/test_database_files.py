@@ -21,7 +21,7 @@ from datasets.services import content, fetching, registration
 from datasets.stores import database_of
 from tests.workspace_scenario import WorkspaceScenario
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 TABLE = (
     "create table t (n bigint, s varchar, f double); insert into t values (1, 'é', 0.5), (9007199254740993, null, 2)"
 )

@@ -17,7 +17,7 @@ from datasets.services.versions import save
 from datasets.tasks import profile as task
 from tests.workspace_scenario import WorkspaceScenario, code
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[2]
 
 

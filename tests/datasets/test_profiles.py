@@ -28,7 +28,7 @@ from datasets.tasks import profile as task
 from tests.workspace_scenario import WorkspaceScenario, code
 from workspaces.models import Role
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db
 STORE = "workspaceblobstore"
 TEXT = (
     "species,mass,when,ok\nAdelie,3750.5,2007-11-11,true\nGentoo,NA,2008-01-02,false\nChinstrap,3800,2009-02-03,true\n"

@@ -23,7 +23,7 @@ from tests.runs.conftest import RunScenario
 from tests.schedules.test_schedules import ws
 
 __all__ = ["ws"]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = pytest.mark.django_db(transaction=True)
 FLIGHTS = Path(__file__).resolve().parents[2] / "examples/data-references/data"
 
 

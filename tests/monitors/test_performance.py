@@ -25,7 +25,7 @@ from tests.monitors.test_monitors import FLIGHTS, looked, rows, table
 from tests.runs.conftest import RunScenario
 from workspaces.models import Role
 
-in_database = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+in_database = pytest.mark.django_db(transaction=True)
 SPAN = ("2013-03-01T00:00:00Z", "2013-04-01T00:00:00Z")
 codes = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60)
 numbers = st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=2, max_size=60)

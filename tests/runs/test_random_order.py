@@ -321,7 +321,7 @@ def test_whatever_comes_in_whatever_order_every_run_comes_to_one_right_end() -> 
     run_state_machine_as_test(
         Studio,
         settings=settings(
-            max_examples=12,
+            max_examples=8,
             stateful_step_count=35,
             deadline=None,
             database=None,

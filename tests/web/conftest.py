@@ -77,9 +77,17 @@ class Visitor(Client):
         answer = super().request(**request)
         if answer.get("Content-Type", "").startswith("text/html") and not answer.streaming:
             parts = re.split(r"(<pre\b.*?</pre>)", answer.content.decode(), flags=re.DOTALL)
-            parts[::2] = [re.sub(r" ?(<[^<>]*?) ?(/?>) ?", r"\1\2", re.sub(r"\s+", " ", part)) for part in parts[::2]]
+            parts[::2] = map(_in_one_line, parts[::2])
             answer.content = "".join(parts).encode()
         return answer
+
+
+def _in_one_line(text: str) -> str:
+    """Plain replacements: patterns took a seventh of the time of a page."""
+    line = " ".join(f"<{text}>".split())[1:-1]
+    for wide, narrow in ((" <", "<"), (" />", "/>"), (" >", ">"), ("> ", ">")):
+        line = line.replace(wide, narrow)
+    return line
 
 
 class People(dict[str, Client]):

@@ -207,7 +207,7 @@ async def test_metrics_take_no_more_than_an_answer_may_hold(
 ) -> None:
     """Whatever was logged: of many long series each comes thinner, of many short ones some come thinned."""
     for name in ("POINTS_MAX", "PAGE_POINTS"):
-        monkeypatch.setattr(metrics, name, 10_000)
+        monkeypatch.setattr(metrics, name, 3_000)
     monkeypatch.setattr(metrics, "TEXT_MAX", 4 << 20)
 
     def log(prefix: str, series: int, length: int, **more: Any) -> None:
@@ -222,12 +222,12 @@ async def test_metrics_take_no_more_than_an_answer_may_hold(
             batch_size=5000,
         )  # fmt: skip
 
-    await sync_to_async(log)("long", 20, 3000)
-    await sync_to_async(log)("short", 20, 1000)
+    await sync_to_async(log)("long", 12, 1500)
+    await sync_to_async(log)("short", 12, 500)
     await sync_to_async(log)("text", 8, 2, data="x" * (1 << 20))
     answer = await sync_to_async(metrics.metric_documents)(downloads.run, whole=metrics.WHOLE_MAX)
     found = answer.series
-    assert len(found) == 48 and sum(len(each["points"]) for each in found) <= 2 * metrics.POINTS_MAX
+    assert len(found) == 32 and sum(len(each["points"]) for each in found) <= 2 * metrics.POINTS_MAX
     for address in ("?whole=1", "?recursive=1", "points/", "?name=long1"):
         got = Visit("GET", downloads.metrics + address, downloads.headers("rest"))
         await visit("GET", downloads.metrics + "?name=none", downloads.headers("rest"))

@@ -15,12 +15,15 @@ from django.utils.translation import gettext as _
 from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
 from core.ids import as_key
+from core.prepared import Prepared
 from workspaces.access import owns_studio
 from workspaces.models import AuditEntry, Banner, User
 from workspaces.services import audit, edits, members
 
 LONGEST = 500
 ONE = 1
+# Each page asks for it.
+_BANNER: Prepared[Banner] = Prepared(lambda: Banner.objects.filter(pk=ONE))
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,7 @@ def say(
 
 def state(*, is_locked: bool = False) -> dict[str, Any]:
     """All that saying something else overwrites; what is over counts for nothing. `is_locked`: until the transaction ends."""
-    rows = Banner.objects.select_for_update() if is_locked else Banner.objects.all()
-    banner = rows.filter(pk=ONE).first()
+    banner = Banner.objects.select_for_update().filter(pk=ONE).first() if is_locked else _BANNER.first()
     if banner is None or (banner.until is not None and banner.until <= now()):
         return {}
     return {"text": banner.text, "level": banner.level, "until": banner.until}

@@ -23,5 +23,10 @@ def of_output(place: dict[str, Any]) -> str:
     return _named("output", str(place.get("datastore")), str(place.get("path")), str(place.get("digest")))
 
 
+def of_read(place: dict[str, Any]) -> str:
+    """Of what steps read as an output: the dataset that it links, or what was written."""
+    return of_dataset(place["dataset"]) if "dataset" in place else of_output(place)
+
+
 def _named(*parts: str) -> str:
     return canonical.digest(list(parts))[:SOURCE_LENGTH]

@@ -45,6 +45,13 @@ SENTENCES: Mapping[str, str | Promise] = {
     ),
     "not_arrived": _("The files of the output '%(name)s' did not arrive."),
     "not_reported": _("The file '%(path)s' of the output '%(name)s' is not the one that was reported."),
+    "no_link": _(
+        "The output '%(name)s' names no dataset of this workspace. A script makes one its output by "
+        "run.output_datasets['%(name)s'].link(dataset)."
+    ),
+    "other_link": _(
+        "The output '%(name)s' links a dataset of kind %(kind)s, and was declared for one of kind %(wanted)s."
+    ),
     "exists": _(
         "The output '%(name)s' would replace '%(path)s', and it was declared with overwrite=False. Give it another "
         "destination, for example one with %(free)s in it, or say overwrite=True."
@@ -184,6 +191,7 @@ OF_CODE: Mapping[str, tuple[str, ...]] = {
     "unfinished": ("failed_there", "canceled_there", "skipped_there", "unfinished_there"),
     "output_gone": ("not_reused", "not_adopted"),
     "output_changed": ("not_reused", "not_adopted", "unreadable", "not_arrived", "not_reported"),
+    "bad_link": ("no_link", "other_link"),
     "unknown_datastore": ("datastores", "unknown_datastore"),
     "not_fetched": ("not_fetched", "unusable"),
 }

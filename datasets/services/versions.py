@@ -74,6 +74,13 @@ def save(
     return version
 
 
+def known_of(version: DatasetVersion) -> dict[str, int] | None:
+    """What `save()` may take as known of the same definition under another name; None where a worker has to fetch it anew."""
+    if inspection.fetched_of(version.definition) or version.file_count is None:
+        return None
+    return {"file_count": version.file_count, "size": version.size or 0}
+
+
 def get_version(workspace: Workspace, version_id: object) -> DatasetVersion:
     """A version by its id. Raises NotFound."""
     found = VERSIONS.filter(workspace=workspace, pk=as_key(version_id)).first()

@@ -457,6 +457,9 @@ class OutputOut(s.Serializer):  # type: ignore[type-arg]
     size = s.IntegerField()
     file_count = s.IntegerField()
     dataset_version = s.UUIDField(allow_null=True)
+    linked_version = s.UUIDField(
+        allow_null=True, help_text="Of an output that links a dataset: the version that it links."
+    )
     removed_at = s.DateTimeField(allow_null=True, help_text="When the workspace's retention took its files away.")
 
 

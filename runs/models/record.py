@@ -21,10 +21,18 @@ class Output(Row):
     file_count = models.PositiveIntegerField(default=0)
     size = models.BigIntegerField(default=0)
     dataset_version_id = models.UUIDField(null=True)
+    # Of an output that links a dataset: the version that steps read in its place.
+    linked_version_id = models.UUIDField(null=True)
     removed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint("run", "name", name="one_output_per_name")]
+
+    @property
+    def place(self) -> dict[str, str]:
+        """What the step keeps of it (`StepRun.output_digests`): where it lies, its content, and the version that it links."""
+        linked = {"dataset": str(self.linked_version_id)} if self.linked_version_id else {}
+        return {"datastore": self.datastore, "path": self.path, "digest": self.digest, **linked}
 
 
 class Artifact(models.Model):

@@ -102,7 +102,9 @@ def _reuse(step: StepRun) -> dict[str, Any]:
 
 def _datasets(run: Run) -> list[str]:
     """Dataset versions that are outputs of this run: their files go with it."""
-    ids = Output.objects.filter(run__root=run.root_id, dataset_version_id__isnull=False).values("dataset_version_id")
+    ids = Output.objects.filter(
+        run__root=run.root_id, dataset_version_id__isnull=False, linked_version_id__isnull=True
+    ).values("dataset_version_id")
     rows = DatasetVersion.objects.filter(pk__in=ids, dataset__isnull=False).order_by("id")
     return [f"{name} v{number}" for name, number in rows.values_list("dataset__name", "version")[:SHOWN]]
 

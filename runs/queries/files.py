@@ -91,6 +91,7 @@ def output_documents(outputs: Iterable[Output]) -> list[dict[str, Any]]:
             "size": each.size,
             "file_count": each.file_count,
             "dataset_version": str(each.dataset_version_id) if each.dataset_version_id else None,
+            "linked_version": str(each.linked_version_id) if each.linked_version_id else None,
             "removed_at": iso(each.removed_at),
         }
         for each in outputs

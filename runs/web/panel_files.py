@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -57,6 +57,9 @@ class Browsed:
     trail: list[tuple[str, str]]
     entries: list[Entry]
     window: Window
+    # The dataset that stands in its place, and the one that it was registered as.
+    linked: DatasetVersion | None = None
+    registered: DatasetVersion | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,15 @@ def outputs(ask: PanelRequest) -> Outputs:
     opened, folder = ask.query.get("output", ""), ask.query.get("folder", "").strip("/")
     rows = list(Output.objects.filter(run_id=run_id).order_by("name"))
     found = [browse(each, folder, ask.query.get("from")) if each.name == opened else browse(each) for each in rows]
+    versions = _versions(ask, rows)
+    found = [
+        replace(
+            each,
+            linked=versions.get(each.output.linked_version_id),
+            registered=versions.get(each.output.dataset_version_id),
+        )
+        for each in found
+    ]
     return Outputs(
         run_id=run_id,
         outputs=found,
@@ -139,6 +151,15 @@ def outputs(ask: PanelRequest) -> Outputs:
         declared=[each["name"] for each in ask.spec.get("outputs", [])],
         is_over=ask.run.is_final,
     )
+
+
+def _versions(ask: PanelRequest, rows: Iterable[Output]) -> dict[UUID | None, DatasetVersion]:
+    """The datasets that outputs link or were registered as, by their ids: no query where there are none."""
+    wanted = {key for each in rows for key in (each.linked_version_id, each.dataset_version_id) if key is not None}
+    if not wanted:
+        return {}
+    found = DatasetVersion.objects.filter(pk__in=wanted, workspace=ask.context.workspace)
+    return {each.pk: each for each in found.select_related("dataset").defer("definition", "profile")}
 
 
 def _models(ask: PanelRequest) -> QuerySet[ModelVersion]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import re
@@ -545,6 +546,12 @@ def test_an_index_of_times_is_the_index_again(studio: FakeStudio, ws: Workspace)
             again(frame).to_pandas_dataframe(), frame, check_freq=False, check_column_type=False
         )
         assert list(again(frame).keep_columns("x").to_pandas_dataframe().columns) == ["x"]
+    frames = pytest.importorskip("dask.dataframe")
+    studio.files = {}
+    lazy = frames.from_pandas(pandas.DataFrame({"x": [1, 2, 3]}), npartitions=2)
+    Dataset.Tabular.register_dask_dataframe(lazy[lazy.x > 1], store, "lazy")
+    (data,) = studio.files.values()
+    assert list(pandas.read_parquet(io.BytesIO(data))["x"]) == [2, 3]
     both = pandas.DataFrame({"x": [1, 2]}, index=pandas.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", "n"]))
     found = again(both).to_pandas_dataframe()
     assert (list(found.index), list(found.index.names), list(found.x)) == ([("a", 1), ("b", 2)], ["k", "n"], [1, 2])

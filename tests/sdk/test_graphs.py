@@ -11,7 +11,7 @@ import pytest
 
 from duto.data.datastore import AzureBlobDatastore
 from duto.data.factory import FileDatasetFactory, sources_of
-from duto.data.output_config import OutputFileDatasetConfig
+from duto.data.output_config import LinkFileOutputDatasetConfig, LinkTabularOutputDatasetConfig, OutputFileDatasetConfig
 from duto.data.pipeline_data import PipelineData
 from duto.data.references import DataPath, DataPathComputeBinding, DataReference
 from duto.exceptions import UserErrorException
@@ -151,6 +151,22 @@ def test_an_upload_may_name_the_files_that_are_kept(as_table: bool) -> None:
     for bad in ([3], [""], [None]):
         with pytest.raises(ValueError, match="source_globs"):
             sent(lambda out, bad=bad: out.as_upload(source_globs=bad))
+
+
+@pytest.mark.parametrize(
+    ("made", "kind", "mode"),
+    [(LinkFileOutputDatasetConfig, "file_link", "mount"), (LinkTabularOutputDatasetConfig, "tabular_link", "direct")],
+)
+def test_an_output_that_links_a_dataset(made: Any, kind: str, mode: str) -> None:
+    out = made("out").register_on_complete("named")
+    graph = graph_of(
+        step("write", "--out", out), step("read", inputs=[out.as_input("mine")]), step("again", inputs=[out])
+    )
+    assert edges(graph) == {("write", "out", "read"), ("write", "out", "again")}
+    output = read_graph(graph.to_document()).step("write").output("out")
+    assert (output.kind, output.mode, output.register["name"]) == (kind, "upload", "named")
+    assert [each.mode for name in ("read", "again") for each in graph.step(name).inputs] == [mode, mode]
+    assert str(out) == "DatasetOutputConfig:out" and out.mode == "link"
 
 
 def test_an_output_says_whether_it_makes_another_version() -> None:

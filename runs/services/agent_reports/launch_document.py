@@ -165,14 +165,14 @@ class _LaunchDocument(StepParts):
             "files": [],
         }
         if source.step is not None and source.output is not None:
-            return found | self._upstream(source.name, source.step, source.output)
+            return found | self._upstream(source, source.step, source.output)
         value = self.source(source)
         if isinstance(value, str):
             return found | self._dataset(source, dataset_versions.get_version(self.workspace, value))
         place = value if isinstance(value, Mapping) else {"datastore": source.datastore, "path": source.path}
         return found | self._place(source, str(place["datastore"]), str(place.get("path") or ""))
 
-    def _upstream(self, name: str, node: str, output: str) -> dict[str, Any]:
+    def _upstream(self, source: Input, node: str, output: str) -> dict[str, Any]:
         """What another step wrote. That its files are still those is said by the address of each."""
         rows = Run.objects.select_related("step").defer("graph")
         parent = rows.filter(root=self.root.pk, step__node_id=node).first()
@@ -182,10 +182,12 @@ class _LaunchDocument(StepParts):
             text = _(
                 "The input '%(input)s' is the output '%(output)s' of the step '%(step)s', which has not written it: its run is %(status)s."
             )
-            said = {"input": name, "output": output, "step": node, "status": _("gone")}
+            said = {"input": source.name, "output": output, "step": node, "status": _("gone")}
             if parent is not None:
                 said |= {"step": parent.step.name, "status": str(parent.get_status_display())}
             raise Unprocessable(text % said, code="input_missing")
+        if found.linked_version_id is not None:
+            return self._dataset(source, dataset_versions.get_version(self.workspace, found.linked_version_id))
         require_kept(found)
         base, one = f"runs/{writer}/outputs/{quote(output, safe='')}/files/", not found.is_directory
         files = [each | {"address": base + quote(each["path"])} for each in plain(found)]

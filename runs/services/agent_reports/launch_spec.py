@@ -160,6 +160,8 @@ class SpecOf(StepParts):
         """
         parent = Run.objects.select_related("step").defer("graph").get(root=self.root.pk, step__node_id=node)
         place = parent.step.output_digests[output]
+        if linked := place.get("dataset"):
+            return self._dataset(spec, dataset_versions.get_version(self.workspace, linked))
         rows = Output.objects.filter(run=parent.step.reused_from_id or parent.pk, name=output)
         found = rows.select_related("run__root").defer("run__graph", "run__root__graph").first() or Output(
             name=output, run=parent, removed_at=now()

@@ -113,7 +113,7 @@ def _take_outputs(attempt: Attempt, report: Finished) -> tuple[dict[str, Any], d
         # The outputs of another attempt would be as large.
         own = {"cause": error.code} if error.code in causes.CAUSES else {}
         return {}, {"message": error.message, "said": stored_messages.kept_of(error), **own}
-    return {row.name: {"datastore": row.datastore, "path": row.path, "digest": row.digest} for row in rows}, {}
+    return {row.name: row.place for row in rows}, {}
 
 
 def _awaits_others(attempt: Attempt) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from compute.models import ComputeTarget
@@ -38,7 +39,9 @@ def identity_of(run_state: RunState, source: Input) -> Any:
     """What an input is: an upstream output by the digest of its content, data by definition and cheap fingerprint."""
     if source.step is not None and source.output is not None:
         found = run_state.runs[source.step].step.output_digests.get(source.output)
-        return found["digest"] if found else None
+        if not found or "dataset" not in found:
+            return found["digest"] if found else None
+        source = replace(source, step=None, output=None, dataset=found["dataset"])
     key = key_of(source)
     if key not in run_state.identities:  # one look, however many steps read the same
         run_state.identities[key] = ask(("data", *key), lambda: _outside(run_state, source))

@@ -25,14 +25,28 @@ def note_named(run: Run, properties: Mapping[str, str]) -> None:
     root = roots.get(pk=reader.root_id or reader.pk)
     if data:
         there = DatasetVersion.objects.filter(workspace=root.workspace_id, pk__in=data).values_list("pk", flat=True)
-        uses = [DataUse(root=root, run_id=reader.pk, dataset_version_id=key) for key in there]
-        DataUse.objects.bulk_create(uses, ignore_conflicts=True)
-        tell(root.workspace.name, (use.dataset_version_id for use in uses))
+        _note(root, reader, there)
     if models:
         kept = versions_of(root.workspace_id, models).values()
         copies = [ModelUse(run_id=reader.pk, model_version_id=each.pk) for each in kept]
         ModelUse.objects.bulk_create(copies, ignore_conflicts=True)
         tell(root.workspace.name, (copy.model_version_id for copy in copies))
+
+
+def note_read(run: Run, versions: Iterable[UUID]) -> None:
+    """The run reads these versions of datasets of its workspace."""
+    reader = _reader(run)
+    _note(
+        Run.objects.select_related("workspace").only("id", "workspace__name").get(pk=reader.root_id or reader.pk),
+        reader,
+        versions,
+    )
+
+
+def _note(root: Run, reader: Run, versions: Iterable[UUID]) -> None:
+    uses = [DataUse(root=root, run_id=reader.pk, dataset_version_id=key) for key in versions]
+    DataUse.objects.bulk_create(uses, ignore_conflicts=True)
+    tell(root.workspace.name, (use.dataset_version_id for use in uses))
 
 
 def tell(workspace: str, used: Iterable[UUID | None]) -> None:

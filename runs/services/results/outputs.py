@@ -11,20 +11,21 @@ from django.db.models import F
 
 from core import words
 from core.errors import Conflict, Unprocessable
+from core.ids import as_uuid
 from core.objects import ObjectRoot, at_once
 from core.storage import Root, safe
 from datasets import references, stores
 from datasets.models import DatasetVersion, Datastore
 from datasets.services import datastores
 from datasets.services import versions as dataset_versions
-from duto.spec import canonical, trees
+from duto.spec import canonical, links, trees
 from duto.spec.filenames import spelled
 from duto.spec.graph import Step
 from duto_protocol.messages import FileEntry, Finished, OutputEntry
 from duto_protocol.meters import Meter
 from runs import stored_messages
 from runs.models import Attempt, Output, Run
-from runs.services.results import output_check, output_conflicts, transfer_progress
+from runs.services.results import lineage, output_check, output_conflicts, transfer_progress
 from runs.services.results.transfers import cut_links, left_at
 from workspaces.access import studio_context
 from workspaces.services import storage
@@ -131,10 +132,30 @@ def keep(
         file_count=len(files),
         size=sum(each["size"] for each in files),
     )
-    output_check.tag(row, stores.root_of(datastore))
+    root = stores.root_of(datastore)
+    output_check.tag(row, root)
+    if output.get("kind") in links.LINK_KINDS:
+        row.linked_version_id = _linked(run, output, row, root).pk
     row.dataset_version_id = _register(run, output, row, datastore)
     row.save(force_insert=True)
     return row
+
+
+def _linked(run: Run, output: Mapping[str, Any], row: Output, root: Root) -> DatasetVersion:
+    """The version that an output links, noted as read by its run. Raises Unprocessable (`bad_link`)."""
+    name, wanted = row.name, links.LINK_KINDS[output["kind"]]
+    if row.is_directory or row.size > links.MOST_BYTES:
+        raise Unprocessable(stored_messages.say("no_link", name=name), code="bad_link", name=name)
+    with root.open(row.path) as file:
+        key = as_uuid(links.linked(file.read(links.MOST_BYTES)) or "")
+    version = DatasetVersion.objects.filter(workspace=run.workspace, pk=key).first() if key else None
+    if version is None:
+        raise Unprocessable(stored_messages.say("no_link", name=name), code="bad_link", name=name)
+    if version.kind != wanted:
+        facts = {"name": name, "kind": version.kind, "wanted": wanted}
+        raise Unprocessable(stored_messages.say("other_link", **facts), code="bad_link", **facts)
+    lineage.note_read(run, [version.pk])
+    return version
 
 
 def manifest(files: Iterable[FileEntry]) -> list[dict[str, Any]]:
@@ -222,22 +243,28 @@ def _register(run: Run, output: Mapping[str, Any], row: Output, datastore: Datas
     wanted = output.get("register")
     if not wanted or not wanted.get("name"):
         return None
-    pattern = f"{row.path}/**" if row.is_directory else row.path
-    definition = {
-        **{key: wanted[key] for key in references.PARTS if wanted.get(key)},
-        "sources": [{"datastore": datastore.name, "path": pattern}],
-    }
+    if row.linked_version_id is not None:
+        linked = dataset_versions.get_version(run.workspace, row.linked_version_id)
+        kind, definition, known = linked.kind, linked.definition, dataset_versions.known_of(linked)
+    else:
+        pattern = f"{row.path}/**" if row.is_directory else row.path
+        parts = {key: wanted[key] for key in references.PARTS if wanted.get(key)}
+        kind, definition = (
+            wanted.get("kind") or "file",
+            {**parts, "sources": [{"datastore": datastore.name, "path": pattern}]},
+        )
+        known = {"file_count": row.file_count, "size": row.size}
     try:
         version = dataset_versions.save(
             studio_context(run.workspace),
             wanted["name"],
-            wanted.get("kind") or "file",
+            kind,
             definition,
             wanted.get("description") or "",
             wanted.get("tags") or {},
             create_new_version=wanted.get("create_new_version") is not False,
             # This is a step's verdict, with its run locked: nothing is read here.
-            known={"file_count": row.file_count, "size": row.size},
+            known=known,
         )
     except Conflict as error:
         if error.code != "exists":

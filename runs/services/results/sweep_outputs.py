@@ -56,7 +56,7 @@ def write(run: Run, step: Step, settings: Sweep, trials: Mapping[int, Trial], be
             return missing.problem
         except StudioError as error:
             return {**_error(error.message), "said": stored_messages.kept_of(error)}
-        digests[row.name] = {"datastore": row.datastore, "path": row.path, "digest": row.digest}
+        digests[row.name] = row.place
     run.step.output_digests = digests
     return None
 

@@ -125,7 +125,7 @@ def _source(
     """The name of what an input reads; empty where that is not known."""
     if read.step is not None:
         place = (written.get((root, read.step)) or {}).get(str(read.output))
-        return input_sources.of_output(place) if place else ""
+        return input_sources.of_read(place) if place else ""
     value = parameters.get(read.parameter) if read.parameter is not None else read.dataset
     if isinstance(value, str):
         return input_sources.of_dataset(value)

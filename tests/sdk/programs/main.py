@@ -7,7 +7,7 @@ from azureml.core import Dataset, Environment, Experiment, Model, ScriptRunConfi
 from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.core.compute_target import ComputeTargetException
 from azureml.core.runconfig import RunConfiguration
-from azureml.data import OutputFileDatasetConfig
+from azureml.data import LinkFileOutputDatasetConfig, LinkTabularOutputDatasetConfig, OutputFileDatasetConfig
 from azureml.exceptions import ActivityFailedException, UserErrorException
 from azureml.pipeline.core import Pipeline, PipelineData, PipelineParameter, PublishedPipeline, StepSequence
 from azureml.pipeline.steps import PythonScriptStep
@@ -54,6 +54,21 @@ changed = varied.submit(pipeline, pipeline_parameters={"p": 8})
 changed.wait_for_completion(show_output=False)
 assert "p` 7 → 8" in changed.find_step_run("write.py")[0].get_reuse_explanation()["text"]
 assert "whole number" in raised(UserErrorException, lambda: varied.submit(pipeline, pipeline_parameters={"p": "x"}))
+
+# Outputs that name a dataset: one that is registered, and one that is made in the step; both are read as datasets.
+links = [LinkFileOutputDatasetConfig("files").register_on_complete("linked"), LinkTabularOutputDatasetConfig("rows")]
+link = PythonScriptStep("link.py", arguments=links, runconfig=config)
+reads = PythonScriptStep("linked.py", inputs=[each.as_input(each.name) for each in links], runconfig=config)
+for _ in range(2):
+    linking = varied.submit(Pipeline(ws, [link, reads]))
+    assert linking.wait_for_completion(show_output=False) == "Finished"
+assert {each.properties.get("azureml.isreused") for each in linking.get_steps()} == {"true"}
+assert Dataset.get_by_name(ws, "linked").to_path() == ["/table.csv"]
+kept = {
+    each["outputDetails"]["outputName"]: each["dataset"]
+    for each in linking.get_steps()[0].get_details()["outputDatasets"]
+}
+assert kept["files"].name == "linked" and len(kept["rows"].to_pandas_dataframe()) == 1
 
 failing = varied.submit(Pipeline(ws, PythonScriptStep("fail.py", runconfig=config)))
 assert "on purpose" in raised(ActivityFailedException, failing.wait_for_completion)

@@ -14,6 +14,7 @@ from msgspec import structs
 from duto.spec import distribution, step_variables, trees
 from duto.spec.filenames import spelled, unescaped_path
 from duto.spec.kinds import KINDS
+from duto.spec.links import LINK_KINDS
 from duto.spec.sentences import Said, said
 from duto.spec.step_variables import Surroundings
 from duto_agent.attempt import bindings, drivers
@@ -335,6 +336,8 @@ def _output(directory: Path, given: OutputSpec, bound: Bound) -> None:
     if given.kind == "file_dataset":
         place.mkdir(exist_ok=True)
         bound.file_outputs.append(name)
+    elif given.kind in LINK_KINDS:
+        bound.links[name] = LINK_KINDS[given.kind]
     elif given.is_directory:
         place.mkdir(exist_ok=True)
     bound.outputs[name] = str(place)

@@ -28,7 +28,7 @@ _EXCEPTIONS = (
 _FACTORIES = "FileDatasetFactory TabularDatasetFactory DataType"
 _OUTPUTS = (
     "OutputFileDatasetConfig OutputTabularDatasetConfig OutputDatasetConfig HDFSOutputDatasetConfig LinkFileOutputDatasetConfig "
-    "TransformationMixin"
+    "LinkTabularOutputDatasetConfig TransformationMixin"
 )
 _GRAPH = (
     "PipelineParameter PipelineData InputPortBinding OutputPortBinding PortDataReference PublishedPipeline "

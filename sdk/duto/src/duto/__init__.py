@@ -102,6 +102,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
     from duto.data.output_config import (
         HDFSOutputDatasetConfig as HDFSOutputDatasetConfig,
         LinkFileOutputDatasetConfig as LinkFileOutputDatasetConfig,
+        LinkTabularOutputDatasetConfig as LinkTabularOutputDatasetConfig,
         OutputDatasetConfig as OutputDatasetConfig,
         OutputFileDatasetConfig as OutputFileDatasetConfig,
         OutputTabularDatasetConfig as OutputTabularDatasetConfig,

@@ -71,7 +71,7 @@ _BY_MODULE = {
     "duto.data.types": "DataType PromoteHeadersBehavior FileEncoding Scenario",
     "duto.data.consumption": "DatasetConsumptionConfig",
     "duto.data.output_config": "OutputDatasetConfig OutputFileDatasetConfig OutputTabularDatasetConfig "
-    "HDFSOutputDatasetConfig LinkFileOutputDatasetConfig TransformationMixin",
+    "HDFSOutputDatasetConfig LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig TransformationMixin",
     "duto.data.references": "DataReference SqlDataReference DataPath DataPathComputeBinding",
     "duto.compute.targets": "ComputeTarget AmlCompute",
     "duto.compute.provisioning": "AmlComputeProvisioningConfiguration",

@@ -208,6 +208,8 @@ def _output(name: str, given: Mapping[str, Any]) -> OutputFileDatasetConfig:
 
 
 def _write_output(given: Any) -> Dict[str, Any]:
+    if given.mode == "link":
+        raise RunConfigurationException(f"The output '{given.name}' links a dataset, and cannot be saved to a file.")
     registered: Optional[Mapping[str, Any]] = given._register
     return {
         "outputLocation": {"dataPath": {"datastoreName": given.datastore_name, "relativePath": given.path}},

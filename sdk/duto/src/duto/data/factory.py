@@ -6,7 +6,7 @@ import hashlib
 import io
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Union
 
 from duto.client.http import path_of, segment
 from duto.client.local_files import files_below, path_on_datastore
@@ -17,10 +17,10 @@ from duto.data.tabular_dataset import TabularDataset
 from duto.data.tabular_reading import UNNAMED
 from duto.data.types import DataType, FileEncoding, PromoteHeadersBehavior, columns_of, encoding_of, header_of
 from duto.exceptions import UserErrorException
-from duto.not_built import not_built
 from duto.spec import globs
 
 if TYPE_CHECKING:
+    import dask.dataframe
     import pandas
     from pyspark import sql
 
@@ -307,19 +307,27 @@ class TabularDatasetFactory:
 
     @staticmethod
     def register_dask_dataframe(
-        dataframe: object,
-        target: object,
+        dataframe: dask.dataframe.DataFrame,
+        target: Any,
         name: str,
-        description: object = None,
-        tags: object = None,
+        description: Optional[str] = None,
+        tags: Optional[Mapping[str, object]] = None,
         show_progress: bool = True,
-    ) -> NoReturn:
-        """Not built. The arguments are Azure ML's, and none is used.
+    ) -> TabularDataset:
+        """Upload a frame of Dask as parquet and register it. It is computed first, and has to fit into memory.
 
-        Raises:
-            NotBuiltException: always; it says what to do instead.
+        Args:
+            dataframe: the rows.
+            target: a datastore, or `(datastore, "folder")`.
+            name: name of the dataset.
+            description: description of the version.
+            tags: tags of the version.
+            show_progress: taken and not used.
+
+        Returns:
+            The registered dataset.
         """
-        raise not_built("Dataset.Tabular.register_dask_dataframe", "Use `register_pandas_dataframe`.")
+        return TabularDatasetFactory.register_pandas_dataframe(dataframe.compute(), target, name, description, tags)
 
 
 def sources_of(path: Any) -> Tuple[List[Dict[str, str]], Any]:

@@ -10,7 +10,6 @@ from duto.client.tags import texts
 from duto.data.consumption import DatasetConsumptionConfig
 from duto.data.pipeline_data import WrittenData
 from duto.data.types import DataType, PromoteHeadersBehavior, columns_of, header_of
-from duto.not_built import not_built
 from duto.spec.names import check_name
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class OutputDatasetConfig(WrittenData):
         """Nothing is made before the step runs.
 
         Args:
-            mode: `mount` or `upload`.
+            mode: `mount`, `upload` or `link`.
             name: letters, digits and underscores; None for `output_` with a number that counts up within the program,
                 so that the same program gives the same names and is reused. Azure ML draws a random one.
             kwargs: taken and not used.
@@ -389,18 +388,62 @@ class OutputTabularDatasetConfig(OutputDatasetConfig):
 
 
 class LinkFileOutputDatasetConfig(OutputDatasetConfig):
-    """Not built: an output that points at data elsewhere."""
+    """An output that names a dataset of files instead of holding files: the script calls
+    `run.output_datasets["<name>"].link(dataset)`. Steps that read the output read the files of that dataset; they are not
+    copied. A step whose script links nothing fails.
+
+    Attributes:
+        kind: `file`, the kind of the dataset.
+    """
+
+    kind = "file"
 
     def __init__(self, name: Optional[str] = None) -> None:
-        """Cannot be made.
+        """Nothing is linked before the step runs.
 
         Args:
-            name: taken and not used.
+            name: as in `OutputDatasetConfig`.
 
         Raises:
-            NotBuiltException: always; it says what to do instead.
+            SpecError: the name is not of letters, digits and underscores.
         """
-        raise not_built("LinkFileOutputDatasetConfig", "Register a dataset of the path from inside the step.")
+        super().__init__("link", name)
+
+
+class LinkTabularOutputDatasetConfig(OutputDatasetConfig):
+    """An output that names a dataset of rows and columns, as `LinkFileOutputDatasetConfig` names one of files. The reading
+    step gets the dataset as an object.
+
+    Attributes:
+        kind: `tabular`, the kind of the dataset.
+    """
+
+    kind = "tabular"
+
+    def __init__(self, name: Optional[str] = None) -> None:
+        """Nothing is linked before the step runs.
+
+        Args:
+            name: as in `OutputDatasetConfig`.
+
+        Raises:
+            SpecError: the name is not of letters, digits and underscores.
+        """
+        super().__init__("link", name)
+
+    def as_input(self, name: Optional[str] = None) -> DatasetConsumptionConfig:
+        """The dataset as an input of another step, as an object.
+
+        Args:
+            name: name of the input; None for `input_<name of the output>`.
+
+        Returns:
+            The input, for `inputs` or `arguments` of a step.
+
+        Raises:
+            SpecError: the name is not of letters, digits and underscores.
+        """
+        return DatasetConsumptionConfig(name or f"input_{self.name}", self, "direct")
 
 
 def _tabular(

@@ -17,6 +17,7 @@ from duto.client.local_files import Failures, place_of
 from duto.debug.document import File, Input, Launch, Output
 from duto.exceptions import UserErrorException
 from duto.spec.bindings import Bound
+from duto.spec.links import LINK_KINDS
 from duto.spec.units import counted, size_text
 
 # What is larger is brought only when somebody said so.
@@ -114,7 +115,9 @@ class DebugFolder:
             bound.inputs[each.name] = str(place)
         for output in self.launch.outputs:
             bound.outputs[output.name] = str(self.place_of_output(output))
-            if output.kind == "file_dataset":
+            if output.kind in LINK_KINDS:
+                bound.links[output.name] = LINK_KINDS[output.kind]
+            elif output.kind == "file_dataset":
                 bound.file_outputs.append(output.name)
         return bound
 

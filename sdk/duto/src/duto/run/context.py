@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 import duto
@@ -45,11 +46,50 @@ def input_datasets(run: Any) -> Dict[str, Any]:
     return _Inputs(run, found)
 
 
-def output_datasets() -> Mapping[str, str]:
-    """The output folders of the step around this process, from `AZUREML_DATASET_FILE_OUTPUTS` (`;` between
-    names)."""
+def output_datasets(run: Any) -> Mapping[str, str]:
+    """The output folders of the step around this process, from `AZUREML_DATASET_FILE_OUTPUTS` (`;` between names), and
+    the outputs that link a dataset, from `DUTO_DATASET_LINKS` (`name:kind,...`)."""
     names = filter(None, os.environ.get("AZUREML_DATASET_FILE_OUTPUTS", "").split(";"))
-    return {name: os.environ[name] for name in names if name in os.environ}
+    found = {name: os.environ[name] for name in names if name in os.environ}
+    for entry in filter(None, os.environ.get("DUTO_DATASET_LINKS", "").split(",")):
+        name, _, kind = entry.partition(":")
+        if name in os.environ:
+            found[name] = _Link(run, name, kind, os.environ[name])
+    return found
+
+
+class _Link(str):
+    """An output that becomes a dataset by naming it. As a text it is the path of the file that says so."""
+
+    run: Any
+    name: str
+    kind: str
+
+    def __new__(cls, run: Any, name: str, kind: str, path: str) -> _Link:
+        made = super().__new__(cls, path)
+        made.run, made.name, made.kind = run, name, kind
+        return made
+
+    def link(self, dataset: Any) -> None:
+        """Make this dataset the output; one that was linked before is replaced.
+
+        Args:
+            dataset: a `FileDataset` or `TabularDataset`, as the output was declared. It need not be registered.
+
+        Raises:
+            UserErrorException: it is no dataset, or one of the other kind.
+        """
+        from duto.data.dataset import AbstractDataset
+        from duto.exceptions import UserErrorException
+        from duto.spec.links import text_of
+
+        if not isinstance(dataset, AbstractDataset) or dataset.kind != self.kind:
+            wanted = {"file": "FileDataset", "tabular": "TabularDataset"}[self.kind]
+            raise UserErrorException(f"The output '{self.name}' links a {wanted}, and {dataset!r} is none.")
+        version = str(dataset.save(self.run._workspace)["id"])
+        beside = Path(f"{self}.new")
+        beside.write_text(text_of(version))
+        beside.replace(self)
 
 
 @dataclass

@@ -97,7 +97,7 @@ class _DebugRun(RunLogging, _OfflineRun):  # type: ignore[misc]
         """The folders of the outputs by name, as in a step."""
         from duto.run.context import output_datasets
 
-        return output_datasets()
+        return output_datasets(self)
 
     def get_secret(self, name: str) -> str:
         """A secret, of the variable that stands for it here. Raises `UserErrorException` where that is not set."""

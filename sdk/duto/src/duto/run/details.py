@@ -102,14 +102,14 @@ def _input_datasets(
 
 
 def _output_datasets(run: Any, facts: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """Azure's shape: an entry per output of a step or script run that was registered as a dataset."""
+    """Azure's shape: an entry per output of a step or script run that was registered as a dataset, or links one."""
     from duto.data.dataset import identified
 
     if facts.get("kind") not in ("step", "script"):
         return []
     found = []
     for item in run._workspace._client.pages(run._place + "outputs/"):
-        version = item.get("dataset_version")
+        version = item.get("dataset_version") or item.get("linked_version")
         if version:
             found.append(
                 {

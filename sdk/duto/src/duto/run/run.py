@@ -262,7 +262,7 @@ class Run(RunChildren, RunFiles, RunLogging):
     @property
     def output_datasets(self) -> Mapping[str, str]:
         """Inside a step: by name the folder of each `OutputFileDatasetConfig`."""
-        return output_datasets()
+        return output_datasets(self)
 
     def get_portal_url(self) -> str:
         """The run's page.

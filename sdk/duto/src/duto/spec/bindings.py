@@ -28,6 +28,8 @@ class Bound:
     outputs: Dict[str, str] = field(default_factory=dict)
     modes: Dict[str, str] = field(default_factory=dict)
     file_outputs: List[str] = field(default_factory=list)
+    # Outputs that link a dataset, each with the kind of the dataset.
+    links: Dict[str, str] = field(default_factory=dict)
 
     @property
     def places(self) -> Dict[str, str]:
@@ -94,4 +96,4 @@ def substitute(text: str, bound: Bound, spelled: Callable[[Match[str], str], str
 def variables(params: Mapping[str, str], bound: Bound) -> Dict[str, str]:
     """Those of the data and the parameters, in which placeholders may stand."""
     given = {name: substitute(value, bound) for name, value in params.items()}
-    return step_variables.of_data(bound.places, bound.modes, bound.file_outputs, given)
+    return step_variables.of_data(bound.places, bound.modes, bound.file_outputs, given, bound.links)

@@ -12,7 +12,7 @@ from duto.spec.filenames import LONGEST_DESTINATION, is_elsewhere, leads_out, pl
 from duto.spec.kinds import KINDS
 from duto.spec.names import RULES, is_name
 from duto.spec.placeholders import unknown_data
-from duto.spec.values import INPUT_MODES, OUTPUT_KINDS, OUTPUT_MODES, Input, Output, Parts, Step
+from duto.spec.values import INPUT_MODES, LINK_KINDS, OUTPUT_KINDS, OUTPUT_MODES, Input, Output, Parts, Step
 
 MAX_RETRIES = 100
 MAX_RETRY_DELAY = 7 * 24 * 3600
@@ -159,6 +159,11 @@ def _settings(step: Step, files: Optional[Mapping[str, Any]]) -> List[Problem]:
             refuse("bad_mode", f"output '{output.name}' has mode {output.mode!r}; use one of mount, upload.")
         if output.kind not in OUTPUT_KINDS:
             refuse("unknown_kind", f"output '{output.name}' has kind {output.kind!r}.")
+        if output.kind in LINK_KINDS and (output.destination or output.is_directory or output.source_globs):
+            refuse(
+                "bad_link",
+                f"output '{output.name}' links a dataset and holds no files: it has no destination, folder or globs.",
+            )
     for what, text in _places(step):
         refuse("bad_path", f"{what}: {text}.")
     if not isinstance(step.node_count, Mapping) and step.node_count < 1:

@@ -42,7 +42,11 @@ def of_run(
 
 
 def of_data(
-    places: Mapping[str, str], modes: Mapping[str, str], file_outputs: List[str], params: Mapping[str, str]
+    places: Mapping[str, str],
+    modes: Mapping[str, str],
+    file_outputs: List[str],
+    params: Mapping[str, str],
+    links: Mapping[str, str],
 ) -> Dict[str, str]:
     """Where inputs and outputs lie, how inputs were brought, and the parameters, each as it is to be read."""
     found: Dict[str, str] = {}
@@ -53,6 +57,8 @@ def of_data(
         found["AZUREML_DATASET_ENVIRONMENT_VARS"] = ",".join(f"{name}:{mode}" for name, mode in modes.items())
     if file_outputs:
         found["AZUREML_DATASET_FILE_OUTPUTS"] = ";".join(file_outputs)
+    if links:
+        found["DUTO_DATASET_LINKS"] = ",".join(f"{name}:{kind}" for name, kind in links.items())
     found.update({f"AML_PARAMETER_{name}": value for name, value in params.items()})
     return found
 

@@ -8,7 +8,9 @@ from typing import Any, FrozenSet, Mapping, Optional, Tuple, Union
 SCHEMA = 1
 INPUT_MODES = ("mount", "download", "direct")
 OUTPUT_MODES = ("mount", "upload")
-OUTPUT_KINDS = ("pipeline_data", "file_dataset")
+# Outputs that name a dataset instead of holding files, each with the kind of the dataset.
+LINK_KINDS = {"file_link": "file", "tabular_link": "tabular"}
+OUTPUT_KINDS = ("pipeline_data", "file_dataset", *LINK_KINDS)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Input:
 @dataclass(frozen=True)
 class Output:
     """What a step writes. `pipeline_data`: the path must not exist unless `is_directory`; `file_dataset`: a
-    folder that exists. `register`: `{"name", "description", "tags"}` of a dataset to register when the step
+    folder that exists; `file_link`, `tabular_link`: a file that names a dataset of that kind (`duto.spec.links`). `register`: `{"name", "description", "tags"}` of a dataset to register when the step
     completes. `source_globs`: patterns of `duto.spec.globs`; of a folder only files of one of them are kept, all where
     there are none."""
 

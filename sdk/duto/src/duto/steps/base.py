@@ -74,7 +74,7 @@ class PipelineStep:
             root = ports.output_root(item)
             if root is None or id(root) in read or id(root) in self._written:
                 continue
-            if isinstance(item, OutputFileDatasetConfig):  # who reads it says `as_input()`
+            if isinstance(item, (OutputFileDatasetConfig, *ports.LINKS)):  # who reads it says `as_input()`
                 self._written[id(root)] = root
             else:
                 root._argued += (self,)

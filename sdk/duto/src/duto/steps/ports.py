@@ -8,7 +8,13 @@ from typing import Any, Dict, Iterable, Mapping, Match, Optional
 
 from duto.data.consumption import DatasetConsumptionConfig
 from duto.data.dataset import AbstractDataset
-from duto.data.output_config import OutputDatasetConfig, OutputFileDatasetConfig, OutputTabularDatasetConfig
+from duto.data.output_config import (
+    LinkFileOutputDatasetConfig,
+    LinkTabularOutputDatasetConfig,
+    OutputDatasetConfig,
+    OutputFileDatasetConfig,
+    OutputTabularDatasetConfig,
+)
 from duto.data.pipeline_data import (
     InputPortBinding,
     OutputPortBinding,
@@ -21,6 +27,8 @@ from duto.spec.filenames import place_on, placed
 from duto.spec.graph import Input, Output
 from duto.steps.parameter import PipelineParameter
 from duto.steps.unsaved import Save, dataset_id
+
+LINKS = (LinkFileOutputDatasetConfig, LinkTabularOutputDatasetConfig)
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,7 @@ def output_root(item: Any) -> Any:
         return item._data
     if isinstance(item, OutputTabularDatasetConfig):
         return item._base
-    return item if isinstance(item, (PipelineData, OutputFileDatasetConfig, OutputPortBinding)) else None
+    return item if isinstance(item, (PipelineData, OutputFileDatasetConfig, OutputPortBinding, *LINKS)) else None
 
 
 def output_name(root: Any) -> str:
@@ -179,6 +187,8 @@ def build_output(root: Any) -> Output:
             root._register,
             tuple(root.source_globs or ()) if root.mode == "upload" else (),
         )
+    if isinstance(root, LINKS):
+        return Output(output_name(root), f"{root.kind}_link", mode="upload", register=root._register)
     mode: str = getattr(root, "output_mode", None) or root.bind_mode
     path = getattr(root, "output_path_on_compute", None) or getattr(root, "path_on_compute", None)
     overwrite = root.output_overwrite if isinstance(root, PipelineData) else root.overwrite

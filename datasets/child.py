@@ -34,7 +34,7 @@ PATIENCE = 30.0
 MOST_BYTES = 64 << 20
 _turns = {
     name: threading.BoundedSemaphore(AT_ONCE)
-    for name in ("look", "rows", "csv", "glimpse", "compare", "profile", "query")
+    for name in ("look", "rows", "csv", "glimpse", "compare", "profile", "query", "fetch")
 }
 
 # Done and total, in bytes. What it raises ends the reading.

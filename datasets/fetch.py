@@ -53,15 +53,27 @@ def known_copy(workspace: Workspace, url: str) -> Copy | None:
     return _known(root_by_name(workspace, WEB), url)
 
 
-def copy_of(workspace: Workspace, url: str, *, alive: Callable[[], None] = lambda: None) -> Copy:
+@dataclass(frozen=True)
+class Bounds:
+    """So many bytes and seconds a fetch may take at most."""
+
+    size: int
+    seconds: float
+
+
+def copy_of(
+    workspace: Workspace, url: str, *, alive: Callable[[], None] = lambda: None, bounds: Bounds | None = None
+) -> Copy:
     """Fetch what is at `url`, unless the workspace's copy is still what is there. `alive` is called all along.
 
-    Raises Unprocessable that says why it cannot be had. It takes long, so only workers ask.
+    Raises Unprocessable that says why it cannot be had. It takes long, so only workers ask, or who sets narrow bounds; the
+    usual ones are settings.
     """
+    bounds = bounds or Bounds(settings.DUTO.fetch_max_bytes, settings.DUTO.fetch_seconds)
     root = root_by_name(workspace, WEB)
     known = _known(root, url)
     with tempfile.TemporaryFile() as buffer:
-        answer = _download(url, known, buffer, alive)
+        answer = _download(url, known, buffer, alive, bounds)
         if answer is None and known is not None:
             return known
         assert answer is not None
@@ -79,7 +91,7 @@ def copy_of(workspace: Workspace, url: str, *, alive: Callable[[], None] = lambd
 
 
 def _download(
-    url: str, known: Copy | None, sink: IO[bytes], alive: Callable[[], None]
+    url: str, known: Copy | None, sink: IO[bytes], alive: Callable[[], None], bounds: Bounds
 ) -> tuple[str, int, httpx.Response] | None:
     """Fetch into the sink: (digest, size, answer), or None when the copy is still what is there."""
     headers = {"user-agent": "duto", "accept-encoding": "gzip"}
@@ -87,7 +99,7 @@ def _download(
         headers["if-none-match"] = known.etag
     elif known is not None and known.changed:
         headers["if-modified-since"] = known.changed
-    deadline = time.monotonic() + settings.DUTO.fetch_seconds
+    deadline = time.monotonic() + bounds.seconds
     try:
         with guarded_client(deadline) as client:
             for _ in range(MOST_REDIRECTS + 1):
@@ -101,22 +113,22 @@ def _download(
                         return None
                     if answer.status_code != 200:
                         raise refuse_address(url, say("answers", status=answer.status_code))
-                    return (*_drain(url, answer, sink, deadline, alive), answer)
+                    return (*_drain(url, answer, sink, deadline, alive, bounds), answer)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         is_late = time.monotonic() >= deadline
         said = certificates.why_untrusted(error) or str(error) or type(error).__name__
-        raise refuse_address(url, _late() if is_late else said) from error
+        raise refuse_address(url, _late(bounds.seconds) if is_late else said) from error
     raise refuse_address(url, say("redirects", most=MOST_REDIRECTS))
 
 
 def _drain(
-    url: str, answer: httpx.Response, sink: IO[bytes], deadline: float, alive: Callable[[], None]
+    url: str, answer: httpx.Response, sink: IO[bytes], deadline: float, alive: Callable[[], None], bounds: Bounds
 ) -> tuple[str, int]:
     """The whole body, within the limits of size and time."""
     coding = answer.headers.get("content-encoding", "").strip().lower()
     if coding not in CODINGS:
         raise refuse_address(url, say("packed", coding=repr(coding[:60])))
-    most, seen, size = settings.DUTO.fetch_max_bytes, hashlib.sha256(), 0
+    most, seen, size = bounds.size, hashlib.sha256(), 0
     # As they come: filling a chunk from a slow server would outlast every limit of time.
     for chunk in answer.iter_bytes():
         alive()
@@ -124,7 +136,7 @@ def _drain(
         if size > most:
             raise refuse_address(url, say("web_too_large", most=most))
         if time.monotonic() > deadline:
-            raise refuse_address(url, _late())
+            raise refuse_address(url, _late(bounds.seconds))
         sink.write(chunk)
         seen.update(chunk)
     return seen.hexdigest(), size
@@ -184,8 +196,8 @@ def _left(deadline: float, timeout: float | None) -> float:
     return min(left, timeout) if timeout else left
 
 
-def _late() -> Kept:
-    return say("late", time=duration_text(settings.DUTO.fetch_seconds))
+def _late(seconds: float | None = None) -> Kept:
+    return say("late", time=duration_text(seconds or settings.DUTO.fetch_seconds))
 
 
 def guarded_client(deadline: float) -> httpx.Client:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
+import itertools
 import tempfile
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, cast
@@ -11,6 +14,7 @@ from django.conf import settings
 
 from core.errors import Unprocessable
 from datasets import fetch
+from datasets.child import turn
 from datasets.fetch import Copy
 from datasets.models import Datastore
 from datasets.stored_messages import refusal, say
@@ -53,6 +57,25 @@ def copy_of(datastore: Datastore, source: Mapping[str, Any], *, alive: Callable[
     copy = Copy(_key(source), FILE, key, size, digest)
     fetch.remember(root, copy)
     return copy
+
+
+def first_rows(datastore: Datastore, query: str, seconds: int, count: int) -> BinaryIO:
+    """The first rows of an answer, as Parquet, without the rest of it. Raises StoreError."""
+    import pyarrow.parquet as pq
+
+    batches = database_of(datastore).query(query, seconds)
+    buffer = io.BytesIO()
+    with turn("query"), contextlib.closing(cast(Any, batches)):
+        first = next(batches)
+        with pq.ParquetWriter(buffer, first.schema) as writer:
+            left = count
+            for batch in itertools.chain([first], batches):
+                writer.write_batch(batch.slice(0, left))
+                left -= min(left, batch.num_rows)
+                if not left:
+                    break
+    buffer.seek(0)
+    return buffer
 
 
 def _key(source: Mapping[str, Any]) -> str:

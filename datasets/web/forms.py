@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy
 
 from core.forms import TextArea
+from datasets.definitions import MOST_SECONDS, USUAL_SECONDS
 from datasets.models import Dataset
 
 KINDS = (
@@ -58,6 +59,28 @@ class WebForm(Named):
         label=gettext_lazy("Web address"), assume_scheme="https", widget=forms.URLInput(attrs={"placeholder": "https://…"}),
         help_text=gettext_lazy("http or https; the studio fetches it when you register, and keeps a copy"),
     )  # fmt: skip
+
+
+class SqlForm(Named):
+    """What a database answers."""
+
+    datastore = forms.ChoiceField(label=gettext_lazy("Database"))
+    query = TextArea(
+        label=gettext_lazy("Query"), rows=6, help_text=gettext_lazy("one statement that begins with SELECT or WITH")
+    )
+    seconds = forms.IntegerField(
+        label=gettext_lazy("Ends after"), min_value=1, max_value=MOST_SECONDS, initial=USUAL_SECONDS,
+        help_text=gettext_lazy("seconds, 120 at most"),
+    )  # fmt: skip
+
+    def __init__(self, stores: list[str], *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.fields["datastore"].choices = [(name, name) for name in stores]  # type: ignore[attr-defined]
+        self.fields["kind"].required = False
+
+    def clean_kind(self) -> str:
+        """What a query answers is a table."""
+        return str(Dataset.Kind.TABULAR)
 
 
 class AboutForm(forms.Form):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -48,6 +48,10 @@ HEADERS = (
     ("first", gettext_lazy("names them in the first file only")),
 )
 MARKS = ((".", gettext_lazy("point: 1.5")), (",", gettext_lazy("comma: 1,5")))
+TIMES = (
+    ("timestamp", gettext_lazy("Time stamp")),
+    ("partition_timestamp", gettext_lazy("Time stamp of the folders")),
+)
 # By the end of a name, for what is not here to be looked at.
 ENDINGS = {
     ".parquet": {"type": "parquet"}, ".pq": {"type": "parquet"}, ".jsonl": {"type": "json_lines"}, ".ndjson": {"type": "json_lines"},
@@ -68,8 +72,11 @@ class ReadingForm(forms.Form):
     decimal = forms.ChoiceField(label=gettext_lazy("Decimal mark"), choices=MARKS, required=False)
     drop_invalid = forms.BooleanField(label=gettext_lazy("Leave out lines that are no objects"), required=False)
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        super().__init__(initial=_initial(given))
+    def __init__(self, given: Mapping[str, Any] | None = None) -> None:
+        super().__init__(initial=_initial(given or {}))
+        if given is None:  # there is nothing to choose
+            self.fields.clear()
+            return
         kind = self.initial["format"]
         for name, choices in (("separator", SEPARATORS), ("encoding", ENCODINGS)):
             self.fields[name].widget = forms.Select(choices=_with(choices, self.initial[name]))
@@ -117,6 +124,41 @@ class Reading:
     error: str = ""
     types: tuple[str, ...] = COLUMN_TYPES
     is_read: bool = True
+    # Why there is nothing to show yet, where that is known.
+    why: str = ""
+    # The columns of times that the dataset is to have, by what they are for.
+    times: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def time_fields(self) -> list[TimeField]:
+        """What may be chosen for each; nothing where there are no times."""
+        found = [each for each in self.headings if each.type == "datetime"]
+        return [TimeField(name, label, self.times.get(name, ""), found) for name, label in TIMES] if found else []
+
+
+@dataclass(frozen=True)
+class TimeField:
+    """A column of times by what it is for."""
+
+    name: str
+    label: Any
+    chosen: str
+    headings: list[Heading]
+
+
+def times_of(operations: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The columns of times that operations name."""
+    found = next((each for each in operations if each["op"] == "timestamp_columns"), {})
+    return {name: found[name] for name, _label in TIMES if found.get(name)}
+
+
+def with_times(operations: Sequence[Mapping[str, Any]], data: QueryDict) -> list[dict[str, Any]]:
+    """The operations with the columns of times that a form names, in the place of those of before."""
+    wanted = {name: column for name, _label in TIMES if (column := _name_of(data.get(name, "")))}
+    made = [dict(each) for each in operations]
+    at = next((n for n, each in enumerate(made) if each["op"] == "timestamp_columns"), len(made))
+    made[at : at + 1] = [{"op": "timestamp_columns", **wanted}] if wanted else []
+    return made
 
 
 def look(workspace: Workspace, files: Sequence[ResolvedFile], definition: Mapping[str, Any]) -> Reading:
@@ -131,13 +173,25 @@ def look(workspace: Workspace, files: Sequence[ResolvedFile], definition: Mappin
     return Reading(
         ReadingForm(found.format), found.format, fingerprint(files), headings, found.rows, len(found.columns),
         found.is_partial, stored_messages.localized(stored_messages.in_form(found.error)),
+        times=times_of(definition.get("operations") or ()),
     )  # fmt: skip
 
 
-def unread(given: Mapping[str, Any], name: str) -> Reading:
+def answered(workspace: Workspace, files: Sequence[ResolvedFile], operations: Sequence[Any], seen: str) -> Reading:
+    """The first rows that a database answered: types and names are those of the query, and there is nothing to choose."""
+    found = look(workspace, files, {"format": {"type": "parquet"}, "operations": operations})
+    return replace(found, form=ReadingForm(), format={"type": "parquet"}, seen=seen, types=())
+
+
+def refused(error: str, seen: str) -> Reading:
+    """Why a query gives nothing."""
+    return Reading(ReadingForm(), {"type": "parquet"}, seen, [], [], 0, error=error, types=())
+
+
+def unread(given: Mapping[str, Any], name: str, why: str = "") -> Reading:
     """The fields alone, for files that are not here yet: guessed by their name."""
     made = dict(given) or {"type": "delimited", **ENDINGS.get(PurePosixPath(name.lower()).suffix, {})}
-    return Reading(ReadingForm(made), made, name, [], [], 0, is_read=False)
+    return Reading(ReadingForm(made), made, name, [], [], 0, is_read=False, why=why)
 
 
 def format_of(data: QueryDict, base: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,17 +220,23 @@ def _columns(data: QueryDict, base: Mapping[str, Any]) -> dict[str, Any]:
     """The types that were chosen. A column that was not shown keeps its type, and one that was not changed its formats."""
     made = dict(base)
     for key, kind in zip(data.getlist("column"), data.getlist("type"), strict=False):
-        try:
-            name = json.loads(key)
-        except ValueError:
-            continue
-        if not isinstance(name, str):
+        name = _name_of(key)
+        if name is None:
             continue
         if not kind:
             made.pop(name, None)
         elif name not in made or type_name(made[name]) != kind:
             made[name] = kind
     return made
+
+
+def _name_of(key: str) -> str | None:
+    """The name of a column as it travels in a form."""
+    try:
+        name = json.loads(key)
+    except ValueError:
+        return None
+    return name if isinstance(name, str) else None
 
 
 def _initial(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,16 +17,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid, StudioError
-from datasets import fetch, stored_messages
+from datasets import fetch, stored_messages, tables
+from datasets.child import turn
+from datasets.definitions import read as read_definition
 from datasets.kinds import KINDS
 from datasets.models import Dataset, DatasetVersion, Datastore
 from datasets.services import staging
+from datasets.services.datastores import datastore
 from datasets.services.files import ResolvedFile, find, fingerprint
+from datasets.services.inspection import AT_ONCE
 from datasets.services.versions import find_version, save
+from datasets.sql import first_rows
 from datasets.stores import root_by_name
 from datasets.web import reading
-from datasets.web.forms import PathForm, UploadForm, WebForm
+from datasets.web.forms import PathForm, SqlForm, UploadForm, WebForm
 from datasets.web.stores import Level, level_of
+from duto.spec import canonical
 from workspaces.access import WorkspaceContext
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_dialog, workspace_files
@@ -34,10 +41,13 @@ WAYS = {
     "upload": gettext_lazy("Send files"),
     "path": gettext_lazy("On a datastore"),
     "web": gettext_lazy("Web address"),
+    "sql": gettext_lazy("SQL query"),
 }
 # Which field a refusal belongs to, by its code.
 FIELDS = {"exists": "name", "bad_name": "name", "kind_differs": "name", "unknown_datastore": "datastore"}
-SOURCE = {"upload": "staged", "path": "path", "web": "url"}
+# What is fetched before a form is sent, so that its rows can be shown.
+SHOWN = fetch.Bounds(size=AT_ONCE, seconds=10)
+SOURCE = {"upload": "staged", "path": "path", "web": "url", "sql": "query"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class RegisterPage:
     # Where its script sends files: their paths come after it.
     action: str
     files: list[ResolvedFile]
+    parts: list[staging.Part]
     reading: reading.Reading | None
 
     @property
@@ -92,14 +103,16 @@ def register(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
 @workspace_dialog()
 def preview(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """How the files of a form that is being filled in would be read: its fields, and the first rows."""
-    return responses.show(request, "datasets/reading.html", Draft(request, context).page(), section="data")
+    return responses.show(
+        request, "datasets/reading.html", Draft(request, context, may_fetch=True).page(), section="data"
+    )
 
 
 class Draft:
     """A form that is being filled in, and what it is about."""
 
-    def __init__(self, request: HttpRequest, context: WorkspaceContext) -> None:
-        self.request, self.context = request, context
+    def __init__(self, request: HttpRequest, context: WorkspaceContext, *, may_fetch: bool = False) -> None:
+        self.request, self.context, self.may_fetch = request, context, may_fetch
         self.of = _version(request, context)
         way = request.GET.get("from") or _way_of(self.of)
         self.way = way if way in WAYS else "upload"
@@ -116,6 +129,8 @@ class Draft:
 
     @property
     def kind(self) -> str:
+        if self.way == "sql":
+            return str(Dataset.Kind.TABULAR)
         given = self.data.get("kind") if self.data is not None else None
         return given or (self.of.kind if self.of is not None else Dataset.Kind.TABULAR)
 
@@ -129,7 +144,7 @@ class Draft:
         try:
             return save(
                 self.context, name, values["kind"],
-                {"sources": [self._source(place)], "format": form, "operations": self._operations()},
+                {"sources": [self._source(place)], "format": form, "operations": self._operations(self._seen())},
                 description=values["description"],
                 tags=self.of.tags if self.of else None,
                 create_new_version=values["new_version"] or self.of is not None,
@@ -153,22 +168,29 @@ class Draft:
             self.way, list(WAYS.items()), self.form, _level(self.request, self.context) if self.way == "path" else None,
             self.of, self.staged, reverse("datasets:staged", args=[self.context.workspace.name, self.staged, "-"])[:-1],
             staging.held(self.context, self.staged) if self.way == "upload" else [],
+            staging.parts(self.context, self.staged) if self.way == "upload" else [],
             self.reading if with_reading else None,
         )  # fmt: skip
 
     def _key(self) -> str:
+        """That of the form, of the address of a page that was loaded anew, or a new one."""
         given = self.request.POST.get("staged", "")
+        again = self.request.GET.get("staged", "")
+        if not given and again and staging.is_key(self.context, again):
+            return again
         return given or staging.new_key(self.context)
 
     def _form(self) -> Any:
         initial: dict[str, Any] = {"kind": self.kind, "staged": self.staged}
         if self.of is not None and self.of.dataset is not None:
             initial |= {"name": self.of.dataset.name, "description": self.of.description}
-            initial |= {key: value for key, value in _source_of(self.of).items() if isinstance(value, str)}
+            initial |= {key: value for key, value in _source_of(self.of).items() if isinstance(value, str | int)}
         if self.way == "upload":
             return UploadForm(self.data, initial=initial)
         if self.way == "web":
             return WebForm(self.data, initial=initial)
+        if self.way == "sql":
+            return SqlForm(_databases(self.context), self.data, initial=initial)
         initial |= {key: self.request.GET[key] for key in ("datastore", "path") if key in self.request.GET}
         return PathForm(_stores(self.context), self.data, initial=initial)
 
@@ -213,25 +235,69 @@ class Draft:
         """None where there is nothing to read as a table."""
         if self.kind != Dataset.Kind.TABULAR:
             return None
+        if self.way == "sql":
+            return self._answer()
+        why = self._fetch() if self.way == "web" and self.may_fetch else ""
         try:
             files = self._files()
         except StudioError:
             return None  # told at its field when the form is sent
         if files is None:
             url = self._value("url")
-            return reading.unread(self._given(urlsplit(url).path), urlsplit(url).path) if url else None
+            return reading.unread(self._given(urlsplit(url).path), urlsplit(url).path, why) if url else None
         if not files:
             return None
-        definition = {"format": self._given(fingerprint(files)), "operations": self._operations()}
+        seen = fingerprint(files)
+        definition = {"format": self._given(seen), "operations": self._operations(seen)}
         return reading.look(self.context.workspace, files, definition)
 
-    def _operations(self) -> list[Any]:
-        return list(self.of.definition["operations"]) if self.of is not None else []
+    def _fetch(self) -> str:
+        """Have what is at the address, if that is not much; why it is not here."""
+        workspace, url = self.context.workspace, self._value("url")
+        if not url or fetch.known_copy(workspace, url):
+            return ""
+        try:
+            fetch.check(url)
+            with turn("fetch"):
+                fetch.copy_of(workspace, url, bounds=SHOWN)
+        except (StudioError, ValueError) as error:
+            return (
+                stored_messages.localized(stored_messages.of_refusal(error)) if isinstance(error, StudioError) else ""
+            )
+        return ""
 
-    def _source(self, place: str | None) -> dict[str, str]:
+    def _answer(self) -> reading.Reading | None:
+        """The first rows of the query; None where there is none yet."""
+        query, name = self._value("query"), self._value("datastore")
+        if not query or name not in _databases(self.context):
+            return None
+        seen = canonical.digest([name, query])
+        operations = self._operations(seen)
+        try:
+            definition = {"sources": [{"datastore": name, "query": query}], "format": {"type": "parquet"}}
+            (source,) = read_definition(Dataset.Kind.TABULAR, definition)["sources"]
+            rows = first_rows(datastore(self.context.workspace, name), source["query"], tables.GLANCE, reading.ROWS)
+            files = staging.keep_sample(self.context, self.staged, rows)
+        except StudioError as error:
+            return reading.refused(stored_messages.localized(stored_messages.of_refusal(error)), seen)
+        return reading.answered(self.context.workspace, files, operations, seen)
+
+    def _seen(self) -> str:
+        return self.reading.seen if self.reading is not None else ""
+
+    def _operations(self, seen: str) -> list[Any]:
+        """Those of the version that a new one is made of, with the times that the form names where it is about the same data."""
+        made = list(self.of.definition["operations"]) if self.of is not None else []
+        if self.data is None or "timestamp" not in self.data or self.data.get("seen") != seen:
+            return made
+        return reading.with_times(made, self.data)
+
+    def _source(self, place: str | None) -> dict[str, Any]:
         values = self.form.cleaned_data
         if self.way == "web":
             return {"url": values["url"]}
+        if self.way == "sql":
+            return {key: values[key] for key in ("datastore", "query", "seconds")}
         if place is None:
             return {"datastore": values["datastore"], "path": values["path"]}
         store = self.context.workspace.default_datastore
@@ -255,6 +321,8 @@ def _way_of(version: DatasetVersion | None) -> str:
         return "upload"
     if source.get("url"):
         return "web"
+    if source.get("query"):
+        return "sql"
     return "upload" if source.get("path", "").startswith(f"{staging.FOLDER}/") else "path"
 
 
@@ -269,6 +337,12 @@ def _stores(context: WorkspaceContext) -> list[str]:
     found = Datastore.objects.filter(workspace=context.workspace).order_by("name").values_list("name", "kind")
     names = [name for name, kind in found if KINDS[kind].database is None]
     return sorted(names, key=lambda name: name != context.workspace.default_datastore)
+
+
+def _databases(context: WorkspaceContext) -> list[str]:
+    """Those that answer queries."""
+    found = Datastore.objects.filter(workspace=context.workspace).order_by("name").values_list("name", "kind")
+    return [name for name, kind in found if KINDS[kind].database is not None]
 
 
 def _level(request: HttpRequest, context: WorkspaceContext) -> Level | None:
@@ -288,4 +362,19 @@ def file(request: HttpRequest, context: WorkspaceContext, key: str, path: str) -
     if request.method == "DELETE":
         staging.remove(context, key, path)
         return HttpResponse(status=204)
-    return JsonResponse({"path": path, "size": staging.put(context, key, path, cast(BinaryIO, request))}, status=201)
+    source = cast(BinaryIO, request)
+    if "Content-Range" in request.headers:
+        received = staging.put_piece(context, key, path, _piece(request), source)
+        return JsonResponse({"path": path, "received": received})
+    return JsonResponse({"path": path, "size": staging.put(context, key, path, source)}, status=201)
+
+
+def _piece(request: HttpRequest) -> staging.Piece:
+    """Of `Content-Range: bytes 0-99/1000` and `?changed=` with the milliseconds of the file's time. Raises Invalid."""
+    found = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", request.headers["Content-Range"])
+    changed = request.GET.get("changed", "")
+    if found is None or not re.fullmatch(r"\d{1,15}", changed):
+        raise Invalid(
+            _("A piece of a file comes with Content-Range and the time of the file's change."), code="bad_range"
+        )
+    return staging.Piece(int(found[1]), int(found[3]), int(changed))

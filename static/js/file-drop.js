@@ -6,6 +6,11 @@ import { bytes, duration, n, t } from "./words.js";
 
 // Small files take longer on their way than in the wire.
 const AT_ONCE = 3;
+// Larger files go in pieces, where the receiver takes them: one that broke off goes on after the last piece that arrived.
+const PIECE = 8 << 20;
+const AGAIN = 1 << 20;
+// How long it is waited before a piece is sent again, in seconds; after that a person is asked.
+const PAUSES = [1, 2, 4, 8, 16];
 // So many of those that are sent stay listed; the sum counts all.
 const LISTED = 200;
 
@@ -39,6 +44,13 @@ class FileDrop extends HTMLElement {
       event.preventDefault();
       this.#dropped(event.dataTransfer);
     });
+    // The page that is loaded anew finds its files again.
+    const key = this.closest("form")?.elements.staged?.value;
+    if (this.hasAttribute("resumes") && key) {
+      const here = new URL(location.href);
+      here.searchParams.set("staged", key);
+      history.replaceState(history.state, "", here);
+    }
     this.closest("form")?.addEventListener("submit", (event) => this.#mayGo(event));
     addEventListener("beforeunload", (event) => {
       if (this.#isBusy) event.preventDefault();
@@ -148,29 +160,95 @@ class FileDrop extends HTMLElement {
         type: "button",
         class: "btn quiet square small",
         "aria-label": t("Stop {name}", { name: job.path }),
-        onclick: () => job.request.abort(),
+        onclick: () => this.#abort(job),
       },
       icon("close"),
     );
     this.#put(job, "", icon("file"), this.#name(job), job.what, stop, job.bar);
+    job.pauses = [...PAUSES];
+    if (this.hasAttribute("resumes") && job.file.size > PIECE) {
+      this.#sendPiece(job, 0);
+      return;
+    }
+    const request = this.#request(job, replace ? "?overwrite=1" : "", job.file, 0);
+    request.onload = () => this.#answered(job, request);
+    request.onerror = () => this.#failed(job, t("The connection was lost."));
+    request.send(job.file);
+  }
+
+  /** What sends some bytes of a file that begin there, without what comes of it. */
+  #request(job, query, body, offset) {
     const request = (job.request = new XMLHttpRequest());
     const path = ((this.getAttribute("prefix") ?? "") + job.path).split("/").map(encodeURIComponent).join("/");
-    request.open("PUT", this.getAttribute("action") + path + (replace ? "?overwrite=1" : ""));
+    request.open("PUT", this.getAttribute("action") + path + query);
     for (const [name, value] of Object.entries({ "X-CSRFToken": csrfToken(), ...ASKED }))
       request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => {
-      job.loaded = total ? (loaded / total) * job.file.size : 0;
-      job.bar.value = total ? loaded / total : 0;
+      job.loaded = offset + (total ? (loaded / total) * body.size : 0);
+      job.bar.value = job.file.size ? job.loaded / job.file.size : 0;
       this.#draw();
     };
-    request.onload = () => this.#answered(job, request);
-    request.onerror = () => this.#failed(job, t("The connection was lost."));
-    request.onabort = () => {
-      this.#forget(job);
-      this.#sending.delete(job);
-      this.#next();
+    request.onabort = () => this.#left(job);
+    return request;
+  }
+
+  /** A piece, and after it those that the receiver has not: it says how much is there. */
+  #sendPiece(job, offset) {
+    const { size, lastModified } = job.file,
+      piece = job.file.slice(offset, offset + PIECE),
+      request = this.#request(job, `?changed=${lastModified}`, piece, offset);
+    request.setRequestHeader("Content-Range", `bytes ${offset}-${offset + piece.size - 1}/${size}`);
+    request.onload = () => {
+      let received = null;
+      try {
+        ({ received } = JSON.parse(request.responseText));
+      } catch {
+        /* refused below */
+      }
+      if (request.status >= 300 || typeof received !== "number") {
+        // A studio that is away for a moment is waited for like a connection.
+        if (request.status >= 500 && request.status !== 507) this.#later(job, offset, refusal(request.status));
+        else this.#answered(job, request);
+        return;
+      }
+      job.pauses = [...PAUSES];
+      const end = offset + piece.size;
+      if (received >= size) this.#sent(job);
+      // What came of it before is sent again at its end: the studio compares, and begins anew where it is another file.
+      else this.#sendPiece(job, received > end ? Math.max(end, received - AGAIN) : received);
     };
-    request.send(job.file);
+    request.onerror = () => this.#later(job, offset, t("The connection was lost."));
+    request.send(piece);
+  }
+
+  #later(job, offset, why) {
+    if (!job.pauses.length) {
+      this.#failed(job, why);
+      return;
+    }
+    const seconds = job.pauses.shift();
+    job.what.textContent = `${why} ${t("It is tried again.")}`;
+    job.timer = setTimeout(() => {
+      job.timer = null;
+      job.what.textContent = bytes(job.file.size);
+      this.#sendPiece(job, offset);
+    }, seconds * 1000);
+  }
+
+  #abort(job) {
+    if (!job.timer) {
+      job.request.abort();
+      return;
+    }
+    clearTimeout(job.timer);
+    job.timer = null;
+    this.#left(job);
+  }
+
+  #left(job) {
+    this.#forget(job);
+    this.#sending.delete(job);
+    this.#next();
   }
 
   #name(job) {
@@ -261,7 +339,7 @@ class FileDrop extends HTMLElement {
     this.#waiting = [];
     this.#held = null;
     this.#jobs = this.#jobs.filter((job) => !left.has(job));
-    for (const job of [...this.#sending]) job.request.abort();
+    for (const job of [...this.#sending]) this.#abort(job);
     this.#draw();
   }
 
@@ -348,7 +426,7 @@ class FileDrop extends HTMLElement {
       event.preventDefault();
       this.#held = { form: event.target, submitter: event.submitter };
       announce(t("It is sent when all files are there."));
-    } else if (this.#jobs.some((job) => job.failed)) {
+    } else if (this.#jobs.some((job) => job.failed) || this.list.querySelector("li.part")) {
       event.preventDefault();
       this.#tell(t("Some files were not sent. Try them again, or leave them out."));
       this.scrollIntoView({ block: "nearest" });

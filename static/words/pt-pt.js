@@ -32,6 +32,7 @@ globalThis.dutoWords={form:(n)=>Number((n != 1)),words:{
 "Graph of the run":"Grafo da execução",
 "Index":"Índice",
 "It is sent when all files are there.":"É enviado quando todos os ficheiros estiverem prontos.",
+"It is tried again.":"É feita nova tentativa.",
 "Leave out {name}":"Deixar {name} de fora",
 "Line {number}":"Linha {number}",
 "Live":"Em direto",

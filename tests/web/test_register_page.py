@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import sqlite3
+import threading
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +19,7 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets.models import Dataset, DatasetVersion
+from datasets.services import registration
 from datasets.services.files import files_of
 from datasets.services.staging import STAGED
 from datasets.stores import root_by_name
@@ -30,6 +37,8 @@ class Form:
 
     def __init__(self, site: Site, page: Any, live_server: Any, at: str = "data/register/") -> None:
         self.site, self.page, self.url = site, page, live_server.url
+        # Whether pieces of files are cut off.
+        self.cut = False
         self.said = open_page(site, page, live_server)
         self.go(at)
 
@@ -390,6 +399,111 @@ def test_an_address_is_not_celebrated_before_it_is_there(form: Form) -> None:
     expect(form.page.get_by_text("being fetched from the web")).to_be_visible()
 
 
+def test_a_large_file_goes_on_after_a_break_and_after_a_reload(form: Form, tmp_path: Path) -> None:
+    place = tmp_path / "large.bin"
+    place.write_bytes(os.urandom(20 << 20))
+    form.page.get_by_label("Kind").select_option("file")
+    seen: list[tuple[str, bool]] = []
+
+    def break_off(route: Any) -> None:
+        """The second piece is cut off once, and everything after it until the page is loaded anew."""
+        at = route.request.headers["content-range"].split("-")[0]
+        cut = at != "bytes 0" and form.cut
+        seen.append((at, cut))
+        route.abort() if cut else route.continue_()
+
+    form.page.route("**/staged/**", break_off)
+    form.cut = True
+    form.choose(place)
+    expect(form.page.locator("file-drop li .what")).to_contain_text("It is tried again.")
+    form.page.on("dialog", lambda dialog: dialog.accept())
+    form.page.reload()
+    form.page.wait_for_function("() => Boolean(customElements.get('file-drop'))")
+    part = form.page.locator("file-drop li.part")
+    expect(part).to_contain_text("8.0 MiB of 20.0 MiB are here. Choose this file again to go on.")
+    form.page.get_by_label("Kind").select_option("file")
+    form.name.fill("large")
+    form.send()
+    expect(form.page.get_by_role("alert")).to_contain_text("Some files were not sent")
+    assert violations(form.page, "light") == []
+    form.cut = False
+    form.choose(place)
+    expect(form.page.locator("file-drop li.done")).to_contain_text("large.bin")
+    expect(part).to_have_count(0)
+    assert seen[-3:] == [("bytes 0", False), ("bytes 8388608", False), ("bytes 16777216", False)]
+    form.send()
+    (found,) = files_of(form.is_registered("large"))
+    assert root_by_name(form.site.workspace, found.datastore).read(found.key) == place.read_bytes()
+
+
+def test_a_column_of_times_is_chosen_and_kept_by_the_next_version(form: Form) -> None:
+    form.give("times.csv", b"day,n\n2021-01-02,1\n2021-01-03,2\n")
+    form.page.get_by_label("Time stamp", exact=True).select_option("day")
+    expect(form.rows).to_have_count(2)
+    expect(form.page.get_by_label("Time stamp", exact=True)).to_have_value('"day"')
+    form.send()
+    version = form.is_registered("times")
+    assert version.definition["operations"] == [{"op": "timestamp_columns", "timestamp": "day"}]
+    form.page.get_by_role("link", name="New version").click()
+    form.give("later.csv", b"day,n\n2021-01-04,3\n")
+    expect(form.page.get_by_label("Time stamp", exact=True)).to_have_value('"day"')
+    form.page.get_by_label("Time stamp", exact=True).select_option("")
+    expect(form.rows).to_have_count(1)
+    form.send()
+    assert form.is_registered("times").definition["operations"] == []
+
+
+def test_a_query_is_asked_before_it_is_registered(form: Form, tmp_path: Path, settings: Any) -> None:
+    form.go("data/register/?from=sql")
+    expect(form.page.get_by_text("There is no database yet.")).to_be_visible()
+    settings.DUTO = replace(settings.DUTO, database_folders=str(tmp_path))
+    with sqlite3.connect(tmp_path / "base.db") as base:
+        base.executescript(
+            "create table birds (name text, mass int); insert into birds values ('Adelie', 3700), ('Gentoo', 5000)"
+        )
+    registration.register(form.site.context, "base", "sqlite", {"path": str(tmp_path / "base.db")}, {}, validate=False)
+    form.go("data/register/?from=sql")
+    query = form.page.get_by_label("Query")
+    query.fill("select * from fish")
+    query.press("Tab")
+    expect(form.page.get_by_role("alert")).to_contain_text("fish")
+    query.fill("select name, mass from birds where mass > 4000")
+    query.press("Tab")
+    expect(form.rows).to_have_text(["Gentoo5000"])
+    expect(form.page.get_by_label("Type of name")).to_have_count(0)
+    form.name.fill("heavy")
+    assert violations(form.page, "light") == [] and fits(form.page)
+    form.send()
+    expect(form.page.get_by_text("Version 1 of “heavy” is saved.")).to_be_visible()
+    version = DatasetVersion.objects.get(dataset__name="heavy")
+    assert version.definition["sources"] == [
+        {"datastore": "base", "query": "select name, mass from birds where mass > 4000", "seconds": 30}
+    ]
+    assert version.definition["format"] == {"type": "parquet"}
+    form.go("data/register/?of=heavy")
+    expect(form.page.get_by_label("Query")).to_have_value("select name, mass from birds where mass > 4000")
+    expect(form.rows).to_have_count(1)
+
+
+def test_what_is_at_an_address_is_shown_before_it_is_registered(form: Form, settings: Any, tmp_path: Path) -> None:
+    settings.DUTO = replace(settings.DUTO, fetch_private=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    site = f"http://127.0.0.1:{server.server_port}"
+    (tmp_path / "fish.csv").write_text("kind;n\ncod;1,5\n")
+    form.go("data/register/?from=web")
+    form.page.get_by_label("Web address").fill(f"{site}/none.csv")
+    form.page.get_by_label("Web address").press("Tab")
+    expect(form.page.locator("#reading .banner")).to_contain_text("404")
+    form.page.get_by_label("Web address").fill(f"{site}/fish.csv")
+    form.page.get_by_label("Web address").press("Tab")
+    expect(form.rows.locator("td")).to_have_text(["cod", "1.5"])
+    form.send()
+    expect(form.page.get_by_text("Version 1 of “fish” is saved.")).to_be_visible()
+    server.shutdown()
+    server.server_close()
+
+
 def test_the_form_and_its_pages_keep_nobody_out_and_fit_everywhere(form: Form) -> None:
     found = {}
     long = "a very long name of a column that nobody would write by hand, but programs do " * 3
@@ -403,6 +517,7 @@ def test_the_form_and_its_pages_keep_nobody_out_and_fit_everywhere(form: Form) -
         "data/stores/workspaceblobstore/?path=uploads/long",
         "data/register/?from=path",
         "data/register/?from=web",
+        "data/register/?from=sql",
     ):
         if place == "data/sets/long/":
             form.name.fill("long")

@@ -327,7 +327,8 @@ class TabularDatasetFactory:
         Returns:
             The registered dataset.
         """
-        return TabularDatasetFactory.register_pandas_dataframe(dataframe.compute(), target, name, description, tags)
+        frame: pandas.DataFrame = dataframe.compute()  # type: ignore[no-untyped-call]
+        return TabularDatasetFactory.register_pandas_dataframe(frame, target, name, description, tags)
 
 
 def sources_of(path: Any) -> Tuple[List[Dict[str, str]], Any]:

@@ -1,0 +1,95 @@
+"""Files that come to a form piece by piece: they go on where they broke off, and are never made of two files."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+import pytest
+
+from core.errors import Invalid
+from datasets.services import staging
+from datasets.services.staging import Piece, held, new_key, parts, put_piece
+from datasets.stores import STAGED, root_by_name
+from tests.workspace_scenario import WorkspaceScenario, scenario
+
+__all__ = ["scenario"]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+DATA = os.urandom(5000)
+
+
+class Sender:
+    """A browser that sends one file in pieces of 1,000 bytes."""
+
+    def __init__(self, scenario: WorkspaceScenario) -> None:
+        self.context = scenario.context
+        self.key = new_key(self.context)
+
+    def send(self, offset: int, data: bytes = DATA, changed: int = 7, path: str = "a/b.bin") -> int:
+        piece = Piece(offset, len(data), changed)
+        return put_piece(self.context, self.key, path, piece, io.BytesIO(data[offset : offset + 1000]))
+
+    def rest(self, offset: int, data: bytes = DATA, **more: Any) -> None:
+        """As the page does: each next piece begins where the studio says."""
+        while offset < len(data):
+            offset = self.send(offset, data, **more)
+
+    def read(self, path: str = "a/b.bin") -> bytes:
+        (found,) = [each for each in held(self.context, self.key) if each.path == path]
+        return bytes(root_by_name(self.context.workspace, STAGED).read(found.key))
+
+
+@pytest.fixture
+def sender(scenario: WorkspaceScenario) -> Sender:
+    return Sender(scenario)
+
+
+def test_a_file_goes_on_where_it_broke_off(sender: Sender) -> None:
+    assert [sender.send(0), sender.send(1000)] == [1000, 2000]
+    assert held(sender.context, sender.key) == [], "half a file is none"
+    assert [(each.path, each.received, each.total) for each in parts(sender.context, sender.key)] == [
+        ("a/b.bin", 2000, 5000)
+    ]
+    # The page was loaded anew and its file chosen again: it begins at the beginning, and is told how far it is.
+    assert sender.send(0) == 2000
+    sender.rest(2000)
+    assert sender.read() == DATA and parts(sender.context, sender.key) == []
+
+
+def test_a_piece_that_came_twice_or_whose_answer_was_lost_changes_nothing(sender: Sender) -> None:
+    assert [sender.send(0), sender.send(0), sender.send(1000), sender.send(1000)] == [1000, 1000, 2000, 2000]
+    assert sender.send(4000) == 2000, "a gap is not filled with anything"
+    sender.rest(2000)
+    assert sender.send(4000) == 5000 and sender.read() == DATA, "its sender has not heard that all is there"
+
+
+@pytest.mark.parametrize("changed", [7, 8])
+def test_another_file_of_the_same_name_and_size_is_not_mixed_with_the_first(sender: Sender, changed: int) -> None:
+    sender.send(0), sender.send(1000)
+    other = os.urandom(1) + DATA[1:] if changed == 8 else DATA[:1500] + os.urandom(3500)
+    first = sender.send(0, other, changed)
+    assert first == (1000 if changed == 8 else 2000)
+    # What is here of the old one differs where the new one goes on: that is seen as soon as they overlap.
+    offset = sender.send(1000, other, changed) if changed == 7 else first
+    assert offset == (0 if changed == 7 else 1000)
+    sender.rest(offset, other, changed=changed)
+    assert sender.read() == other and parts(sender.context, sender.key) == []
+
+
+def test_an_empty_end_and_a_longer_file_are_refused_or_taken_as_said(sender: Sender) -> None:
+    with pytest.raises(Invalid, match="More of the file"):
+        put_piece(sender.context, sender.key, "x", Piece(0, 10, 1), io.BytesIO(b"12345678901"))
+    with pytest.raises(Invalid, match="begins inside"):
+        put_piece(sender.context, sender.key, "x", Piece(11, 10, 1), io.BytesIO(b""))
+    with pytest.raises(Invalid, match="key"):
+        put_piece(sender.context, "another", "x", Piece(0, 10, 1), io.BytesIO(b"1"))
+
+
+def test_a_part_is_left_out_by_its_path_and_goes_after_a_day(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    sender.send(0), sender.send(0, path="c.bin")
+    staging.remove(sender.context, sender.key, "a/b.bin")
+    assert [each.path for each in parts(sender.context, sender.key)] == ["c.bin"]
+    monkeypatch.setattr(staging, "KEPT", -staging.KEPT)
+    staging.sweep()
+    assert parts(sender.context, sender.key) == []

@@ -40,6 +40,18 @@ def version_of(size: int, modified: float, tag: str) -> str:
     return tag or f"{size}-{modified:.3f}"
 
 
+# Many stores tell times in whole seconds: what is written so often within one looks the same, unless they tell a tag too.
+COARSE_S = 2.0
+# Clocks of machines that write files differ by less.
+SKEW_S = 86_400.0
+
+
+def is_fleeting(modified: float, tag: str, looked_at: float) -> bool:
+    """Whether another content of the same size may still come to look like what was seen then: without a tag, and in whole seconds
+    of which the last is not over. All are seconds since 1970."""
+    return not tag and modified.is_integer() and looked_at - COARSE_S < modified <= looked_at + SKEW_S
+
+
 def at_once(jobs: Sequence[Callable[[], None]]) -> None:
     """Do them all, several at a time: most of a small file's way is waiting. Raises the first error; the rest is left."""
     with ThreadPoolExecutor(AT_ONCE, "stores") as threads:

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from core import sentences
+from core import objects, sentences
+from core.clock import now
 from core.errors import NotFound, StudioError
 from core.ids import as_key, as_uuid
 from core.storage import Root, safe
@@ -99,24 +100,27 @@ def files_mounted(workspace: Workspace, name: str, path: str) -> list[Found]:
 
 @dataclass(frozen=True)
 class Extent:
-    """What lies at a path, cheaply: the digest of names, sizes and times of change; how many files, and their bytes."""
+    """What lies at a path, cheaply: the digest of names, sizes and times of change, or None while a file may still come to
+    look like another content; how many files, and their bytes."""
 
-    identity: str
+    identity: str | None
     file_count: int
     size: int
 
 
 def extent_of(workspace: Workspace, name: str, path: str) -> Extent:
     """Raises NotFound for an unknown datastore; where nothing lies is a place, too."""
-    root, base = root_by_name(workspace, name), safe(path)
+    root, base, looked_at = root_by_name(workspace, name), safe(path), now().timestamp()
     found = list(root.walk(base))
     # An etag follows the content alone: the same bytes again are the same place.
     facts = [[each.path, each.size, each.tag or round(each.modified, 3)] for each in found]
-    digest = canonical.digest([name, base, facts])
-    return Extent(digest, len(found), sum(each.size for each in found))
+    is_fleeting = any(objects.is_fleeting(each.modified, each.tag, looked_at) for each in found)
+    return Extent(
+        None if is_fleeting else canonical.digest([name, base, facts]), len(found), sum(each.size for each in found)
+    )
 
 
-def path_identity(workspace: Workspace, name: str, path: str) -> str:
+def path_identity(workspace: Workspace, name: str, path: str) -> str | None:
     """The digest alone."""
     return extent_of(workspace, name, path).identity
 

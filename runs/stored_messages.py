@@ -24,7 +24,10 @@ SENTENCES: Mapping[str, str | Promise] = {
     "not_allowed": _("Not reused: the step says allow_reuse=False."),
     "first": _("Not reused: no step of this name has completed here before."),
     "forced": _("Not reused: this run was submitted with regenerate_outputs=True."),
-    "unhashable": _("Not reused: what input `%(name)s` holds cannot be told without reading it all."),
+    "unhashable": _(
+        "Not reused: what input `%(name)s` holds cannot be told without reading it all. Its store tells times in whole seconds, and "
+        "it was written less than two seconds before."
+    ),
     "reused": _("Reused from #%(number)s: nothing that the step depends on has changed."),
     "adopted": _("Adopted from #%(number)s: it completed there, and nothing that it depends on has changed."),
     # Of a plan, about what is not known before the run.

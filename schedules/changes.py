@@ -10,14 +10,11 @@ from typing import Any, Protocol
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid
+from core.objects import SKEW_S, is_fleeting
 from core.storage import safe
 
 # Outputs of runs lie there: a schedule that watches the whole of a datastore would start itself by them.
 OUTPUTS = "azureml/"
-# Clocks of machines that write files differ by less.
-SKEW = 86_400
-# Many stores tell times in whole seconds: what is written so often within one looks the same, unless they tell a tag too.
-COARSE = 2.0
 # Of a file: its size in bytes, its time of change, and what its store says of its content (`core.storage.Stored.tag`), if it does.
 Facts = list[float | str]
 Seen = dict[str, Facts]
@@ -131,7 +128,7 @@ def _is_same(before: Facts | None, now: Facts) -> bool:
 def _is_settled(facts: Facts, moment: float, settle: int) -> bool:
     """Whether a file has stayed as it is for so long, and no other content can look like this one. One with a time in the future
     settles at once, or it never would."""
-    modified = float(facts[1])
-    is_coarse = len(facts) == 2 and modified.is_integer()
-    wait = max(settle, COARSE if is_coarse else 0.0)
-    return not wait or modified <= moment - wait or modified > moment + SKEW
+    modified, tag = float(facts[1]), str(facts[2]) if len(facts) > 2 else ""
+    if is_fleeting(modified, tag, moment):
+        return False
+    return not settle or modified <= moment - settle or modified > moment + SKEW_S

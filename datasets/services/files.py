@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from secrets import token_hex
 from typing import Any
 
-from core.clock import iso
+from core.clock import iso, now
 from core.errors import Unprocessable
+from core.objects import is_fleeting
 from core.storage import Root, safe
 from datasets import fetch, patterns, readiness, sql
 from datasets.models import DatasetVersion
@@ -40,6 +42,8 @@ class ResolvedFile:
     url: str | None = None
     # What a far store says of its content (core.storage.Stored).
     tag: str = ""
+    # Another content may still come to look like this one: its size and time do not tell it.
+    is_fleeting: bool = False
 
     @property
     def modified_at(self) -> str | None:
@@ -100,19 +104,26 @@ def files_below(workspace: Workspace, store: str, path: str) -> list[ResolvedFil
     return [_placed(each, folder) for each in _walk(workspace, store, path)]
 
 
-def identity(version: DatasetVersion) -> dict[str, Any]:
-    """What identifies a version for reuse: its definition, and cheaply what it means now."""
+def identity(version: DatasetVersion) -> dict[str, Any] | None:
+    """What identifies a version for reuse: its definition, and cheaply what it means now. None while that does not tell."""
     return identity_of(version, files_of(version))
 
 
-def identity_of(version: DatasetVersion, files: Iterable[ResolvedFile]) -> dict[str, Any]:
+def identity_of(version: DatasetVersion, files: Sequence[ResolvedFile]) -> dict[str, Any] | None:
     """The same of one whose files were resolved already."""
+    if any(each.is_fleeting for each in files):
+        return None
     return {"definition": version.digest, "content": fingerprint(files)}
 
 
 def fingerprint(files: Iterable[ResolvedFile]) -> str:
-    """Names and sizes with times of change, or with digests or etags where they are known."""
-    return canonical.digest([[each.path, each.size, each.digest or each.tag or repr(each.modified)] for each in files])
+    """Names and sizes with times of change, or with digests or etags where they are known. Where none of them tells the content yet,
+    it is equal to no other."""
+    return canonical.digest([[each.path, each.size, _content(each)] for each in files])
+
+
+def _content(file: ResolvedFile) -> str:
+    return file.digest or file.tag or (token_hex(16) if file.is_fleeting else repr(file.modified))
 
 
 def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[ResolvedFile]:
@@ -142,10 +153,14 @@ def _of_source(workspace: Workspace, source: Mapping[str, str]) -> list[Resolved
 def _walk(workspace: Workspace, store: str, path: str) -> Iterable[ResolvedFile]:
     root = root_by_name(workspace, store)
     start, rest = _fixed(root, safe(path))
+    looked_at = now().timestamp()
     pattern = globs.compiled(rest) if rest else None
     for each in root.walk(start):
         if pattern is None or pattern.fullmatch(each.path[len(start) :].lstrip("/") if start else each.path):
-            yield ResolvedFile(store, each.path, each.path, each.size, each.modified, tag=each.tag)
+            fleeting = is_fleeting(each.modified, each.tag, looked_at)
+            yield ResolvedFile(
+                store, each.path, each.path, each.size, each.modified, tag=each.tag, is_fleeting=fleeting
+            )
 
 
 def _fixed(root: Root, path: str) -> tuple[str, str]:

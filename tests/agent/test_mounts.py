@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from duto.spec.sentences import Said
+from duto.spec.sentences import Said, said
 from duto_agent.attempt.staging import launch_of, stage
 from duto_agent.engine.client import Engine
 from duto_agent.host.launching import Unprotected, mounts_by_fuse
@@ -31,10 +31,11 @@ from duto_agent.mounts.lazy_files import LazyFiles
 from duto_agent.mounts.listing import Listing
 from duto_agent.mounts.places import Places, mounted
 from duto_agent.mounts.supervision import Mounts, NotMounted, lacks
+from duto_agent.mounts.tally import transfer_in
 from duto_agent.paths import BadPath
 from duto_agent.studio.client import StudioClient
 from duto_agent.studio.file_cache import FileCache
-from duto_agent.studio.transfers import Store, Transfers
+from duto_agent.studio.transfers import Store, StoreRefused, Transfers
 from duto_protocol.messages import InputFile, InputSpec
 from duto_protocol.reading import of_document
 from studio.testing.engine import IMAGE
@@ -321,6 +322,38 @@ def test_a_changed_file_is_an_error_that_says_why(room: Room) -> None:
     with pytest.raises(OSError):
         (place / "gone").read_bytes()
     assert [heard.code for heard in room.news()] == ["changed_meanwhile", "data_refused"]
+
+
+def test_what_came_is_counted_also_when_its_process_is_killed(room: Room) -> None:
+    listed = [room.store.put("large", LARGE), room.store.put("small", b"x" * 100), room.store.put("other", b"y")]
+    place = room.start(*listed)
+    assert transfer_in(room.places.tally).files_total == 0
+    for _ in range(2):
+        assert (place / "large").read_bytes() == LARGE and (place / "small").read_bytes() == b"x" * 100
+    os.kill(room.pid, signal.SIGKILL)
+    until(lambda: not room.mounts.is_alive(room.directory))
+    found = transfer_in(room.places.tally)
+    assert (found.files, found.files_cached, found.cached) == (2, 0, 0) and found.seconds > 0
+    assert found.done == found.total == sum(room.store.sent(each) for each in ("large", "small", "other"))
+    room.mounts.release(room.directory)
+    place = room.start(*listed)
+    assert (place / "large").read_bytes() == LARGE
+    found = transfer_in(room.places.tally)
+    assert (found.done, found.cached, found.files, found.files_cached) == (len(LARGE), len(LARGE), 1, 1)
+
+
+def test_a_store_that_refuses_is_told_from_one_that_is_away(tmp_path: Path) -> None:
+    class Refusing:
+        def download(self, url: str, start: int = 0, tag: str | None = None, length: int | None = None) -> Any:
+            raise StoreRefused(said("store_refuses", error="403"))
+
+    heard: list[Said] = []
+    with ThreadPoolExecutor(2) as threads:
+        listed = [of_document({"path": "a", "size": 3, "get": "x"}, InputFile).message]
+        files = LazyFiles(listed, FileCache(tmp_path / "cache"), Source(Refusing(), threads), heard.append)
+        with pytest.raises(Unreadable):
+            files.read(files.open(0), 0, 3)
+    assert [each.code for each in heard] == ["store_refuses"]
 
 
 def test_a_killed_process_leaves_errors_and_no_dead_mount(room: Room) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import Any
 
 import pytest
@@ -10,9 +12,11 @@ from django.test import Client
 from django.urls import reverse
 
 from core.ids import uuid7
+from datasets import references
 from datasets.models import DatasetVersion
 from datasets.services import files as dataset_files
 from datasets.services.versions import save
+from datasets.stores import root_by_name
 from tests.workspace_scenario import RestClient, WorkspaceScenario, code, content, stays_constant
 from workspaces.models import Role
 
@@ -293,6 +297,27 @@ def test_the_identity_changes_with_the_files_and_with_nothing_else(scenario: Wor
     scenario.put("raw/b.csv", "x")
     assert dataset_files.identity(version)["content"] != before["content"]
     assert dataset_files.identity(version)["definition"] == before["definition"]
+
+
+def test_a_file_in_whole_seconds_has_no_identity_before_its_second_is_over(scenario: WorkspaceScenario) -> None:
+    """As SFTP tells them, and web servers without etags."""
+    scenario.put("raw/a.csv", PENGUINS)
+    version = save(scenario.context, "p", "file", source("raw/"))
+    root = root_by_name(scenario.workspace, "workspaceblobstore")
+    moment = int(time.time())
+    os.utime(
+        root.full("raw/a.csv"), (moment + 60, moment + 60)
+    )  # by a clock that is ahead: so this test may take its time
+    assert dataset_files.identity(version) is None
+    assert references.path_identity(scenario.workspace, "workspaceblobstore", "raw") is None
+    found = dataset_files.files_of(version)
+    assert dataset_files.fingerprint(found) != dataset_files.fingerprint(found), "what was found of it is found anew"
+    os.utime(root.full("raw/a.csv"), (moment - 60, moment - 60))
+    assert dataset_files.identity(version) == dataset_files.identity(version) is not None
+    known = references.path_identity(scenario.workspace, "workspaceblobstore", "raw")
+    assert known == references.path_identity(scenario.workspace, "workspaceblobstore", "raw") is not None
+    os.utime(root.full("raw/a.csv"), (moment + 0.5, moment + 0.5))
+    assert dataset_files.identity(version) is not None, "a store that tells more than seconds"
 
 
 def test_a_missing_dataset_is_a_clear_error(scenario: WorkspaceScenario) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from compute.models import ComputeTarget, Host
 from core.errors import Unprocessable
 from datasets.services import versions as dataset_versions
 from datasets.services.datastores import put_file
+from datasets.stores import root_by_name
 from duto_protocol.messages import InputSpec
 from runs.models import Attempt
 from runs.services.agent_reports.launch_spec import SpecOf
@@ -124,6 +127,29 @@ def test_a_path_from_a_parameter_is_known_by_what_lies_there(context: Any, agent
         for each in work:
             agent.finish(each)
         assert states(run) == {"a": "Completed"}
+
+
+def test_what_reads_a_file_of_this_second_runs_and_is_no_source(context: Any, agent: Agent) -> None:
+    """It may be written once more in the same second, with the same size, and would look the same."""
+    root = root_by_name(context.workspace, STORE)
+    graph = graph_of(context, "a", inputs=[{"name": "in", "from": {"datastore": STORE, "path": "raw/one.csv"}}])
+
+    def runs(data: bytes, age: int) -> bool:
+        put_file(context, STORE, "raw/one.csv", io.BytesIO(data), overwrite=True)
+        moment = written - age
+        os.utime(root.full("raw/one.csv"), (moment, moment))
+        run = submit.submit_run(context, experiment="exp", graph=graph)
+        work = agent.say()["work"]
+        for each in work:
+            agent.finish(each)
+        (step,) = run.children.select_related("step")
+        if age < 0:
+            assert step.step.reuse_explanation["code"] == "unhashable", step.step.reuse_explanation
+        return bool(work)
+
+    written = int(time.time())
+    assert runs(b"a\n1\n", -60) and runs(b"a\n2\n", -60), "by a clock that is ahead"
+    assert runs(b"a\n2\n", 60) and not runs(b"a\n2\n", 60), "known once its second is over"
 
 
 def test_a_destination_is_kept_as_it_is_listed(context: Any, agent: Agent) -> None:

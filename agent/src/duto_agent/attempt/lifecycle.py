@@ -154,7 +154,9 @@ class Attempt:
         self.warnings += causes.warnings_of(probe.verdict)
         cause = causes.cause_of(probe.verdict, self.spec, bound)
         if self._mounts.faults and cause.code in causes.OF_SCRIPTS:
-            cause = Cause("store_away", said("mounted_not_read", why=self._mounts.faults[0]))
+            refused = next((each for each in self._mounts.faults if each.code == "store_refuses"), None)
+            code = "store_refused" if refused else "store_away"
+            cause = Cause(code, said("mounted_not_read", why=refused or self._mounts.faults[0]))
         return self._close(cause, probe, bound)
 
     def _prepare(self) -> None:
@@ -405,6 +407,7 @@ class Attempt:
         self.closing = Closing(self.flags, float(limit) if limit else None, self._tell_closing)
         found = Collected() if bound.places or probe.state != "none" else None
         self.warnings += self._mounts.end()
+        self.metering.mounted = self._mounts.transfer
         try:
             self._ship_all()
             if found is not None:

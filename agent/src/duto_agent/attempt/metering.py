@@ -23,11 +23,14 @@ class Metering:
         self._is_heard.set()
         self.inputs = Meter(partial(self._tell, "preparing", "inputs"))
         self.uploads = Meter(partial(self._tell, "collecting", "uploads"))
+        # What came through mounts while the script ran.
+        self.mounted = Transfer()
 
     @property
     def transfers(self) -> Transfers | UnsetType:
         """All that went either way; UNSET where nothing did."""
-        found = {name: each for name in ("inputs", "uploads") if (each := getattr(self, name).transfer).files_total}
+        ways = {"inputs": _sum(self.inputs.transfer, self.mounted), "uploads": self.uploads.transfer}
+        found = {name: each for name, each in ways.items() if each.files_total}
         return Transfers(**found) if found else UNSET
 
     def _tell(self, event: str, way: str, transfer: Transfer) -> None:
@@ -37,3 +40,12 @@ class Metering:
         key, found = self._key, Transfers(**{way: transfer})
         report = AttemptReport(event=event, attempt=key.attempt, epoch=key.epoch, at=Moment.present(), transfers=found)
         self._send_report(report, heard=self._is_heard.set)
+
+
+def _sum(before: Transfer, after: Transfer) -> Transfer:
+    """Of two that went one after the other."""
+    if not after.files_total:
+        return before
+    names = ("done", "total", "files", "files_total", "cached", "files_cached", "seconds")
+    added = {name: getattr(before, name) + getattr(after, name) for name in names}
+    return Transfer(**added, rate=before.rate)

@@ -12,6 +12,8 @@ from pathlib import Path
 from duto.spec.sentences import Said, said
 from duto_agent.files import open_plain
 from duto_agent.mounts.supervision import Mounts
+from duto_agent.mounts.tally import transfer_in
+from duto_protocol.messages import Transfer
 
 EVERY_S = 0.5
 # A step that is to end and does not, although its mounts have been given that long to answer, waits for them.
@@ -25,6 +27,8 @@ class MountWatch:
     def __init__(self, directory: Path, mounts: Mounts) -> None:
         self.directory, self.mounts = directory, mounts
         self.faults: list[Said] = []
+        # What came through the mounts, once they are taken away.
+        self.transfer = Transfer()
         self._is_mounted = self._is_gone = False
         self._offset, self._looked, self._ending_since = 0, 0.0, 0.0
 
@@ -52,6 +56,12 @@ class MountWatch:
 
     def end(self) -> list[Said]:
         """Take the mounts away; what could not be read of them."""
+        if self._is_mounted:
+            places = self.mounts.places(self.directory)
+            # Nothing comes any more, and what came is counted.
+            places.unmount()
+            places.end()
+            self.transfer = transfer_in(places.tally)
         with contextlib.suppress(OSError):  # told when the attempt is cleaned up
             self.mounts.release(self.directory)
         self._is_mounted = False

@@ -24,6 +24,7 @@ from duto_agent.mounts.lazy_file import Source
 from duto_agent.mounts.lazy_files import LazyFiles
 from duto_agent.mounts.listing import Listing
 from duto_agent.mounts.places import Places
+from duto_agent.mounts.tally import Tally
 from duto_agent.studio.client import StudioClient
 from duto_agent.studio.file_cache import FileCache
 from duto_agent.studio.transfers import AT_ONCE
@@ -42,7 +43,7 @@ class Process:
         plan = read_json(places.plan, own=True)
         home, self.attempt = Path(plan["home"]), Path(plan["attempt"])
         self.client = StudioClient(plan["studio"], read_json(home / "host.json")["key"])
-        self.source = Source(self.client, ThreadPoolExecutor(AT_ONCE, "ranges"))
+        self.source = Source(self.client, ThreadPoolExecutor(AT_ONCE, "ranges"), Tally(places.tally))
         given = [of_document(each, InputSpec).message for each in plan["inputs"]]
         listing = Listing({each.name: each.files for each in given})
         cache = FileCache(home / "cache" / "blobs", int(plan["most"]), sweeps=False)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from duto.spec.sentences import Said, said
 from duto_agent.mounts.blocks import BLOCK, Blocks, InMemory
+from duto_agent.mounts.tally import Tally
 from duto_agent.studio.client import Away
 from duto_agent.studio.ranges import BREAKS, PAUSE_S, BrokenOff, Changed, StoreAway
 from duto_agent.studio.transfers import DataMissing, StoreRefused
@@ -45,8 +46,8 @@ class Unreadable(Worded):
 class Source:
     """What all files of a mount share: where their bytes come from, who fetches them, and whether the step is to end."""
 
-    def __init__(self, fetcher: Fetcher, threads: Executor) -> None:
-        self.fetcher, self.threads = fetcher, threads
+    def __init__(self, fetcher: Fetcher, threads: Executor, tally: Tally | None = None) -> None:
+        self.fetcher, self.threads, self.tally = fetcher, threads, tally or Tally()
         self.is_ending = threading.Event()
 
 
@@ -65,6 +66,8 @@ class LazyFile:
         self._broken: Said | None = None
         self._next, self._ahead, self._asked_to = 0, 0, 0
         self._is_finishing = False
+        # Whether the host had all of it before.
+        self.was_here = blocks.is_whole
 
     def read(self, offset: int, size: int) -> bytes:
         """As many bytes as there are of these. Raises Unreadable."""
@@ -139,6 +142,7 @@ class LazyFile:
     def _bring(self, first: int, count: int) -> None:
         """Fetch these blocks; whoever waits is told of each, and of why the others do not come."""
         left, why, is_final = set(range(first, first + count)), None, False
+        self._source.tally.began()
         try:
             for block, data in self._fetched(first, count):
                 with self._changed:
@@ -158,6 +162,7 @@ class LazyFile:
             log.exception("a fault in reading '%s'", self.file.path)
             why = said("file_not_read", path=self.file.path, error=str(error))
         finally:
+            self._source.tally.ended()
             with self._changed:
                 self._coming -= left
                 self._errors |= dict.fromkeys(left, why or said("broken_off", error=""))
@@ -192,6 +197,7 @@ class LazyFile:
                             raise StoreAway(said("step_canceled"))
                         buffer += piece
                         at += len(piece)
+                        self._source.tally.came(len(piece))
                         while len(buffer) >= BLOCK or (buffer and at == wanted):
                             yield first, bytes(buffer[:BLOCK])
                             first += 1

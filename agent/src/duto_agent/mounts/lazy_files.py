@@ -36,6 +36,7 @@ class LazyFiles:
         self._users: dict[int, int] = {}
         self._known: OrderedDict[int, LazyFile] = OrderedDict()
         self._kept: set[int] = set()
+        self._counted: set[int] = set()
         self._last, self._ahead_to = -2, 0
         self._said: set[Said] = set()
 
@@ -56,7 +57,7 @@ class LazyFiles:
         with self._turn:
             file = self._known[self._handles[handle]]
         try:
-            return file.read(offset, size)
+            found = file.read(offset, size)
         except Unreadable as error:
             with self._turn:
                 is_new = error.message not in self._said
@@ -64,6 +65,16 @@ class LazyFiles:
             if is_new and not self.source.is_ending.is_set():
                 self._tell(error.message)
             raise
+        self._count(handle, file)
+        return found
+
+    def _count(self, handle: int, file: LazyFile) -> None:
+        with self._turn:
+            number = self._handles.get(handle)
+            if number is None or number in self._counted:
+                return
+            self._counted.add(number)
+        self.source.tally.read(file.size if file.was_here else None)
 
     def release(self, handle: int) -> None:
         with self._turn:

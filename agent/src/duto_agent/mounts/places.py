@@ -64,6 +64,11 @@ class Places:
         """What libfuse and the process tell of themselves."""
         return self._beside("log")
 
+    @property
+    def tally(self) -> Path:
+        """What came through it (`duto_agent.mounts.tally`)."""
+        return self._beside("tally")
+
     def _beside(self, kind: str) -> Path:
         return self.home / FOLDER / f"{self.name}.{kind}"
 
@@ -122,7 +127,7 @@ class Places:
             raise OSError(f"{self.root} cannot be unmounted")
         with contextlib.suppress(FileNotFoundError):
             self.root.rmdir()
-        for path in (self.notes, self.log, self.process, self.lock, self.plan):
+        for path in (self.notes, self.tally, self.log, self.process, self.lock, self.plan):
             path.unlink(missing_ok=True)
 
     def exists(self) -> bool:

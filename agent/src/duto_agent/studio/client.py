@@ -225,7 +225,7 @@ class StudioClient:
                 if refused.status == CHANGED:
                     raise Changed from refused
                 if refused.code == "store_refused":
-                    raise StoreRefused(said("store_is_away", error=refused.said)) from refused
+                    raise StoreRefused(said("store_refuses", error=refused.said)) from refused
                 raise DataMissing(said("data_refused", error=str(refused))) from refused
             time.sleep(pause)
         raise AssertionError("pauses never end")

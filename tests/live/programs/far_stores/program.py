@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+import time
 
 import pandas as pd
 from azureml.core import Dataset, Datastore, Experiment, RunConfiguration, Workspace
@@ -27,6 +28,7 @@ frame = pd.DataFrame({"n": [1, 2, 3], "name": ["a", "é", "c"], "x": [0.5, 1.5, 
 frame.to_csv(local / "tables" / "t.csv", index=False)
 frame.to_parquet(local / "tables" / "t.parquet", index=False)
 store.upload(str(local), target_path="in", overwrite=True, show_progress=False)
+time.sleep(2.1)  # SFTP tells whole seconds: a file of a moment ago is not known yet, and what reads it is not reused
 
 bare = RunConfiguration()
 bare.environment.python.user_managed_dependencies = True

@@ -214,6 +214,7 @@ SENTENCES: Dict[str, str] = {
     "data_refused": _("The studio does not give the data any more: %(error)s"),
     "changed_meanwhile": _("'%(path)s' has changed on its datastore since it was listed."),
     "store_is_away": _("The step's data could not be read: %(error)s"),
+    "store_refuses": _("A datastore refuses to give the step's data: %(error)s"),
     "broken_off": _("The transfer broke off: %(error)s"),
     "no_inner_path": _("'%(path)s' is not a path inside its folder."),
     "names_no_file": _("'%(path)s' names no file."),

@@ -230,6 +230,22 @@ class Draft:
             raise Invalid(found.error)
         return found.format
 
+    def _answer(self) -> reading.Reading | None:
+        """The first rows of the query; None where there is none yet."""
+        query, name = self._value("query"), self._value("datastore")
+        if not query or name not in _databases(self.context):
+            return None
+        seen = canonical.digest([name, query])
+        operations = self._operations(seen)
+        try:
+            definition = {"sources": [{"datastore": name, "query": query}], "format": {"type": "parquet"}}
+            (source,) = read_definition(Dataset.Kind.TABULAR, definition)["sources"]
+            rows = first_rows(datastore(self.context.workspace, name), source["query"], tables.GLANCE, reading.ROWS)
+            files = staging.keep_sample(self.context, self.staged, rows)
+        except StudioError as error:
+            return reading.refused(stored_messages.localized(stored_messages.of_refusal(error)), seen)
+        return reading.answered(self.context.workspace, files, operations, seen)
+
     @cached_property
     def reading(self) -> reading.Reading | None:
         """None where there is nothing to read as a table."""
@@ -265,22 +281,6 @@ class Draft:
                 stored_messages.localized(stored_messages.of_refusal(error)) if isinstance(error, StudioError) else ""
             )
         return ""
-
-    def _answer(self) -> reading.Reading | None:
-        """The first rows of the query; None where there is none yet."""
-        query, name = self._value("query"), self._value("datastore")
-        if not query or name not in _databases(self.context):
-            return None
-        seen = canonical.digest([name, query])
-        operations = self._operations(seen)
-        try:
-            definition = {"sources": [{"datastore": name, "query": query}], "format": {"type": "parquet"}}
-            (source,) = read_definition(Dataset.Kind.TABULAR, definition)["sources"]
-            rows = first_rows(datastore(self.context.workspace, name), source["query"], tables.GLANCE, reading.ROWS)
-            files = staging.keep_sample(self.context, self.staged, rows)
-        except StudioError as error:
-            return reading.refused(stored_messages.localized(stored_messages.of_refusal(error)), seen)
-        return reading.answered(self.context.workspace, files, operations, seen)
 
     def _seen(self) -> str:
         return self.reading.seen if self.reading is not None else ""

@@ -197,7 +197,8 @@ class FileDrop extends HTMLElement {
     const { size, lastModified } = job.file,
       piece = job.file.slice(offset, offset + PIECE),
       request = this.#request(job, `?changed=${lastModified}`, piece, offset);
-    request.setRequestHeader("Content-Range", `bytes ${offset}-${offset + piece.size - 1}/${size}`);
+    const range = `${offset}-${offset + piece.size - 1}/${size}`;
+    request.setRequestHeader("Content-Range", ["bytes", range].join(" "));
     request.onload = () => {
       let received = null;
       try {

@@ -308,7 +308,7 @@ class TabularDatasetFactory:
     @staticmethod
     def register_dask_dataframe(
         dataframe: dask.dataframe.DataFrame,
-        target: Any,
+        target: Target,
         name: str,
         description: Optional[str] = None,
         tags: Optional[Mapping[str, object]] = None,

@@ -8,13 +8,13 @@ time of change, so that the same file that is sent again goes on where it was, a
 
 from __future__ import annotations
 
-import os
+import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from django.core import signing
 from django.utils.translation import gettext as _
@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from core import outbox
 from core.clock import now
 from core.errors import Invalid, NotFound
-from core.storage import Root
+from core.storage import Root, Stored
 from datasets.services.datastores import check_path
 from datasets.services.files import ResolvedFile
 from datasets.stores import STAGED, root_by_name
@@ -93,33 +93,67 @@ def put_piece(context: WorkspaceContext, key: str, path: str, piece: Piece, sour
     folder, path, root = _folder(context, key), check_path(path), _root(context.workspace)
     if not 0 <= piece.offset <= piece.total:
         raise Invalid(_("A piece of a file begins inside of it."), code="bad_range")
-    _forget_others(root, folder, path, piece)
     whole, place = f"{folder}/{path}", _part(folder, path, piece)
-    received = root.size(place) if root.exists(place) else 0
+    _forget_others(root, folder, path, place)
+    here = list(root.walk(place))
+    received = sum(each.size for each in here)
     if piece.offset > received:
         return piece.total if received == 0 and _ends_so(root, whole, piece, source) else received
     if received == 0:
         storage.require(context.workspace, piece.total)
-    file = Path(root.full(place))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("r+b" if received else "w+b") as target:
-        target.seek(piece.offset)
-        while data := source.read(CHUNK):
-            known = target.read(min(len(data), max(0, received - target.tell())))
-            if data[: len(known)] != known:
-                target.truncate(0)
-                return 0
-            if target.tell() + len(data) - len(known) > piece.total:
-                raise Invalid(_("More of the file arrives than was said. Send it again."), code="bad_range")
-            target.write(data[len(known) :])
-        target.flush()
-        os.fsync(target.fileno())
-        now_here = max(received, target.tell())
-    storage.note(context.workspace, now_here - received)
-    if now_here == piece.total:
-        root.remove(whole)
-        root.adopt(file, whole)
-    return now_here
+    if not _begins_with(source, _Joined(root, here, piece.offset), received - piece.offset):
+        root.remove(place)
+        return 0
+    written = root.write(f"{place}/{received:015}", source)
+    storage.note(context.workspace, written.size)
+    if not written.size or received + written.size > piece.total:
+        root.remove(f"{place}/{received:015}")
+    if received + written.size > piece.total:
+        raise Invalid(_("More of the file arrives than was said. Send it again."), code="bad_range")
+    if received + written.size == piece.total:
+        root.write(whole, cast(BinaryIO, io.BufferedReader(_Joined(root, list(root.walk(place))), CHUNK)))
+        root.remove(place)
+    return received + written.size
+
+
+class _Joined(io.RawIOBase):
+    """Files of a root one after the other, from a place in all of them on."""
+
+    def __init__(self, root: Root, files: Sequence[Stored], start: int = 0) -> None:
+        self._root, self._left, self._start = root, list(files), start
+        self._file: BinaryIO | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while self._file is not None or self._left:
+            if self._file is None:
+                first = self._left.pop(0)
+                if first.size <= self._start:
+                    self._start -= first.size
+                    continue
+                self._file = self._root.open(first.path)
+                self._file.seek(self._start)
+                self._start = 0
+            if data := self._file.read(len(buffer)):
+                buffer[: len(data)] = data
+                return len(data)
+            self._file.close()
+            self._file = None
+        return 0
+
+
+def _begins_with(source: BinaryIO, known: _Joined, size: int) -> bool:
+    """Whether so many bytes of a source, or all that it has, are those that are known."""
+    while size > 0 and (data := source.read(min(CHUNK, size))):
+        wanted = b""
+        while len(wanted) < len(data) and (more := known.read(len(data) - len(wanted))):
+            wanted += more
+        if data != wanted:
+            return False
+        size -= len(data)
+    return True
 
 
 def _ends_so(root: Root, whole: str, piece: Piece, source: BinaryIO) -> bool:
@@ -137,23 +171,25 @@ def _ends_so(root: Root, whole: str, piece: Piece, source: BinaryIO) -> bool:
 def parts(context: WorkspaceContext, key: str) -> list[Part]:
     """The files of which only a beginning is here. Raises Invalid for a key that is none."""
     folder = f"{_folder(context, key)}{PARTS}"
-    found = []
+    found: dict[tuple[str, int], int] = {}
     for each in _root(context.workspace).walk(folder):
-        said, _slash, path = each.path[len(folder) + 1 :].partition("/")
-        found.append(Part(path, each.size, int(said.partition("-")[0])))
-    return found
+        said, _slash, path = each.path[len(folder) + 1 :].rpartition("/")[0].partition("/")
+        whole = (path, int(said.partition("-")[0]))
+        found[whole] = found.get(whole, 0) + each.size
+    return [Part(path, received, total) for (path, total), received in found.items()]
 
 
 def _part(folder: str, path: str, piece: Piece) -> str:
     return f"{folder}{PARTS}/{piece.total}-{piece.changed}/{path}"
 
 
-def _forget_others(root: Root, folder: str, path: str, piece: Piece | None = None) -> None:
+def _forget_others(root: Root, folder: str, path: str, mine: str = "") -> None:
     """Take back what is there of other files of this path."""
-    mine = _part(folder, path, piece) if piece is not None else ""
-    for each in list(root.walk(f"{folder}{PARTS}")):
-        if each.path != mine and each.path.split("/", 2)[2] == path:
-            root.remove(each.path)
+    top = f"{folder}{PARTS}"
+    places = {each.path.rpartition("/")[0] for each in root.walk(top)}
+    for place in places:
+        if place != mine and place[len(top) + 1 :].partition("/")[2] == path:
+            root.remove(place)
 
 
 def remove(context: WorkspaceContext, key: str, path: str) -> None:

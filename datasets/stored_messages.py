@@ -94,6 +94,9 @@ SENTENCES: Mapping[str, str] = {
     ),
     "store_away": _("The datastore '%(store)s' cannot answer at this moment (%(why)s). Try again later."),
     "store_answer": _("The datastore '%(store)s' refused this: %(why)s."),
+    "store_part": _(
+        "Of part %(number)s of '%(path)s' %(found)s of %(size)s bytes are on the datastore '%(store)s', so nothing was written."
+    ),
     "store_changed": _("'%(path)s' on the datastore '%(store)s' changed while it was read. Try again."),
     "store_no_file": _("There is no file '%(path)s' on the datastore '%(store)s'."),
     "store_no_listing": _(

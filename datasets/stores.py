@@ -6,7 +6,7 @@ import json
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
@@ -16,7 +16,7 @@ from core.errors import Conflict
 from core.objects import ObjectRoot
 from core.storage import Root, direct, is_own_far, own_folder, safe
 from datasets.kinds import KINDS
-from datasets.kinds.base import Connection, Database, Kind, refused
+from datasets.kinds.base import Connection, Database, Kind, PartUploads, refused
 from datasets.models import Datastore
 from datasets.stored_messages import localized, say
 from duto.spec import canonical
@@ -99,6 +99,24 @@ def presigned_in(root: ObjectRoot, key: str, seconds: int) -> str:
     """The same for a file of a root; empty where its store signs none."""
     signing = getattr(root.objects, "presigned", None)
     return str(signing(safe(key), seconds)) if signing is not None else ""
+
+
+def can_presign(workspace: Workspace, name: str) -> bool:
+    """Whether its kind can sign addresses of the store's own; its credentials may not be able to."""
+    kind = Datastore.objects.filter(workspace=workspace, name=name).values_list("kind", flat=True).first()
+    return kind is not None and kind != Datastore.Kind.LOCAL and KINDS[kind].can_presign
+
+
+def part_uploads_of(datastore: Datastore) -> PartUploads:
+    """A store whose kind can sign, as what takes files in parts. Raises StoreError, Conflict (`undecipherable`)."""
+    root = root_of(datastore)
+    assert isinstance(root, ObjectRoot)
+    return cast(PartUploads, root.objects)
+
+
+def is_here(host: str | None) -> bool:
+    """Whether an address of this host leads to this very machine, and so is of use to no other."""
+    return host in ("localhost", "127.0.0.1", "::1")
 
 
 def relative_root(workspace: Workspace, name: str) -> str:

@@ -8,6 +8,7 @@ from celery import shared_task
 
 from runs.services.maintenance import delete_run, retention, revoked_submitters, workspace_removal
 from runs.services.orchestration import progress, run_transaction
+from runs.services.results import part_uploads
 
 
 @shared_task(name="runs.advance", acks_late=True, ignore_result=True)
@@ -38,3 +39,8 @@ def remove_workspace(workspace_id: str) -> None:
 @shared_task(name="runs.retain", acks_late=True, ignore_result=True)
 def retain(workspace_id: str) -> None:
     retention.carry_out_by_id(UUID(workspace_id))
+
+
+@shared_task(name="runs.give_up_uploads", acks_late=True, ignore_result=True)
+def give_up_uploads() -> None:
+    part_uploads.give_up()

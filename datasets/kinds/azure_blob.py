@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import secrets
+import string
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,7 +17,7 @@ from core.errors import Conflict
 from core.objects import StoreError, checked
 from core.storage import Stored
 from datasets.kinds import azure
-from datasets.kinds.base import Connection, Field, Kind, of_url
+from datasets.kinds.base import Connection, Field, Kind, of_url, require_parts
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -23,6 +27,11 @@ BLOCK, PIECE = 8 << 20, 4 << 20
 # For how long the store signs for a service principal (a week at most), how much clocks may differ, and when a store that
 # does not is asked again.
 DELEGATED, EARLY, ASKED_AGAIN = timedelta(days=1), timedelta(minutes=5), timedelta(minutes=10)
+
+
+# A block's name is that of its upload and three digits of base 36. It is as long as those that Azure's client gives (nine bytes):
+# all names of a blob must be of one length, those of blocks that nobody committed too.
+UPLOAD_NAME, DIGITS = 6, string.digits + string.ascii_lowercase
 
 
 class Blobs:
@@ -85,6 +94,9 @@ class Blobs:
                 raise Conflict(azure.exists(key), code="exists") from error
 
     def presigned(self, key: str, seconds: int) -> str:
+        return self._signed(key, seconds, read=True)
+
+    def _signed(self, key: str, seconds: int, **rights: bool) -> str:
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
         present = datetime.now(UTC)
@@ -92,10 +104,32 @@ class Blobs:
         if not signing:
             return ""
         signature = generate_blob_sas(
-            self.account, self.container, key, permission=BlobSasPermissions(read=True), start=present - EARLY,
+            self.account, self.container, key, permission=BlobSasPermissions(**rights), start=present - EARLY,
             expiry=present + timedelta(seconds=seconds), **signing,
         )  # fmt: skip
         return f"{self.client.get_blob_client(key).url.partition('?')[0]}?{signature}"
+
+    def begin_upload(self, key: str) -> str:
+        """Blocks are told apart by their names alone, so the store need not be asked."""
+        return secrets.token_urlsafe(UPLOAD_NAME)[:UPLOAD_NAME] if self._signing(datetime.now(UTC), 0) else ""
+
+    def part_address(self, key: str, upload: str, number: int, seconds: int) -> str:
+        name = quote(b64encode(_block(upload, number).encode()), safe="")
+        return f"{self._signed(key, seconds, write=True)}&comp=block&blockid={name}"
+
+    def commit_upload(self, key: str, upload: str, sizes: Sequence[int]) -> None:
+        from azure.storage.blob import BlobBlock
+
+        client, names = self.client.get_blob_client(key), [_block(upload, n) for n in range(1, len(sizes) + 1)]
+        with self._asking(key) as missing:
+            found = {str(each.id): int(each.size) for each in client.get_block_list("uncommitted")[1]}
+        has = {} if missing else {n: found[name] for n, name in enumerate(names, 1) if name in found}
+        require_parts(self.store, key, has, sizes)
+        with self._asking(key):
+            client.commit_block_list([BlobBlock(block_id=name) for name in names])
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        """Azure forgets blocks that are not committed with the next commit of the blob, or after a week."""
 
     def _signing(self, present: datetime, seconds: int) -> dict[str, Any]:
         """What signs an address that is good for so long: the account's key, or what the store gives a service principal for
@@ -159,6 +193,12 @@ class Blobs:
         missing: list[str] = []
         with azure.asking(self.store, key, self.container, self.service.url, missing):
             yield missing
+
+
+def _block(upload: str, number: int) -> str:
+    """The name of a block: nine letters."""
+    high, low = divmod(number, 36)
+    return f"{upload}{DIGITS[high // 36]}{DIGITS[high % 36]}{DIGITS[low]}"
 
 
 def _stored(key: str, found: Any) -> Stored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -59,6 +59,26 @@ class Presigning(Protocol):
         """Such an address, for which the store is not asked each time; empty where the credentials can make none."""
 
 
+class PartUploads(Protocol):
+    """What a kind can do whose store takes a file in parts, each by an address of its own, and shows nothing of it before it is
+    told which parts make the file. All but `part_address` raise StoreError."""
+
+    def begin_upload(self, key: str) -> str:
+        """Begin one; the name by which the store knows it. Empty where the credentials can sign no address."""
+
+    def part_address(self, key: str, upload: str, number: int, seconds: int) -> str:
+        """Where the part of this number, from 1 on, is put (HTTP PUT) for so long. The store is not asked each time."""
+
+    def commit_upload(self, key: str, upload: str, sizes: Sequence[int]) -> None:
+        """Make a file of the parts, of which there is one at least. What lies there is replaced.
+
+        Raises StoreAway (`store_part`) where the store does not have each of them in its size: then nothing has changed.
+        """
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        """Have the store forget the parts; one that it does not know is fine."""
+
+
 class Database(Protocol):
     """What a kind of database can do. Raises StoreError."""
 
@@ -79,7 +99,7 @@ class Kind:
     `azure_type`: what Azure ML calls it (`datastore_type`). `fingerprint`: what its listings tell of a file's content beside
     size and time: `etag`, or nothing. `extra`: what of `duto-studio[...]` brings `modules`. `check`: what no single field can
     say; it raises Invalid. `address`: the host and port that its connections go to; None of what lies on this machine. `can_presign`: its `Objects` are
-    `Presigning`.
+    `Presigning` and `PartUploads`.
     """
 
     name: str
@@ -133,6 +153,13 @@ def refused(store: str, stage: str, code: str, /, **facts: Any) -> StoreError:
     """Why a store did not do what it was asked, as a sentence that can be kept (`datasets.stored_messages`)."""
     kind = _ERRORS.get(stage, StoreError)
     return refusal(kind, say(code, store=store, **facts), stage="answer" if stage == "away" else stage)
+
+
+def require_parts(store: str, key: str, found: Mapping[int, int], sizes: Sequence[int]) -> None:
+    """Raises StoreAway unless the parts that the store has, as number → size, are those of a file."""
+    for number, size in enumerate(sizes, 1):
+        if found.get(number) != size:
+            raise refused(store, "away", "store_part", path=key, number=number, size=size, found=found.get(number) or 0)
 
 
 def of_status(store: str, status: int, why: str, key: str, container: str) -> StoreError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from core.errors import Conflict, Invalid
 from core.objects import checked
 from core.storage import Stored
 from datasets import guard
-from datasets.kinds.base import Connection, Field, Kind, of_status, of_url, refused
+from datasets.kinds.base import Connection, Field, Kind, of_status, of_url, refused, require_parts
 
 PIECE = 1 << 20
 # A part of an upload is held in memory; 10,000 of them are the most that S3 takes.
@@ -166,6 +166,32 @@ class Bucket:
         asked = {"Bucket": self.bucket, "Key": key}
         return str(self.client.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds))
 
+    def begin_upload(self, key: str) -> str:
+        if not self.has_key:
+            return ""
+        with self._asking(""):
+            return str(self.client.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"])
+
+    def part_address(self, key: str, upload: str, number: int, seconds: int) -> str:
+        asked = {"Bucket": self.bucket, "Key": key, "UploadId": upload, "PartNumber": number}
+        return str(self.client.generate_presigned_url("upload_part", Params=asked, ExpiresIn=seconds))
+
+    def commit_upload(self, key: str, upload: str, sizes: Sequence[int]) -> None:
+        found: dict[int, dict[str, Any]] = {}
+        named = {"Bucket": self.bucket, "Key": key, "UploadId": upload}
+        with self._asking(key) as missing:
+            for page in self.client.get_paginator("list_parts").paginate(**named):
+                found |= {int(each["PartNumber"]): each for each in page.get("Parts", ())}
+        has = {} if missing else {number: int(each["Size"]) for number, each in found.items()}
+        require_parts(self.store, key, has, sizes)
+        parts = [{"PartNumber": n, "ETag": found[n]["ETag"]} for n in range(1, len(sizes) + 1)]
+        with self._asking(""):
+            self.client.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        with self._asking(key):
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+
     def remove(self, key: str) -> None:
         with self._asking(key):
             self.client.delete_object(Bucket=self.bucket, Key=key)
@@ -214,7 +240,7 @@ class Bucket:
             status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             if code in SIGN_IN:
                 raise refused(self.store, "sign_in", "store_sign_in", why=code) from error
-            if key and code in ("404", "NoSuchKey", "NotFound"):
+            if key and code in ("404", "NoSuchKey", "NoSuchUpload", "NotFound"):
                 missing.append(key)
                 return
             if status == 412:

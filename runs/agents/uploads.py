@@ -26,7 +26,8 @@ from core.errors import Invalid, NotFound
 from core.sentences import Kept
 from core.serving import serve
 from core.text import clean
-from duto_protocol.messages import BatchAsk, Meeting, Parts, made_of
+from datasets import stores
+from duto_protocol.messages import BatchAsk, Meeting, Parts, PartsAsk, made_of
 from duto_protocol.reading import NotUnderstood, read, written
 from environments.models import EnvironmentBuild
 from environments.services import logs as build_logs
@@ -35,12 +36,13 @@ from runs.models import Attempt
 from runs.services.agent_reports import sharing
 from runs.services.agent_reports.rendezvous import meet
 from runs.services.agent_reports.spool import ingest, skip
-from runs.services.results import ledgers, logs, transfers, usage
+from runs.services.results import ledgers, logs, part_uploads, transfers, usage
 
-# Says that an agent follows an address of a datastore's own. One of this very machine is of use to nobody elsewhere.
-DIRECTLY, THIS_MACHINE = "X-Duto-Direct", ("localhost", "127.0.0.1", "::1")
+# Says that an agent follows an address of a datastore's own.
+DIRECTLY = "X-Duto-Direct"
 LOG_MAX = 8 * 1024 * 1024
 MEETING_MAX = 64 * 1024
+PARTS_MAX = 4 * 1024 * 1024
 SPOOL_MAX = 8 * 1024 * 1024
 # What attempts of before have left for this one.
 GIVEN = {"ledger": ledgers.get, "kept": ledgers.get_kept}
@@ -97,6 +99,19 @@ def share(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpRe
     return HttpResponse(written(answer), content_type="application/json")
 
 
+@agent_call("PUT", most=PARTS_MAX)
+def parts(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
+    mine = _open(attempt_for(host, attempt, epoch))
+    try:
+        asked = read(body_of(request, PARTS_MAX), PartsAsk)
+    except NotUnderstood as error:
+        raise Invalid("The body says which output's files are to be sent: 'output' and 'files'.") from error
+    if asked.wrong:
+        raise Invalid(f"What is told of {', '.join(asked.wrong)} is not understood.")
+    offer = part_uploads.offer(mine, asked.message, bool(host.store_marker))
+    return HttpResponse(written(offer), content_type="application/json")
+
+
 @agent_call("PUT", most=MEETING_MAX)
 def rendezvous(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
@@ -129,7 +144,7 @@ def transfer(request: HttpRequest, host: Host, attempt: UUID, epoch: int, transf
         source, size, name = GIVEN[kind](mine, rest)
     else:
         address = transfers.presigned(mine, kind, rest) if request.headers.get(DIRECTLY) else ""
-        if address and (host.store_marker or urlsplit(address).hostname not in THIS_MACHINE):
+        if address and (host.store_marker or not stores.is_here(urlsplit(address).hostname)):
             return HttpResponse(status=307, headers={"Location": address})
         source, size, name = transfers.get(mine, kind, rest, request.headers.get("If-Match", "").strip('"'))
     return serve(request, source, size, name, "application/octet-stream")

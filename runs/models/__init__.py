@@ -3,6 +3,7 @@
 from runs.models.attempt import Attempt
 from runs.models.draft_run import DraftRun
 from runs.models.endpoint_run import EndpointRun
+from runs.models.part_upload import PartUpload
 from runs.models.rank_log import RankLog, file_of_rank, log_names, rank_log_name
 from runs.models.record import Artifact, MetricDescription, MetricPoint, Output
 from runs.models.run import DataUse, Experiment, ModelUse, Run, RunWords, StepRun, Trigger
@@ -21,6 +22,7 @@ __all__ = [
     "MetricPoint",
     "ModelUse",
     "Output",
+    "PartUpload",
     "RankLog",
     "Run",
     "RunWords",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import os
@@ -18,12 +19,12 @@ import httpx
 import pytest
 
 from core.errors import Conflict, Invalid, NotFound, StudioError
-from core.objects import ObjectRoot, StoreError
+from core.objects import ObjectRoot, StoreAway, StoreError
 from core.storage import Root
 from datasets.kinds import KINDS
 from datasets.models import Datastore
 from datasets.services import registration
-from datasets.stores import presigned, root_of
+from datasets.stores import can_presign, part_uploads_of, presigned, root_of
 from tests.datasets import store_servers as servers
 from tests.datasets.store_servers import FaultySite, StoreServer
 from tests.workspace_scenario import WorkspaceScenario
@@ -288,6 +289,42 @@ def test_an_address_of_the_stores_own_reads_one_file_for_a_while(
         assert httpx.get(address.replace(address.partition("?")[0].rsplit("/", 2)[1], "b.txt", 1)).status_code >= 400
         past = presigned(scenario.workspace, "far", key, -10)
         assert httpx.get(past).status_code in (400, 403)  # rclone takes no negative time
+
+
+def test_parts_are_a_file_once_they_are_committed_and_not_before(
+    server: StoreServer, store: Datastore, root: Root
+) -> None:
+    """Each part by an address of its own; of another size, or without one of them, nothing is written."""
+    if not KINDS[server.kind].can_presign:
+        assert not can_presign(store.workspace, "far")
+        return
+    uploads, key, sizes = part_uploads_of(store), "a/é – #?%20+.bin", [8 << 20, 100]
+    write(root, key, b"before")
+    upload = uploads.begin_upload(key)
+    for number, size in enumerate(sizes, 1):
+        data = bytes([number]) * size
+        address = uploads.part_address(key, upload, number, 60)
+        assert not any(secret in address for secret in server.credentials.values() if len(secret) > 3)
+        headers = {"Content-MD5": base64.b64encode(hashlib.md5(data).digest()).decode()}
+        assert httpx.put(address, content=data, headers=headers).status_code in (200, 201)
+        if server.wrong:  # moto does not compare
+            assert httpx.put(address, content=b"y" * size, headers=headers).status_code == 400
+        if server.kind == "azure_blob":
+            assert httpx.get(address).status_code == 403, "it is for writing alone"
+        assert root.read(key) == b"before"
+        with pytest.raises(StoreAway, match="nothing was written"):
+            uploads.commit_upload(key, upload, [8 << 20, 101])
+    assert root.read(key) == b"before"
+    uploads.commit_upload(key, upload, sizes)
+    assert root.read(key) == b"\1" * sizes[0] + b"\2" * sizes[1]
+    with pytest.raises(StoreAway, match="nothing was written"):
+        uploads.commit_upload(key, upload, sizes)
+    other = uploads.begin_upload(key)
+    httpx.put(uploads.part_address(key, other, 1, 60), content=b"x")
+    for _ in range(2):
+        uploads.abort_upload(key, other)
+    write(root, key, bytes(9 << 20))  # in several blocks, with those of before not committed
+    assert root.size(key) == 9 << 20
 
 
 def test_a_web_server_is_read_by_path(site: FaultySite, scenario: WorkspaceScenario) -> None:

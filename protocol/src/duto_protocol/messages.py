@@ -19,6 +19,8 @@ STORED_MOST = 10_000
 # Sources of inputs that a host tells of, and the letters of their names.
 SOURCES_MOST, SOURCE_LENGTH = 100, 16
 RANKS_MOST = 64
+# Parts of a file (S3 takes 10,000), and files in one question for them.
+PARTS_MOST, PARTS_FILES = 9_000, 500
 Absent = UnsetType
 
 
@@ -215,7 +217,7 @@ class Transfer(Message, frozen=True):
 
 class Transfers(Message, frozen=True):
     """The ways of a step's bytes: `inputs` to its host, `uploads` from there to the studio, `outputs` to a store that lies
-    elsewhere. A way that nothing went is absent."""
+    elsewhere, from the host itself or from the studio. A way that nothing went is absent."""
 
     inputs: Transfer | Absent = UNSET
     uploads: Transfer | Absent = UNSET
@@ -243,12 +245,13 @@ class FileEntry(Message, frozen=True):
 
 
 class OutputEntry(Message, frozen=True):
-    """An output of a step as it was found."""
+    """An output of a step as it was found. `is_sent`: its files lie at their store as parts, which the studio has yet to commit."""
 
     name: str
     is_directory: bool = False
     files: list[FileEntry] = []
     missing: bool = False
+    is_sent: bool | Absent = UNSET
 
 
 class ArtifactEntry(Message, frozen=True):
@@ -531,6 +534,8 @@ class OutputSpec(Message, frozen=True):
     is_directory: bool | None = None
     path_on_compute: str | None = None
     put: str | None = None
+    # Where a `PartsAsk` goes, if the store takes parts from the host itself.
+    parts: str | Absent = UNSET
     # Patterns (duto.spec.globs); only files of one of them are kept, all where there are none.
     source_globs: list[str] = []
 
@@ -622,6 +627,42 @@ class LaunchSpec(Message, frozen=True):
     member: MemberSpec | None = None
     # Texts that the log may not show from its first byte on.
     masks: list[str] = []
+
+
+# --- parts of outputs ---
+
+
+class PartsWanted(Message, frozen=True):
+    """A file of an output that is to be sent from its part `first` on."""
+
+    path: str = ""
+    size: Bytes = 0
+    first: Annotated[int, Meta(ge=1, le=PARTS_MOST)] = 1
+
+
+class PartsAsk(Message, frozen=True):
+    """Asks for addresses at which parts of an output's files are put."""
+
+    output: str = ""
+    is_directory: bool = True
+    files: Annotated[list[PartsWanted], Meta(max_length=PARTS_FILES)] = []
+
+
+class PartsGiven(Message, frozen=True):
+    """The addresses of a file's parts from `first` on, perhaps not of all. `upload` names what they are parts of; each part has
+    `part_size` bytes, the last one what is left."""
+
+    path: str = ""
+    upload: str = ""
+    part_size: Bytes = 0
+    first: int = 1
+    addresses: list[str] = []
+
+
+class PartsOffer(Message, frozen=True):
+    """Of some files none may be given: they are asked for again."""
+
+    files: list[PartsGiven] = []
 
 
 # --- members ---

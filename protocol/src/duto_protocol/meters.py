@@ -37,6 +37,18 @@ class Meter:
             self._files_total += files
             self._total += size
 
+    def include(self, other: Transfer) -> None:
+        """What somebody else has brought the same way: it counts as done, and not for the rate."""
+        with self._turn:
+            self._files += other.files
+            self._files_total += other.files_total
+            self._files_cached += other.files_cached
+            self._done += other.done
+            self._total += other.total
+            self._cached += other.cached
+            moment, before = self._lately[-1]
+            self._lately[-1] = (moment, before + other.done - other.cached)
+
     def add(self, size: int) -> None:
         """Bytes that came; fewer than none where they are to come once more."""
         with self._turn:

@@ -39,7 +39,7 @@ from duto_protocol.reading import of_document
 from runs import input_sources, stored_messages
 from runs.models import Attempt, Output, Run, Snapshot
 from runs.services.agent_reports.step_parts import StepParts
-from runs.services.results import kept_outputs, ledgers, output_check
+from runs.services.results import kept_outputs, ledgers, output_check, part_uploads
 from workspaces.services.tokens import mint_run_token
 
 # How old a file is, in seconds, before its time tells its content.
@@ -56,7 +56,8 @@ class SpecOf(StepParts):
         self.attempt = attempt
         self._output_check = output_check.OutputCheck()
         self._roots: dict[str, stores.StoreLocation] = {}
-        self.files = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}/files"
+        self.attempts = f"/agent/v1/attempts/{attempt.pk}/{attempt.epoch}"
+        self.files = f"{self.attempts}/files"
 
     def spec(self) -> LaunchSpec:
         run, step = self.run, self.step
@@ -246,6 +247,7 @@ class SpecOf(StepParts):
             is_directory=output.is_directory,
             path_on_compute=output.path_on_compute,
             put=f"{self.files}/output/{name}/",
+            parts=f"{self.attempts}/parts" if part_uploads.can_take(self.run, output, self.attempt) else UNSET,
             source_globs=list(output.source_globs),
         )
 

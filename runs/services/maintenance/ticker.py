@@ -36,6 +36,7 @@ from runs.services.maintenance import (
 )
 from runs.services.orchestration import build_ends, cluster_removal, open_children, run_transaction, sweep_looks
 from runs.services.orchestration.progress import advance_some
+from runs.services.results import part_uploads
 from runs.services.scheduling import autoscaler, placing, wakeups
 from workspaces.models import Workspace
 from workspaces.services import auditing, storage
@@ -103,6 +104,7 @@ def tick(count: int) -> None:
         (2, cluster_removal.drop_left),
         (2, cluster_removal.finish_leaving),
         (2, dataset_fetching.resume_waiting),
+        (5, part_uploads.look_for_left),
         (5, revoked_submitters.stop_unentitled),
         (5, end_left),
         (5, environment_builds.expire_builds),

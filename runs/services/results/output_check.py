@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -91,10 +91,11 @@ def key_of(output: Output, file: dict[str, Any]) -> str:
     return f"{output.path}/{file['path']}" if output.is_directory else output.path
 
 
-def tag(output: Output, root: Root) -> None:
-    """Note how the files look now that they are in place."""
+def tag(output: Output, root: Root, states: Mapping[str, tuple[int, str]]) -> None:
+    """Note how the files look now that they are in place; of those in `states` (size and tag, by key) it is known."""
     for each in output.files:
-        found = root.state(key_of(output, each))
+        key = key_of(output, each)
+        found = states.get(key) or root.state(key)
         if found is not None and found[1]:
             each["tag"] = found[1]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -21,11 +21,11 @@ from datasets.services import versions as dataset_versions
 from duto.spec import canonical, links, trees
 from duto.spec.filenames import spelled
 from duto.spec.graph import Step
-from duto_protocol.messages import FileEntry, Finished, OutputEntry
+from duto_protocol.messages import FileEntry, Finished, OutputEntry, Transfers
 from duto_protocol.meters import Meter
 from runs import stored_messages
 from runs.models import Attempt, Output, Run
-from runs.services.results import lineage, output_check, output_conflicts, transfer_progress
+from runs.services.results import lineage, output_check, output_conflicts, part_uploads, transfer_progress
 from runs.services.results.transfers import cut_links, left_at
 from workspaces.access import studio_context
 from workspaces.services import storage
@@ -58,18 +58,22 @@ def promote(attempt: Attempt, report: Finished) -> list[Output]:
     _make_room(run, new, left)
     new, meter = [each for each in new if not each.missing and each.name in declared], Meter()
     for entry in new:
-        if stores.place_of(run.workspace, place_of(run, declared[entry.name])[0]).direct is None:
+        is_far = stores.place_of(run.workspace, place_of(run, declared[entry.name])[0]).direct is None
+        if is_far and not entry.is_sent:
             meter.expect(len(entry.files), sum(each.size for each in entry.files))
+    if meter.transfer.files_total and isinstance(report.transfers, Transfers) and report.transfers.outputs:
+        meter.include(report.transfers.outputs)
     with transfer_progress.watched(attempt, meter):
         for entry in new:
-            known[entry.name] = _promote(run, declared[entry.name], entry, left, meter)
+            known[entry.name] = _promote(attempt, declared[entry.name], entry, left, meter)
     return [known[name] for name in declared if name in known]
 
 
 def _make_room(run: Run, entries: Iterable[OutputEntry], left: Root) -> None:
     """Raises Conflict where these outputs are more than the workspace may keep. Those that were moved already, by a
     finish that was not committed, are counted where they lie."""
-    here = [each for each in entries if not each.missing and left.exists(f"outputs/{each.name}")]
+    come = [each for each in entries if not each.missing]
+    here = [each for each in come if each.is_sent or left.exists(f"outputs/{each.name}")]
     size = sum(file.size for each in here for file in each.files)
     storage.require(run.workspace, size)
     storage.note(run.workspace, size)
@@ -86,26 +90,26 @@ def step_of(run: Run) -> dict[str, Any]:
 
 
 def place_of(run: Run, output: Mapping[str, Any]) -> tuple[str, str]:
-    """(datastore, path) of an output: programs build `azureml/<step run id>/<output>` by hand."""
-    datastore = output.get("datastore") or run.workspace.default_datastore
-    destination = output.get("destination")
-    if not destination:
-        return datastore, f"azureml/{run.pk}/{output['name']}"
-    path = str(destination).replace("{run-id}", str(run.pk)).replace("{output-name}", str(output["name"]))
-    return datastore, safe(path)
+    """(datastore, path) of an output of the graph's document."""
+    return part_uploads.place_of(run, str(output["name"]), output.get("datastore"), output.get("destination"))
 
 
-def _promote(run: Run, output: Mapping[str, Any], entry: OutputEntry, left: Root, meter: Meter) -> Output:
+def _promote(attempt: Attempt, output: Mapping[str, Any], entry: OutputEntry, left: Root, meter: Meter) -> Output:
+    run, states = attempt.run, dict[str, part_uploads.State]()
     name, path = place_of(run, output)
     datastore = datastores.datastore(run.workspace, name)
     root = stores.root_of(datastore)
     source = f"outputs/{output['name']}"
     cut_links(left, source)
-    if left.exists(source):
+    if entry.is_sent:
+        states = _commit(attempt, output, entry, root, name, path)
+    elif left.exists(source):
         _move(run, output, left, source, root.metered(meter) if isinstance(root, ObjectRoot) else root, name, path)
     files = manifest(entry.files)
-    _verify(root, path, files, entry.is_directory, str(output["name"]))
-    row = keep(run, output, datastore, path, files, is_directory=entry.is_directory)
+    _verify(root, path, files, entry.is_directory, str(output["name"]), states)
+    row = keep(run, output, datastore, path, files, is_directory=entry.is_directory, states=states)
+    if entry.is_sent:
+        part_uploads.forget(attempt, row.name)
     if output.get("destination"):
         output_conflicts.settle(run, name, (output_check.key_of(row, each) for each in files))
     return row
@@ -119,8 +123,10 @@ def keep(
     files: list[dict[str, Any]],
     *,
     is_directory: bool,
+    states: Mapping[str, part_uploads.State] | None = None,
 ) -> Output:
-    """Name an output whose files lie at their place, and register it where it asks for that. Raises Conflict (`registered`)."""
+    """Name an output whose files lie at their place, and register it where it asks for that. `states`: what their store tells of
+    them now, by key, as far as it was asked. Raises Conflict (`registered`)."""
     row = Output(
         run=run,
         name=output["name"],
@@ -133,7 +139,7 @@ def keep(
         size=sum(each["size"] for each in files),
     )
     root = stores.root_of(datastore)
-    output_check.tag(row, root)
+    output_check.tag(row, root, states or {})
     if output.get("kind") in links.LINK_KINDS:
         row.linked_version_id = _linked(run, output, row, root).pk
     row.dataset_version_id = _register(run, output, row, datastore)
@@ -174,15 +180,9 @@ def _move(run: Run, output: Mapping[str, Any], left: Root, source: str, root: Ro
     files = {path: source}
     if left.is_folder(source):
         files = {f"{path}/{name}": f"{source}/{name}" for name in _names_below(left, source)}
-    taken = [key for key in files if root.exists(key)]
-    if taken:
-        _allow_overwrite(output, taken[0])
-        output_conflicts.keep_off_again(run, str(output["name"]), store, root, path, taken)
-    output_conflicts.claim(run, store, files)
+    taken = _make_way(run, output, root, store, path, list(files))
     if root.local is None:
-        for key in taken:
-            if not root.is_file(key):  # a folder; a file is replaced as a whole
-                root.remove(key)
+        _remove_folders(root, taken)
         at_once([partial(root.take, left, file, key) for key, file in files.items()])
         return
     for key, file in files.items():
@@ -198,17 +198,74 @@ def _names_below(left: Root, source: str) -> list[str]:
     return [each.path[len(source) + 1 :] for each in left.walk(source)]
 
 
+def _commit(
+    attempt: Attempt, output: Mapping[str, Any], entry: OutputEntry, root: Root, store: str, path: str
+) -> dict[str, part_uploads.State]:
+    """Make files of what the host has sent in parts, of which nothing was seen before; their states, by key."""
+    assert isinstance(root, ObjectRoot)
+    rows, keys = part_uploads.sent(attempt, entry, path, store), part_uploads.keys_of(path, entry)
+    # A commit that was cut off goes on.
+    left = [key for key in keys if key not in rows or not rows[key].tag]
+    if output.get("destination"):
+        _remove_folders(root, _make_way(attempt.run, output, root, store, path, left))
+    elif len(left) == len(keys):
+        # Left by a finish that was not committed. What lies where these are to be is replaced: to remove it first would be the
+        # end of the parts, too.
+        mine = set(keys)
+        for each in [each.path for each in root.walk(path) if each.path not in mine]:
+            root.remove(each)
+    return part_uploads.commit(root, rows, keys)
+
+
+def _make_way(run: Run, output: Mapping[str, Any], root: Root, store: str, path: str, keys: Sequence[str]) -> list[str]:
+    """The keys at which something lies that may be replaced. Raises Conflict (`exists`), Forbidden (`run_scope`)."""
+    taken = _taken(root, keys)
+    if taken:
+        _allow_overwrite(output, taken[0])
+        output_conflicts.keep_off_again(run, str(output["name"]), store, root, path, taken)
+    output_conflicts.claim(run, store, keys)
+    return taken
+
+
+def _taken(root: Root, keys: Sequence[str]) -> list[str]:
+    if root.local is not None:
+        return [key for key in keys if root.exists(key)]
+    found: set[str] = set()
+
+    def look(key: str) -> None:
+        if root.exists(key):
+            found.add(key)
+
+    at_once([partial(look, key) for key in keys])
+    return [key for key in keys if key in found]
+
+
+def _remove_folders(root: Root, keys: Iterable[str]) -> None:
+    """Where a file is to lie; a file that lies there is replaced as a whole."""
+    for key in keys:
+        if not root.is_file(key):
+            root.remove(key)
+
+
 def _allow_overwrite(output: Mapping[str, Any], key: str) -> None:
     if output.get("overwrite") is False and output.get("mode") == "upload":
         facts = {"name": output["name"], "path": key, "free": output_conflicts.OWN_PLACE}
         raise Conflict(stored_messages.say("exists", **facts), code="exists", **facts)
 
 
-def _verify(root: Root, path: str, files: list[dict[str, Any]], is_directory: bool, name: str) -> None:
-    if not root.exists(path):
+def _verify(
+    root: Root,
+    path: str,
+    files: list[dict[str, Any]],
+    is_directory: bool,
+    name: str,
+    states: Mapping[str, part_uploads.State],
+) -> None:
+    if not states and not root.exists(path):
         raise Unprocessable(stored_messages.say("not_arrived", name=name), code="output_changed", name=name)
     for each in files:
-        found = root.state(f"{path}/{each['path']}" if is_directory else path)
+        key = safe(f"{path}/{each['path']}" if is_directory else path)
+        found = states.get(key) or root.state(key)
         if found is None or found[0] != each["size"]:
             facts = {"name": name, "path": each["path"]}
             raise Unprocessable(stored_messages.say("not_reported", **facts), code="output_changed", **facts)

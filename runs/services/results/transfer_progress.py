@@ -21,10 +21,14 @@ log = logging.getLogger(__name__)
 
 
 def merged(known: dict[str, Any] | None, message: Transfers | Absent) -> dict[str, Any] | None:
-    """What is known of the ways of an attempt's bytes, with what is told now in its place."""
+    """What is known of the ways of an attempt's bytes, with what is told now in its place. Of outputs of which the host has sent
+    some and the studio others the studio's word is about all, and stays."""
     found: dict[str, Any] = builtins_of(message) if isinstance(message, Transfers) else {}
-    moment = iso(now())
-    return {**(known or {}), **{way: {**each, "at": moment} for way, each in found.items()}} or None
+    moment, kept = iso(now()), dict(known or {})
+    for way, each in found.items():
+        if kept.get(way, {}).get("files_total", 0) <= each["files_total"]:
+            kept[way] = {**each, "at": moment}
+    return kept or None
 
 
 def keep(attempt: Attempt, message: Transfers | Absent) -> None:

@@ -260,18 +260,25 @@ def data_of(file: Path, size: int) -> int:
 
 
 def to_send(directory: Path, spec: LaunchSpec, found: Collected) -> Iterator[tuple[str, str, Path, int]]:
-    """What goes over HTTP from a host that does not share the studio's disk: address, path below it, file, bytes."""
+    """What goes over HTTP to the studio from a host that does not share its disk: address, path below it, file, bytes."""
     puts = {given.name: given.put for given in spec.outputs}
     for output in found.outputs:
-        put, place = puts.get(output.name), directory / "outputs" / output.name
+        put = None if output.is_sent else puts.get(output.name)
+        places = files_of(directory, output) if put else {}
         for file in output.files if put else ():
             if output.is_directory:
-                yield str(put), file.path, inside(place, file.path), file.size
+                yield str(put), file.path, places[file.path], file.size
             else:  # a single file stands at the output's own address
-                yield str(put).rstrip("/"), "", place, file.size
+                yield str(put).rstrip("/"), "", places[file.path], file.size
     put = spec.artifacts.put
     for artifact in found.artifacts if put else ():
         yield str(put), artifact.path, inside(directory / "work", artifact.path), artifact.size
+
+
+def files_of(directory: Path, output: OutputEntry) -> dict[str, Path]:
+    """Where the files of an output lie here, by their path in it."""
+    place = directory / "outputs" / output.name
+    return {each.path: inside(place, each.path) if output.is_directory else place for each in output.files}
 
 
 def send(directory: Path, spec: LaunchSpec, found: Collected, upload: Upload) -> None:

@@ -19,9 +19,11 @@ from duto_agent.attempt import causes, drivers, staging
 from duto_agent.attempt.bindings import Bound, Unbound
 from duto_agent.attempt.causes import Cause
 from duto_agent.attempt.closing import Abandoned, Closing, ControlFlags, Cut
-from duto_agent.attempt.collect import Collected, Collector, send, shown, to_send
+from duto_agent.attempt.collect import Collected, Collector, files_of, send, shown, to_send
+from duto_agent.attempt.direct_outputs import DirectOutput, NotDirect
 from duto_agent.attempt.metering import Metering
 from duto_agent.attempt.mount_watch import MountWatch
+from duto_agent.attempt.part_ledger import PartLedger
 from duto_agent.attempt.rendezvous import MeetingPoint
 from duto_agent.attempt.shares import Sharing
 from duto_agent.attempt.shipments import SpoolShipment, ledger_shipment, log_shipment, rank_shipments
@@ -413,6 +415,8 @@ class Attempt:
             if found is not None:
                 Collector(self.directory, found, self.closing.check).collect(self.spec, bound, cause.code is None)
                 self._note_in_log(found.notes)
+            if found is not None and cause.code is None:
+                self._send_outputs(found)
             if found is not None and self.context.at(self.key) is None:
                 self._upload(found)
         except Cut as cut:
@@ -460,6 +464,23 @@ class Attempt:
             left_at=UNSET if (place := self.context.at(self.key)) is None else place,
             warnings=few(list(dict.fromkeys(self.warnings))),
         ).with_said()  # fmt: skip
+
+    def _send_outputs(self, found: Collected) -> None:
+        """To their stores, where these take them from here. What does not go there goes the way of all other files."""
+        ledger, places = PartLedger(self.directory), {each.name: each.parts for each in self.spec.outputs}
+        for number, output in enumerate(found.outputs):
+            if output.missing or not (url := places.get(output.name)):
+                continue
+            meter = self.metering.outputs
+            before = meter.transfer
+            meter.expect(len(output.files), sum(each.size for each in output.files))
+            direct = DirectOutput(self.context.client, ledger, meter, self.closing.check, url)
+            try:
+                direct.send(output, files_of(self.directory, output))
+                found.outputs[number] = structs.replace(output, is_sent=True)
+            except NotDirect as why:
+                log.info("the output %s of %s goes through the studio: %s", output.name, self.key.folder, why)
+                self.metering.restart_outputs(before)
 
     def _upload(self, found: Collected) -> None:
         sizes = [size for _put, _path, _file, size in to_send(self.directory, self.spec, found)]

@@ -23,13 +23,26 @@ class Metering:
         self._is_heard.set()
         self.inputs = Meter(partial(self._tell, "preparing", "inputs"))
         self.uploads = Meter(partial(self._tell, "collecting", "uploads"))
+        self.outputs = self._new_outputs()
         # What came through mounts while the script ran.
         self.mounted = Transfer()
+
+    def _new_outputs(self) -> Meter:
+        return Meter(partial(self._tell, "collecting", "outputs"))
+
+    def restart_outputs(self, before: Transfer) -> None:
+        """Count on from there: what was counted since goes another way."""
+        self.outputs = self._new_outputs()
+        self.outputs.include(before)
 
     @property
     def transfers(self) -> Transfers | UnsetType:
         """All that went either way; UNSET where nothing did."""
-        ways = {"inputs": _sum(self.inputs.transfer, self.mounted), "uploads": self.uploads.transfer}
+        ways = {
+            "inputs": _sum(self.inputs.transfer, self.mounted),
+            "uploads": self.uploads.transfer,
+            "outputs": self.outputs.transfer,
+        }
         found = {name: each for name, each in ways.items() if each.files_total}
         return Transfers(**found) if found else UNSET
 

@@ -19,7 +19,17 @@ from duto_agent import __version__
 from duto_agent.loops import backoff
 from duto_agent.studio.ranges import BrokenOff, Changed, StoreAway
 from duto_agent.studio.transfers import DataMissing, StoreRefused
-from duto_protocol.messages import VERSION, Answer, BatchAsk, BatchShare, Exchange, Meeting, Meetings
+from duto_protocol.messages import (
+    VERSION,
+    Answer,
+    BatchAsk,
+    BatchShare,
+    Exchange,
+    Meeting,
+    Meetings,
+    PartsAsk,
+    PartsOffer,
+)
 from duto_protocol.reading import NotUnderstood, read, written
 
 log = logging.getLogger("duto.agent")
@@ -48,6 +58,14 @@ class StudioFaulty(Away):
 
 class StoreIsAway(Away):
     """It could not read what lies on a datastore, which may be back in a moment."""
+
+
+class Unreachable(Away):
+    """There is no way from here to a store."""
+
+
+class PartRefused(Away):
+    """A store does not take a part at this address, which may be good no more."""
 
 
 class KeyRefused(Away):
@@ -249,7 +267,7 @@ class StudioClient:
     ) -> httpx.Response | None:
         """From the store itself; None where that gives nothing, or is not to be reached from here. Raises Changed."""
         place = urlsplit(address).netloc
-        if time.monotonic() - self._unreachable.get(place, -UNREACHABLE_S) < UNREACHABLE_S:
+        if self._is_unreachable(place):
             return None
         try:
             answer = stack.enter_context(self._foreign.stream("GET", address, headers=headers))
@@ -267,6 +285,41 @@ class StudioClient:
     def close(self) -> None:
         self._http.close()
         self._foreign.close()
+
+    def part_addresses(self, url: str, ask: PartsAsk) -> PartsOffer:
+        """Ask for addresses at which parts of an output are put. Raises Away, Refused."""
+        answer = self._send("PUT", url, content=written(ask), timeout=120)
+        try:
+            return read(answer.content, PartsOffer).message
+        except NotUnderstood as error:
+            raise Away(f"What answers at {self.url} is not the studio: {error}") from error
+
+    def put_part(self, address: str, pieces: Iterator[bytes], size: int, md5: str) -> None:
+        """One part of a file to the store itself, which holds the bytes to `md5` (base64).
+
+        Raises Unreachable where there is no way from here, PartRefused, StoreIsAway, and what `pieces` raises.
+        """
+        place = urlsplit(address).netloc
+        if self._is_unreachable(place):
+            raise Unreachable(place)
+        headers = {"Content-Length": str(size), "Content-MD5": md5}
+        try:
+            answer = self._foreign.put(address, content=pieces, headers=headers, follow_redirects=False)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unreachable(f"{place} ({type(error).__name__})") from error
+        except httpx.HTTPError as error:
+            raise StoreIsAway(type(error).__name__) from error
+        if answer.status_code in (408, 429) or answer.status_code >= 500:
+            raise StoreIsAway(f"{place} answered {answer.status_code}")
+        if not answer.is_success:
+            raise PartRefused(f"{place} answered {answer.status_code}")
+
+    def note_unreachable(self, address: str) -> None:
+        """For a while the store of this address is not tried from here."""
+        self._unreachable[urlsplit(address).netloc] = time.monotonic()
+
+    def _is_unreachable(self, place: str) -> bool:
+        return time.monotonic() - self._unreachable.get(place, -UNREACHABLE_S) < UNREACHABLE_S
 
     def _put_bytes(self, path: str, offset: int, data: bytes, rank: int | None = None) -> int:
         of_rank = "" if rank is None else f"&rank={rank}"

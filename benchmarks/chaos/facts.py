@@ -38,6 +38,8 @@ class Facts:
     folders: list[str] = field(default_factory=list)
     # What the harness's own engines still have.
     containers: list[str] = field(default_factory=list)
+    # Digests of what lies on the far store, by key; None where there is none.
+    store: dict[str, str] | None = None
     # When the web told of a fault of its own (seconds since 1970), and of which.
     faults: list[tuple[float, str]] = field(default_factory=list)
 
@@ -56,6 +58,7 @@ def collect(world: World, plans: list[RunPlan], injected: list[Fault], is_short:
     facts.processes = [f"{pid} of {name}" for pid, name in world.processes()]
     facts.folders = _folders(world)
     facts.containers = _containers(world, is_short)
+    facts.store = world.store_files()
     facts.effects = _effects(world.effects)
     facts.faults = faults_of(world.part_log("web"))
     world.rest.close()  # the studio has given up the idle connection meanwhile

@@ -29,6 +29,8 @@ BOX_KINDS = (
     "kill dock", "kill isle", "kill dock-engine", "kill isle-engine",
     "stop dock", "stop isle", "stop dock-engine", "stop isle-engine", "cut isle",
 )  # fmt: skip
+# And where there is a far store.
+STORE_KINDS = ("kill store", "stop store")
 ENGINE = "-engine"
 
 
@@ -125,6 +127,9 @@ class FaultInjector:
         elif fault.kind == "kill postgres":
             self.world.postgres.kill()
             done, lasts = True, self._chance.uniform(0.2, 4)
+        elif fault.kind == "kill store":
+            self.world.far_store.kill()
+            done, lasts = True, self._chance.uniform(0.2, 4)
         elif fault.kind == "kill studio":
             assert self.world.live.process is not None
             self.world.live.process.kill()
@@ -146,8 +151,8 @@ class FaultInjector:
         if fault.verb == "cut":
             world.wire(target).cut()
             return True
-        if target == "postgres":
-            world.postgres.signal(number)
+        if target in ("postgres", "store"):
+            (world.postgres if target == "postgres" else world.far_store).signal(number)
             return True
         if target.endswith(ENGINE):
             return world.engine(target.removesuffix(ENGINE)).signal(number, whole=fault.is_whole)
@@ -162,6 +167,8 @@ class FaultInjector:
     def _end(self, fault: Fault) -> None:
         if fault.kind == "kill postgres":
             self.world.postgres.again()
+        elif fault.kind == "kill store":
+            self.world.far_store.start()
         elif fault.kind == "kill studio":
             self.world.up()
         elif fault.verb == "cut":

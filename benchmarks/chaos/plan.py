@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.chaos import script
+from benchmarks.chaos.store import STORE
 from studio.testing.engine import IMAGE
 
 CLUSTER, BOXES = "chaos", "boxes"
@@ -18,6 +19,9 @@ FAIL_CODES = (1, 3, 17, 113)
 FAIL_SHARE, FLOOD_SHARE, SPAWN_SHARE, SHAPE_MAX = 0.12, 0.08, 0.15, 8
 FLOOD_BYTES, LINE_BYTES, FILE_BYTES = 1_500_000, 6_000, 40_000
 SECONDS = 1.6
+# Of steps that succeed, and whose readers do, so many write to the far store. It is away for longer than steps are tried by
+# themselves, so they ask for more.
+FAR_SHARE, FAR_RETRIES, FAR_DELAY_S = 0.4, 12, 2
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,13 @@ class StepPlan:
     after: tuple[str, ...]
     document: dict[str, Any]
     in_container: bool = False
+    # Whether what it writes lies on the far store, and whether it reads from there.
+    writes_far: bool = False
+    reads_far: bool = False
+
+    @property
+    def is_far(self) -> bool:
+        return self.writes_far or self.reads_far
 
     @property
     def dockerfile(self) -> str:
@@ -61,10 +72,10 @@ class Expected:
     run: str = "Completed"
 
 
-def draw(seed: int, steps: int, effects: str, boxed: bool = False) -> list[RunPlan]:
+def draw(seed: int, steps: int, effects: str, boxed: bool = False, far: bool = False) -> list[RunPlan]:
     """Runs with `steps` steps together, a quarter of them in containers if `boxed`.
 
-    `effects`: the file to which each attempt appends one line.
+    `effects`: the file to which each attempt appends one line. `far`: whether there is a far store, which some write to.
     """
     chance = random.Random(f"{seed} load")
     runs: list[RunPlan] = []
@@ -72,7 +83,22 @@ def draw(seed: int, steps: int, effects: str, boxed: bool = False) -> list[RunPl
         size = min(steps, chance.randint(1, SHAPE_MAX))
         runs.append(_run(chance, f"chaos-{seed}-{len(runs):04}", size, effects, BOX_SHARE if boxed else 0))
         steps -= size
-    return runs
+    return [_with_far(run) for run in runs] if far else runs
+
+
+def _with_far(run: RunPlan) -> RunPlan:
+    """Drawn apart, so that a seed draws the same steps as without."""
+    fails = {each for step in run.steps if step.code for each in (step.name, *step.after)}
+    writers = {
+        step.name
+        for step in run.steps
+        if step.name not in fails and random.Random(f"{step.name} store").random() < FAR_SHARE
+    }
+    steps = tuple(
+        replace(step, writes_far=step.name in writers, reads_far=any(each in writers for each in step.after))
+        for step in run.steps
+    )
+    return replace(run, steps=steps)
 
 
 def _run(chance: random.Random, name: str, size: int, effects: str, boxes: float) -> RunPlan:
@@ -154,12 +180,14 @@ def graph(run: RunPlan, snapshot: str) -> dict[str, Any]:
         environment: dict[str, Any] = {"python": {"user_managed": True}}
         if step.dockerfile:
             environment["docker"] = {"dockerfile": step.dockerfile}
-        output = {"name": "data", "kind": "pipeline_data", "datastore": "workspaceblobstore", "mode": "mount"}
+        store = STORE if step.writes_far else "workspaceblobstore"
+        output = {"name": "data", "kind": "pipeline_data", "datastore": store, "mode": "mount"}
+        tries = {"retries": FAR_RETRIES, "retry_delay_seconds": FAR_DELAY_S} if step.is_far else {}
         steps.append(
             {
                 "id": step.name, "name": step.name, "kind": "python_script", "script": "script.py",
                 "snapshot": snapshot, "compute": BOXES if step.in_container else CLUSTER, "environment": environment,
-                "arguments": words, "inputs": inputs, "outputs": [output], "allow_reuse": False, "run_after": [],
+                "arguments": words, "inputs": inputs, "outputs": [output], "allow_reuse": False, "run_after": [], **tries,
             }
         )  # fmt: skip
     return {"schema": 1, "steps": steps, "parameters": [], "continue_on_step_failure": run.continues}

@@ -12,6 +12,7 @@ from benchmarks.chaos import schedules, script
 from benchmarks.chaos.facts import Facts
 from benchmarks.chaos.faults import Fault
 from benchmarks.chaos.plan import RunPlan, StepPlan, ends
+from benchmarks.chaos.store import STORE
 
 RUN_ENDS = frozenset({"Completed", "Failed", "Canceled", "Skipped"})
 ATTEMPT_ENDS = frozenset({"completed", "failed", "canceled", "lost"})
@@ -109,6 +110,8 @@ def exit_codes_are_as_planned(facts: Facts) -> Iterator[tuple[str, str]]:
     for name, tries in attempts_of(facts).items():
         for attempt in tries:
             status, code = attempt["status"], attempt["exit_code"]
+            if _was_away(attempt) and code in (None, 0):
+                continue  # its data could not be brought or sent, whatever the script said
             if status in ("completed", "failed") and code != steps[name].code:
                 words = f"{attempt['cause']} {attempt['message']}"
                 yield name, f"attempt {attempt['number']} ended with {code}, planned {steps[name].code}: {words}"
@@ -116,12 +119,12 @@ def exit_codes_are_as_planned(facts: Facts) -> Iterator[tuple[str, str]]:
 
 @check
 def attempts_follow_one_another(facts: Facts) -> Iterator[tuple[str, str]]:
-    """Numbers without gaps, and a next one only after a loss."""
+    """Numbers without gaps, and a next one only after a loss, or while the far store was away."""
     for name, tries in attempts_of(facts).items():
         if [attempt["number"] for attempt in tries] != [*range(1, len(tries) + 1)]:
             yield name, f"attempts {[attempt['number'] for attempt in tries]}"
         for attempt in tries[:-1]:
-            if attempt["status"] != "lost":
+            if attempt["status"] != "lost" and not _was_away(attempt):
                 yield name, f"attempt {attempt['number']} is {attempt['status']} and was followed by another one"
 
 
@@ -135,6 +138,42 @@ def a_loss_has_a_reason(facts: Facts) -> Iterator[tuple[str, str]]:
                 continue
             if not _was_silent(facts, attempt):
                 yield name, f"attempt {attempt['number']} on {attempt['host__name']}: {attempt['message']}"
+
+
+@check
+def a_store_that_is_away_has_a_reason(facts: Facts) -> Iterator[tuple[str, str]]:
+    """It was killed or stopped while the attempt went on, and the step reads or writes there."""
+    steps = steps_of(facts)
+    for name, tries in attempts_of(facts).items():
+        for attempt in filter(_was_away, tries):
+            began, end = seconds(attempt["leased_at"]) or 0.0, seconds(attempt["finished_at"]) or 0.0
+            hurt = any(
+                fault.target == "store" and fault.began <= end and (not fault.ended or fault.ended >= began)
+                for fault in facts.injected
+            )
+            if not steps[name].is_far or not hurt:
+                yield name, f"attempt {attempt['number']}: {attempt['message']}"
+
+
+def _was_away(attempt: dict[str, Any]) -> bool:
+    return bool(attempt["status"] == "failed" and attempt["cause"] == "store_away")
+
+
+@check
+def the_store_holds_what_was_written(facts: Facts) -> Iterator[tuple[str, str]]:
+    """Of each step that completed all files byte by byte, and nothing that another attempt has left among them."""
+    if facts.store is None:
+        return
+    steps, names = steps_of(facts), {row["id"]: row["step__name"] for row in facts.rows["steps"]}
+    for row in facts.rows["outputs"]:
+        name = names.get(row["run_id"], "")
+        if row.get("datastore") != STORE or name not in steps:
+            continue
+        wanted = script.manifest(steps[name].document)
+        top = f"{row['path']}/"
+        found = {key.removeprefix(top): digest for key, digest in facts.store.items() if key.startswith(top)}
+        if found != wanted:
+            yield name, f"the store has {sorted(found)}, planned: {sorted(wanted)}, or other bytes"
 
 
 def _was_silent(facts: Facts, attempt: dict[str, Any]) -> bool:
@@ -180,7 +219,7 @@ def logs_are_whole(facts: Facts) -> Iterator[tuple[str, str]]:
             data = facts.logs.get(attempt["id"], b"")
             if len(data) != attempt["log_size"]:
                 yield name, f"attempt {attempt['number']}: {len(data)} bytes are read, {attempt['log_size']} are told"
-            whole = attempt["status"] in ("completed", "failed")
+            whole = attempt["status"] in ("completed", "failed") and not _was_away(attempt)
             own = _own(data, steps[name].document, whole=whole) if steps[name].dockerfile else data
             text = _difference(own, steps[name].document, whole=whole)
             if text:
@@ -224,7 +263,7 @@ def metrics_are_whole(facts: Facts) -> Iterator[tuple[str, str]]:
         for attempt in tries:
             got = found.pop((attempt["run_id"], script.metric_name(attempt["id"])), [])
             wanted = [float(number) for number in range(steps[name].document["metrics"])]
-            whole = attempt["status"] in ("completed", "failed")
+            whole = attempt["status"] in ("completed", "failed") and not _was_away(attempt)
             if got != wanted and (whole or got != wanted[: len(got)]):
                 yield name, f"attempt {attempt['number']} ({attempt['status']}): points {got}, planned {wanted}"
     for run, series in found:

@@ -14,7 +14,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks.bench_env import credentials_env, inside, token_of
-from benchmarks.chaos import schedules
+from benchmarks.chaos import schedules, store
 from benchmarks.chaos.container_hosts import HOSTS, ISLE, Docks
 from benchmarks.chaos.engines import OwnEngine
 from benchmarks.chaos.hosts import OwnAgent
@@ -36,6 +36,7 @@ class World:
     def __init__(self, base: Path, lease_seconds: int, network: str | None, ticking: int) -> None:
         """`network`: the policy of the steps in containers; None: there are none. `ticking`: schedules, each of a minute."""
         self.base, self.lease_seconds, self.network, self.ticking = base, lease_seconds, network, ticking
+        self._store: store.FarStore | None = None
         self.shared = base / "steps"
         self.effects = self.shared / "effects.jsonl"
         self.postgres = Postgres(base, settings={"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"})
@@ -48,8 +49,25 @@ class World:
             "DUTO_ALLOWED_HOSTS": self.docks.address if self.docks else "",
             **credentials_env(base),
         }
+        if rclone := store.program():
+            self._store = store.FarStore(base, rclone)
+            self.env["DUTO_FETCH_PRIVATE"] = "true"
         self.live = LiveStudio(base / "var", "up", "--port", str(self.port), env=self.env)
         self.said: list[str] = []
+
+    @property
+    def far_store(self) -> store.FarStore:
+        """Raises AssertionError where there is none."""
+        assert self._store is not None
+        return self._store
+
+    @property
+    def has_store(self) -> bool:
+        return self._store is not None
+
+    def store_files(self) -> dict[str, str] | None:
+        """Digests of what lies on the far store, by key; None where there is none."""
+        return self._store.files() if self._store else None
 
     def start(self) -> None:
         self.shared.mkdir()
@@ -69,6 +87,9 @@ class World:
         # No broker: the one of a studio on one machine is for that machine alone, and wake-ups are only wake-ups.
         self.far.settle({"studio": f"http://127.0.0.1:{self.relay.port}", "name": FAR, "key": keys[FAR]})
         self._clusters()
+        if self._store:
+            self._store.start()
+            self._store.register(self.rest)
         schedules.make(self.rest, self.ticking)
         if self.docks:
             self.docks.start_agents(self.port, self.live.home, keys)
@@ -172,6 +193,8 @@ class World:
             self.relay.close()
         if self.docks:
             self.docks.stop()
+        if self._store:
+            self._store.stop()
         for pid, _ in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -27,7 +27,7 @@ def main() -> None:
         attempts=[*map(plain, Attempt.objects.order_by("run_id", "number").values(*ATTEMPT))],
         nodes=[*map(plain, Node.objects.values("id", "name", "status", "host__name"))],
         metrics=[*map(plain, MetricPoint.objects.order_by("id").values("run_id", "name", "index", "value"))],
-        outputs=[*map(plain, Output.objects.values("run_id", "name", "files"))],
+        outputs=[*map(plain, Output.objects.values("run_id", "name", "files", "datastore", "path"))],
         events=[[row[0], row[1]] for row in Event.objects.order_by("id").values_list("topic", "version")],
         schedules=[*map(plain, Schedule.objects.values("id", "name", "timetable", "trigger", "end_at"))],
         ticks=[*map(plain, Tick.objects.order_by("due_at").values(*TICK))],

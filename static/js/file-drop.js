@@ -229,8 +229,10 @@ class FileDrop extends HTMLElement {
     }
     const seconds = job.pauses.shift();
     job.what.textContent = `${why} ${t("It is tried again.")}`;
+    job.row.classList.add("part");
     job.timer = setTimeout(() => {
       job.timer = null;
+      job.row.classList.remove("part");
       job.what.textContent = bytes(job.file.size);
       this.#sendPiece(job, offset);
     }, seconds * 1000);

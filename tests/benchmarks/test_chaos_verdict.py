@@ -12,8 +12,9 @@ import pytest
 from benchmarks.chaos import script
 from benchmarks.chaos.facts import Facts, faults_of
 from benchmarks.chaos.faults import BOX_KINDS, KINDS, Fault, draw
-from benchmarks.chaos.plan import BOXES, CLUSTER, RunPlan, StepPlan, ends, graph
+from benchmarks.chaos.plan import BOXES, CLUSTER, FAR_SHARE, RunPlan, StepPlan, ends, graph
 from benchmarks.chaos.plan import draw as draw_load
+from benchmarks.chaos.store import STORE
 from benchmarks.chaos.verdict import CHECKS, judge
 
 
@@ -175,6 +176,46 @@ def test_a_few_of_the_steps_in_containers_bring_a_dockerfile() -> None:
     assert documents == {each.name: {"dockerfile": each.dockerfile} if each.dockerfile else None for each in run.steps}
 
 
+def far(changes: dict[str, str] | None = None) -> Callable[[Facts], None]:
+    """The output of `a` lies on the far store, which holds these files of it, or one more than it wrote."""
+
+    def lie(found: Facts) -> None:
+        found.rows["outputs"][0].update(datastore=STORE, path="top")
+        good = {f"top/{path}": digest for path, digest in script.manifest(found.plans[0].steps[0].document).items()}
+        found.store = changes if changes is not None else {**good, "top/more": "1"}
+
+    return lie
+
+
+def test_a_step_is_tried_again_while_the_far_store_is_away() -> None:
+    """Brought nothing, sent nothing, and then both; another step has no such excuse."""
+    found = facts()
+    a = replace(found.plans[0].steps[0], writes_far=True)
+    found.plans = [replace(found.plans[0], steps=(a, *found.plans[0].steps[1:]))]
+    good = {f"top/{path}": digest for path, digest in script.manifest(a.document).items()}
+    found.rows["outputs"][0].update(datastore=STORE, path="top")
+    found.store = {**good, "elsewhere/part 0/data.bin": "of a run that was canceled"}
+    found.rows["attempts"][0].update(status="failed", cause="store_away", exit_code=None)
+    assert {each.check for each in judge(found)} == {"a_store_that_is_away_has_a_reason"}
+    found.injected.append(Fault(2, "kill store", 1767225600.0 + 2, 1767225600.0 + 3))
+    assert judge(found) == []
+    found.rows["attempts"][0].update(exit_code=1)
+    assert {each.check for each in judge(found)} == {"exit_codes_are_as_planned"}
+
+
+def test_what_writes_far_succeeds_and_so_does_who_reads_it() -> None:
+    runs = draw_load(5, 1000, "f", far=True)
+    plain_runs = draw_load(5, 1000, "f")
+    for run, same in zip(runs, plain_runs, strict=True):
+        known = {step.name: step for step in run.steps}
+        assert [step.document for step in run.steps] == [step.document for step in same.steps]
+        assert not any(step.code for step in run.steps if step.is_far)
+        assert all(step.reads_far == any(known[each].writes_far for each in step.after) for step in run.steps)
+    share = [step.writes_far for run in runs for step in run.steps]
+    assert 0.2 < sum(share) / len(share) < FAR_SHARE
+    assert not any(step.is_far for run in plain_runs for step in run.steps)
+
+
 LIES: list[tuple[str, Callable[[Facts], Any]]] = [
     ("every_run_is_there_once", lambda found: found.rows["runs"].append({**found.rows["runs"][0], "id": "x", "version": 0})),
     ("every_run_is_there_once", row("runs", 0, display_name="other")),
@@ -191,6 +232,9 @@ LIES: list[tuple[str, Callable[[Facts], Any]]] = [
     ("a_loss_has_a_reason", row("attempts", 0, host__name="here")),
     ("a_loss_has_a_reason", lambda found: found.injected.pop(0)),
     ("a_loss_has_a_reason", lambda found: setattr(found.injected[0], "kind", "kill far")),
+    ("a_store_that_is_away_has_a_reason", row("attempts", 2, cause="store_away")),
+    ("the_store_holds_what_was_written", far()),
+    ("the_store_holds_what_was_written", far({"top/part 0/data.bin": "0"})),
     ("effects_happen_once", lambda found: found.effects.append(found.effects[0])),
     ("effects_happen_once", lambda found: found.effects.pop()),
     ("effects_happen_once", lambda found: found.effects.append({**found.effects[0], "epoch": 2})),

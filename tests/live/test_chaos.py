@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from benchmarks.chaos import engines
+from benchmarks.chaos import engines, store
 from benchmarks.chaos.bench import SEEDS, Outcome, run
 from benchmarks.chaos.container_hosts import HOSTS
-from benchmarks.chaos.faults import BOX_KINDS, KINDS
+from benchmarks.chaos.faults import BOX_KINDS, KINDS, STORE_KINDS
 from studio.testing.plugin import lacking
 
 STEPS = 40
@@ -25,7 +25,9 @@ def lines() -> list[str]:
 @pytest.fixture(scope="module")
 def outcome(lines: list[str]) -> Outcome:
     seed = random.randrange(SEEDS)
-    lines.append(f"python3 manage.py bench chaos --steps {STEPS} --kills {len(KINDS + BOX_KINDS)} --seed {seed}")
+    lines.append(
+        f"python3 manage.py bench chaos --steps {STEPS} --kills {len(KINDS + BOX_KINDS + STORE_KINDS)} --seed {seed}"
+    )
     found = run(seed, STEPS, None, lines.append, is_short=True)
     print("\n".join(lines))
     return found
@@ -37,6 +39,13 @@ def test_every_part_is_hurt_once_and_every_promise_holds(outcome: Outcome, lines
     ends = {attempt["status"] for attempt in outcome.facts.rows["attempts"]}
     assert {"completed", "failed"} <= ends
     assert {attempt["host__name"] for attempt in outcome.facts.rows["attempts"]} > {"far"}
+
+
+def test_a_far_store_is_hurt_and_used(outcome: Outcome) -> None:
+    if store.program() is None:
+        lacking("no rclone here", "DUTO_REQUIRE_STORES")
+    assert {row["datastore"] for row in outcome.facts.rows["outputs"]} >= {store.STORE, "workspaceblobstore"}
+    assert outcome.facts.store and {"kill store", "stop store"} & {fault.kind for fault in outcome.facts.injected}
 
 
 @pytest.mark.docker

@@ -66,7 +66,7 @@ assert {each.properties.get("azureml.isreused") for each in linking.get_steps()}
 assert Dataset.get_by_name(ws, "linked").to_path() == ["/table.csv"]
 kept = {
     each["outputDetails"]["outputName"]: each["dataset"]
-    for each in linking.get_steps()[0].get_details()["outputDatasets"]
+    for each in linking.find_step_run("link.py")[0].get_details()["outputDatasets"]
 }
 assert kept["files"].name == "linked" and len(kept["rows"].to_pandas_dataframe()) == 1
 

@@ -104,6 +104,11 @@ def close(name: str, size: int, folder: str, key: str) -> None:
     store.adopt(source, key)
 
 
+def closed(folder: str, key: str) -> tuple[str, int] | None:
+    """(name, size) of the spool that is to become this file, and is not moved yet."""
+    return ClosedSpool.objects.filter(folder=folder, key=key, is_removed=False).values_list("name", "size").first()
+
+
 def remove(name: str) -> None:
     """Nothing to remove is fine."""
     if not is_own_far():

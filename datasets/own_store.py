@@ -14,13 +14,16 @@ from uuid import uuid4
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
+from core import spools
 from core.objects import ObjectRoot, Objects, at_once
-from core.storage import OWN_STORE, Root, Stored, safe
+from core.storage import CHUNK, OWN_STORE, Root, Stored, safe
 from datasets.kinds import KINDS
 from datasets.kinds.base import Connection, Presigning
 
 # A file that is younger counts as new without being told so: sweeps spare what is younger than a day.
 STILL_NEW_S = 6 * 3600.0
+# Where closed logs lie in a folder, and what the tag of one says that is not moved there yet.
+LOGS, IN_ROWS = "logs/", "rows"
 # So many objects are listed before they are removed.
 SLICE = 1000
 
@@ -35,8 +38,9 @@ class Keeping(Objects, Presigning, Protocol):
 class Below:
     """`core.objects.Objects` over what lies below a prefix of a store."""
 
-    def __init__(self, store: Keeping, prefix: str) -> None:
-        self.store, self.prefix = store, prefix
+    def __init__(self, store: Keeping, prefix: str, folder: str) -> None:
+        """`folder`: what of the prefix the studio calls it by."""
+        self.store, self.prefix, self.folder = store, prefix, folder
 
     def at(self, key: str) -> str:
         return f"{self.prefix}/{key}".strip("/")
@@ -46,7 +50,11 @@ class Below:
 
     def stat(self, key: str) -> Stored | None:
         found = self.store.stat(self.at(key))
-        return None if found is None else self._inner(found)
+        if found is not None:
+            return self._inner(found)
+        # A log whose step has just ended is a file before a worker has moved it here.
+        spool = spools.closed(self.folder, key) if key.startswith(LOGS) else None
+        return None if spool is None else Stored(key, spool[1], time.time(), IN_ROWS)
 
     def walk(self, folder: str) -> Iterator[Stored]:
         return map(self._inner, self.store.walk(self.at(folder)))
@@ -55,7 +63,21 @@ class Below:
         return self.store.children(self.at(folder))
 
     def read(self, key: str, start: int, tag: str) -> Iterator[bytes]:
-        return self.store.read(self.at(key), start, tag)
+        return self._read_rows(key, start) if tag == IN_ROWS else self.store.read(self.at(key), start, tag)
+
+    def _read_rows(self, key: str, start: int) -> Iterator[bytes]:
+        spool = spools.closed(self.folder, key)
+        try:
+            if spool is None:
+                raise FileNotFoundError
+            source = spools.reader(spool[0], lambda: ObjectRoot(self).open(key))
+        except FileNotFoundError:  # moved meanwhile
+            yield from self.store.read(self.at(key), start, "")
+            return
+        with source:
+            source.seek(start)
+            while data := source.read(CHUNK):
+                yield data
 
     def write(self, key: str, source: BinaryIO, size: int, *, overwrite: bool) -> None:
         self.store.write(self.at(key), source, size, overwrite=overwrite)
@@ -118,7 +140,7 @@ def folder(path: str) -> Root:
     """The folder of this path on the store. Raises StoreError where what the store needs is not installed."""
     own = settings.DUTO.own_store
     prefix = "/".join(filter(None, (own.prefix, path)))
-    return OwnRoot(Below(_opened(settings.DUTO), prefix))
+    return OwnRoot(Below(_opened(settings.DUTO), prefix, path))
 
 
 def look() -> None:

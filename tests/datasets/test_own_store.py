@@ -163,8 +163,13 @@ def test_a_spool_grows_and_becomes_a_file(own: None, django_capture_on_commit_ca
     spools.close("log", 8, "store/one", "logs/log")
     spools.close("log", 8, "store/one", "logs/log")
     spools.close("silent", 0, "store/one", "logs/silent")
-    spools.move_closed()
     store = own_folder("store/one")
+    assert store.read("logs/log") == b"one\n2wo\n" and store.size("logs/log") == 8  # moved or not
+    assert store.read("logs/log", 5) == b"wo\n" and store.read("logs/silent") == b""
+    amid = store.open("logs/log")
+    assert amid.read(2) == b"on"
+    spools.move_closed()
+    assert amid.read() == b"e\n2wo\n"
     assert store.read("logs/log") == b"one\n2wo\n" and store.read("logs/silent") == b""
     open_one.seek(4)
     assert open_one.read(4) == b"2wo\n"

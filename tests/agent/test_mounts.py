@@ -11,6 +11,7 @@ import random
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,7 +32,7 @@ from duto_agent.mounts.lazy_files import LazyFiles
 from duto_agent.mounts.listing import Listing
 from duto_agent.mounts.places import Places, mounted
 from duto_agent.mounts.supervision import Mounts, NotMounted, lacks
-from duto_agent.mounts.tally import transfer_in
+from duto_agent.mounts.tally import Tally, transfer_in
 from duto_agent.paths import BadPath
 from duto_agent.studio.client import StudioClient
 from duto_agent.studio.file_cache import FileCache
@@ -340,6 +341,19 @@ def test_what_came_is_counted_also_when_its_process_is_killed(room: Room) -> Non
     assert (place / "large").read_bytes() == LARGE
     found = transfer_in(room.places.tally)
     assert (found.done, found.cached, found.files, found.files_cached) == (len(LARGE), len(LARGE), 1, 1)
+
+
+def test_what_comes_ahead_of_its_reader_is_not_counted_as_kept(tmp_path: Path, store: RangeServer) -> None:
+    opened = Opened(tmp_path, store, *(store.put(f"{number:02}", b"%02d" % number) for number in range(12)))
+    opened.source.tally = Tally(tmp_path / "tally")
+    for number in range(12):
+        handle = opened.files.open(number)
+        assert opened.files.read(handle, 0, 100) == b"%02d" % number
+        opened.files.release(handle)
+        time.sleep(0.02)  # so that those ahead are whole, and taken from the disk
+    found = transfer_in(tmp_path / "tally")
+    assert (found.done, found.files, found.cached) == (24, 12, 0)
+    opened.rest()
 
 
 def test_a_store_that_refuses_is_told_from_one_that_is_away(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ class LazyFiles:
         self._known: OrderedDict[int, LazyFile] = OrderedDict()
         self._kept: set[int] = set()
         self._counted: set[int] = set()
+        # Those that came whole through this mount, which the host did not have before.
+        self._brought: set[int] = set()
         self._last, self._ahead_to = -2, 0
         self._said: set[Said] = set()
 
@@ -74,7 +76,8 @@ class LazyFiles:
             if number is None or number in self._counted:
                 return
             self._counted.add(number)
-        self.source.tally.read(file.size if file.was_here else None)
+            was_here = file.was_here and number not in self._brought
+        self.source.tally.read(file.size if was_here else None)
 
     def release(self, handle: int) -> None:
         with self._turn:
@@ -121,6 +124,8 @@ class LazyFiles:
 
     def _keep(self, number: int, name: str, blocks: Blocks) -> None:
         if name and isinstance(blocks, OnDisk):
+            with self._turn:
+                self._brought.add(number)
             self.cache.adopt(name, blocks.descriptor)
             with self._turn:
                 self._kept.add(number)

@@ -69,7 +69,6 @@ def copy_of(
     Raises Unprocessable that says why it cannot be had. It takes long, so only workers ask, or who sets narrow bounds; the
     usual ones are settings.
     """
-    bounds = bounds or Bounds(settings.DUTO.fetch_max_bytes, settings.DUTO.fetch_seconds)
     root = root_by_name(workspace, WEB)
     known = _known(root, url)
     with tempfile.TemporaryFile() as buffer:
@@ -91,9 +90,10 @@ def copy_of(
 
 
 def _download(
-    url: str, known: Copy | None, sink: IO[bytes], alive: Callable[[], None], bounds: Bounds
+    url: str, known: Copy | None, sink: IO[bytes], alive: Callable[[], None], bounds: Bounds | None = None
 ) -> tuple[str, int, httpx.Response] | None:
     """Fetch into the sink: (digest, size, answer), or None when the copy is still what is there."""
+    bounds = bounds or Bounds(settings.DUTO.fetch_max_bytes, settings.DUTO.fetch_seconds)
     headers = {"user-agent": "duto", "accept-encoding": "gzip"}
     if known is not None and known.etag:
         headers["if-none-match"] = known.etag

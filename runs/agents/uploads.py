@@ -27,7 +27,7 @@ from core.sentences import Kept
 from core.serving import serve
 from core.text import clean
 from datasets import stores
-from duto_protocol.messages import BatchAsk, Meeting, Parts, PartsAsk, made_of
+from duto_protocol.messages import Addresses, AddressesAsk, BatchAsk, Meeting, Parts, PartsAsk, made_of
 from duto_protocol.reading import NotUnderstood, read, written
 from environments.models import EnvironmentBuild
 from environments.services import logs as build_logs
@@ -100,6 +100,30 @@ def share(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpRe
 
 
 @agent_call("PUT", most=PARTS_MAX)
+def addresses(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
+    mine = attempt_for(host, attempt, epoch)
+    try:
+        asked = read(body_of(request, PARTS_MAX), AddressesAsk)
+    except NotUnderstood as error:
+        raise Invalid("The body says which files are to be read: 'files'.") from error
+    if asked.wrong:
+        raise Invalid(f"What is told of {', '.join(asked.wrong)} is not understood.")
+    found = [transfers.presigned(mine, *_named(each)) for each in asked.message.files]
+    given = [address if _is_of_use(host, address) else "" for address in found]
+    return HttpResponse(written(Addresses(given)), content_type="application/json")
+
+
+def _named(transfer: str) -> tuple[str, str]:
+    kind, _, rest = transfer.partition("/")
+    return kind, rest
+
+
+def _is_of_use(host: Host, address: str) -> bool:
+    """Whether the host can reach what lies on the studio's own machine, if the address leads there."""
+    return bool(address and (host.store_marker or not stores.is_here(urlsplit(address).hostname)))
+
+
+@agent_call("PUT", most=PARTS_MAX)
 def parts(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
     try:
@@ -136,7 +160,7 @@ def build_log(request: HttpRequest, host: Host, build: UUID) -> HttpResponse:
 @agent_call("GET", "PUT", most=None)
 def transfer(request: HttpRequest, host: Host, attempt: UUID, epoch: int, transfer: str) -> HttpResponseBase:
     mine = attempt_for(host, attempt, epoch)
-    kind, _, rest = transfer.partition("/")
+    kind, rest = _named(transfer)
     if request.method == "PUT":
         size = transfers.put(_open(mine), kind, rest, cast(BinaryIO, request), request.GET.get("digest") or None)
         return JsonResponse({"size": size})
@@ -144,7 +168,7 @@ def transfer(request: HttpRequest, host: Host, attempt: UUID, epoch: int, transf
         source, size, name = GIVEN[kind](mine, rest)
     else:
         address = transfers.presigned(mine, kind, rest) if request.headers.get(DIRECTLY) else ""
-        if address and (host.store_marker or not stores.is_here(urlsplit(address).hostname)):
+        if _is_of_use(host, address):
             return HttpResponse(status=307, headers={"Location": address})
         source, size, name = transfers.get(mine, kind, rest, request.headers.get("If-Match", "").strip('"'))
     return serve(request, source, size, name, "application/octet-stream")

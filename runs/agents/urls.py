@@ -17,6 +17,7 @@ urlpatterns = [
     path("attempts/<uuid:attempt>/<int:epoch>/samples", uploads.samples, name="agent-samples"),
     path("attempts/<uuid:attempt>/<int:epoch>/ledger", uploads.ledger, name="agent-ledger"),
     path("attempts/<uuid:attempt>/<int:epoch>/share", uploads.share, name="agent-share"),
+    path("attempts/<uuid:attempt>/<int:epoch>/addresses", uploads.addresses, name="agent-addresses"),
     path("attempts/<uuid:attempt>/<int:epoch>/parts", uploads.parts, name="agent-parts"),
     path("attempts/<uuid:attempt>/<int:epoch>/rendezvous", uploads.rendezvous, name="agent-rendezvous"),
     path("attempts/<uuid:attempt>/<int:epoch>/files/<file:transfer>", uploads.transfer, name="agent-transfer"),

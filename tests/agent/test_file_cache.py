@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,9 @@ class Source:
     def __init__(self, data: bytes, breaks: tuple[int, ...] = ()) -> None:
         self.data, self.breaks, self.asked = data, list(breaks), [(0, "")][:0]
         self.is_changed = False
+
+    def announce(self, urls: Iterable[str]) -> None:
+        """It is asked for each by itself."""
 
     @contextlib.contextmanager
     def download(

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,9 @@ class Ranged:
         self.asked: list[tuple[int, int | None]] = []
         self.at_once, self.most, self.turn = 0, 0, threading.Lock()
         self.all_here = threading.Barrier(ranges.MOST)
+
+    def announce(self, urls: Iterable[str]) -> None:
+        """It is asked for each by itself."""
 
     @contextlib.contextmanager
     def download(

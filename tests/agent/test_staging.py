@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ class ImageStore:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
+
+    def announce(self, urls: Iterable[str]) -> None:
+        """It is asked for each by itself."""
 
     @contextlib.contextmanager
     def download(self, url: str, start: int = 0, tag: str | None = None) -> Iterator[Iterator[bytes]]:

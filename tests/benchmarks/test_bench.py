@@ -38,7 +38,7 @@ ON_A_STUDIO = [
     "large",
 ]
 # What builds a world of its own; `chaos` is judged in tests/live, and what `firstrun` measures in tests/test_demo.py.
-ALONE = ["start", "firstrun", "adopt", "chaos", "place", "container", "parallel"]
+ALONE = ["start", "firstrun", "adopt", "chaos", "place", "container", "parallel", "transfer"]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_benchmark_measures_running_work(live: LiveStudio, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["start", "adopt", "parallel"])
+@pytest.mark.parametrize("name", ["start", "adopt", "parallel", "transfer"])
 def test_a_benchmark_measures_in_a_world_of_its_own(name: str) -> None:
     assert holds(json.loads(registry.line(registry.run(name, print, rounds=1, small=True))))
 

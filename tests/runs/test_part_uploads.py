@@ -21,7 +21,17 @@ from core.objects import StoreAway
 from datasets import stores
 from datasets.models import Datastore
 from datasets.services import registration
-from duto_protocol.messages import FileEntry, Finished, OutputEntry, PartsAsk, PartsOffer, PartsWanted
+from duto_protocol.messages import (
+    ADDRESSES_MOST,
+    Addresses,
+    AddressesAsk,
+    FileEntry,
+    Finished,
+    OutputEntry,
+    PartsAsk,
+    PartsOffer,
+    PartsWanted,
+)
 from duto_protocol.parts import part_size_of
 from duto_protocol.reading import read, written
 from runs.models import Attempt, Output, PartUpload
@@ -145,6 +155,34 @@ def test_addresses_are_for_open_attempts_of_the_right_epoch_and_hosts_that_can_u
         part_uploads.offer(attempt, PartsAsk("made", True, [PartsWanted("../x", 1)]), True)
     Attempt.objects.filter(pk=attempt.pk).update(status="failed")
     assert ask(1).json()["error"]["code"] == "stale_epoch"
+
+
+def test_many_inputs_get_their_addresses_together(far: Far) -> None:
+    from compute.services.hosts import digest_of
+
+    scenario, root = far.scenario, stores.root_of(far.store)
+    scenario.host.key_digest, scenario.host.store_marker = digest_of("key-of-host"), "here"
+    scenario.host.save()
+    names = ["in/a b.txt", "in/é%.txt"]
+    for name in names:
+        root.write(name, io.BytesIO(name.encode()))
+
+    def ask(files: list[str], epoch: int = 1) -> Any:
+        return scenario.client.put(
+            f"/agent/v1/attempts/{far.attempt.pk}/{epoch}/addresses", written(AddressesAsk(files)),
+            content_type="application/json", headers={"Authorization": "Bearer key-of-host"},
+        )  # fmt: skip
+
+    answer = ask([*(f"data/far/{name}" for name in names), "data/workspaceblobstore/x", "blob/abc", "odd"])
+    assert answer.status_code == 200, answer.content
+    given = read(answer.content, Addresses).message.addresses
+    assert given[2:] == ["", "", ""]
+    assert [httpx.get(each).content.decode() for each in given[:2]] == names
+    assert ask(["data/far/a"] * (ADDRESSES_MOST + 1)).status_code == 400
+    assert ask([], epoch=0).json()["error"]["code"] == "stale_epoch"
+    scenario.host.store_marker = ""
+    scenario.host.save()
+    assert read(ask(["data/far/in/a b.txt"]).content, Addresses).message.addresses == [""], "of use here alone"
 
 
 def test_a_part_of_another_size_or_that_did_not_come_is_refused(far: Far) -> None:

@@ -19,15 +19,29 @@ def inside(folder: Path, relative: str) -> Path:
 
     `relative` is the text of a path (`duto.spec.filenames`), as it stands in specs and manifests.
     """
-    pure = PurePosixPath(unescaped_path(relative))
-    if not relative or leads_out(relative) or leads_out(str(pure)):
-        raise BadPath(said("no_inner_path", path=relative))
-    if pure == PurePosixPath("."):
-        raise BadPath(said("names_no_file", path=relative))
-    path = folder / pure
-    if not path.parent.resolve().is_relative_to(folder.resolve()):
-        raise BadPath(said("leads_out_by_link", path=relative))
-    return path
+    return Inside(folder).path(relative)
+
+
+class Inside:
+    """`inside` for many paths of one folder in which nothing changes meanwhile: links on the way are looked at once a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._real = folder, folder.resolve()
+        self._good: set[Path] = set()
+
+    def path(self, relative: str) -> Path:
+        """Raises BadPath."""
+        pure = PurePosixPath(unescaped_path(relative))
+        if not relative or leads_out(relative) or leads_out(str(pure)):
+            raise BadPath(said("no_inner_path", path=relative))
+        if pure == PurePosixPath("."):
+            raise BadPath(said("names_no_file", path=relative))
+        path = self._folder / pure
+        if path.parent not in self._good:
+            if not path.parent.resolve().is_relative_to(self._real):
+                raise BadPath(said("leads_out_by_link", path=relative))
+            self._good.add(path.parent)
+        return path
 
 
 def plain_name(name: str) -> str:

@@ -21,6 +21,8 @@ SOURCES_MOST, SOURCE_LENGTH = 100, 16
 RANKS_MOST = 64
 # Parts of a file (S3 takes 10,000), and files in one question for them.
 PARTS_MOST, PARTS_FILES = 9_000, 500
+# Files of one question for addresses of inputs.
+ADDRESSES_MOST = 500
 Absent = UnsetType
 
 
@@ -627,6 +629,21 @@ class LaunchSpec(Message, frozen=True):
     member: MemberSpec | None = None
     # Texts that the log may not show from its first byte on.
     masks: list[str] = []
+
+
+# --- addresses of inputs ---
+
+
+class AddressesAsk(Message, frozen=True):
+    """Asks for addresses of the stores' own of these files, each as its `get` names it behind `files/`."""
+
+    files: Annotated[list[str], Meta(max_length=ADDRESSES_MOST)] = []
+
+
+class Addresses(Message, frozen=True):
+    """An address for each file of the question, in its order; empty for one that comes through the studio."""
+
+    addresses: list[str] = []
 
 
 # --- parts of outputs ---

@@ -26,7 +26,7 @@ from duto_agent.launchers.arguments import parse_arguments
 from duto_agent.launchers.base import AttemptKey, Bind, Launch, Reservation
 from duto_agent.launchers.shim_state import ranks_folder
 from duto_agent.mounts.supervision import Mounts, NotMounted
-from duto_agent.paths import BadPath, inside, plain_name
+from duto_agent.paths import BadPath, Inside, inside, plain_name
 from duto_agent.shim import ranks
 from duto_agent.studio.transfers import DataMissing, Transfers, at_once, copy, nothing
 from duto_protocol.messages import (
@@ -274,6 +274,8 @@ def _download(
     targets = [(files[0], place)] if is_file and len(files) == 1 else _laid_out(place, files)
     far: list[Callable[[], None]] = []
     first = len(list(held.iterdir())) if held is not None else 0
+    if len(targets) > 1:
+        transfers.announce([file for file, _target in targets if transfers.own(file, _local(file, root)) is None])
     for file, target in targets:
         local = _local(file, root)
         if transfers.own(file, local) is not None:
@@ -288,7 +290,8 @@ def _download(
 def _laid_out(place: Path, files: list[InputFile]) -> list[tuple[InputFile, Path]]:
     """Each file with its place, whose folder is there."""
     place.mkdir()
-    found = [(file, inside(place, file.path)) for file in files]
+    where = Inside(place)
+    found = [(file, where.path(file.path)) for file in files]
     for folder in dict.fromkeys(target.parent for _file, target in found):
         folder.mkdir(parents=True, exist_ok=True)
     return found

@@ -7,20 +7,23 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
 from duto.spec.sentences import Said, parts, said
 from duto_agent import __version__
 from duto_agent.loops import backoff
+from duto_agent.studio.addresses import Addresses
 from duto_agent.studio.ranges import BrokenOff, Changed, StoreAway
 from duto_agent.studio.transfers import DataMissing, StoreRefused
+from duto_protocol import messages
 from duto_protocol.messages import (
     VERSION,
+    AddressesAsk,
     Answer,
     BatchAsk,
     BatchShare,
@@ -38,6 +41,8 @@ PIECE = 1 << 20
 # Beyond what it waits for work: a verdict on many files takes the studio a while. Seconds, and bytes in each further one.
 EXCHANGE_S, EXCHANGE_RATE = 15.0, 50_000
 FAULT, FULL, CHANGED, ELSEWHERE = 500, 507, 412, 307
+# What stands in the URL of a file before its name.
+FILES = "/files/"
 # Says that this agent follows an address of a store's own, and for how long one that it cannot reach is not tried again.
 DIRECTLY, UNREACHABLE_S = "X-Duto-Direct", 600.0
 # A store that is away longer costs the attempt; the next one begins a minute later.
@@ -109,6 +114,7 @@ class StudioClient:
         # Presigned addresses of a cloud store must not see the host's key.
         self._foreign = httpx.Client(timeout=httpx.Timeout(60, connect=5), follow_redirects=True)
         self._unreachable: dict[str, float] = {}
+        self._addresses = Addresses(self._ask_addresses)
 
     def exchange(self, message: Exchange) -> Answer:
         """Raises Away, Refused."""
@@ -199,6 +205,20 @@ class StudioClient:
                 count(-sent)
                 raise
 
+    def announce(self, urls: Iterable[str]) -> None:
+        """These URLs of a spec are downloaded soon."""
+        self._addresses.announce(quote(url) for url in urls)
+
+    def _ask_addresses(self, urls: list[str]) -> list[str]:
+        """Nothing where the studio does not say: then each file is asked for by itself."""
+        base, _, _ = urls[0].partition(FILES)
+        files = [unquote(url.removeprefix(base + FILES)) for url in urls]
+        try:
+            answer = self._send("PUT", f"{base}/addresses", content=written(AddressesAsk(files)))
+            return read(answer.content, messages.Addresses).message.addresses
+        except (Away, Refused, NotUnderstood):
+            return []
+
     @contextlib.contextmanager
     def download(
         self, url: str, start: int = 0, tag: str | None = None, length: int | None = None
@@ -254,6 +274,10 @@ class StudioClient:
         client, address = self._address(url)
         if client is self._foreign:
             return stack.enter_context(client.stream("GET", address, headers=headers, timeout=120))
+        known = self._addresses.take(url)
+        if known:
+            found = self._direct(stack, known, headers, tag)
+            return found or stack.enter_context(client.stream("GET", address, headers=headers, timeout=120))
         asked = client.stream("GET", address, headers={**headers, DIRECTLY: "yes"}, timeout=120)
         answer = stack.enter_context(asked)
         if answer.status_code != ELSEWHERE:

@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +42,9 @@ class StoreRefused(Worded):
 
 class Fetcher(Protocol):
     """What is needed of the studio's client."""
+
+    def announce(self, urls: Iterable[str]) -> None:
+        """These are downloaded soon."""
 
     def download(
         self, url: str, start: int = 0, tag: str | None = None, length: int | None = None
@@ -84,6 +87,15 @@ class Transfers:
         """These files of an input were taken over a network: the cache has those that it keeps."""
         named = ((name_of(file), file.size or 0) for file in files)
         self.held_inputs.note(source, ((name, size) for name, size in named if name and size <= self.cache.most // 2))
+
+    def announce(self, files: Iterable[InputFile]) -> None:
+        """These are brought soon, in this order: addresses of those that are not here yet are asked for together."""
+        urls = [file.get for file in files if file.get and not self._is_here(file)]
+        if urls:
+            self.fetcher.announce(urls)
+
+    def _is_here(self, file: InputFile) -> bool:
+        return bool(name := name_of(file)) and self.cache.place_of(name).exists()
 
     def bring(
         self,

@@ -16,7 +16,7 @@ from benchmarks import graphs
 from benchmarks.bench_env import folder
 from benchmarks.registry import Sample, Setting, benchmark
 from benchmarks.transfer_stores import Store, azurite, s3
-from benchmarks.warm_studio import WarmStudio, warm_studio
+from benchmarks.warm_studio import ENDS, WarmStudio, warm_studio
 
 # What the step says of its input, to which the files of the seed are compared.
 SCRIPT = """
@@ -25,6 +25,7 @@ found = [os.path.getsize(os.path.join(place, name)) for place, _, names in os.wa
 print(len(found), sum(found))
 """
 ENV = {"DUTO_FETCH_PRIVATE": "true", "DUTO_FUSE": "off"}
+LOOK_S = 0.2
 _numbers = count(1)
 
 
@@ -93,9 +94,12 @@ def stepped(warm: WarmStudio, snapshot: str, store: str, data: str, place: Path)
     """A step that reads all of it: seconds from when it may start until its script does (`whole`), and those of them in which bytes
     came or were found (`moved`)."""
     source = {"name": "data", "mode": "mount", "from": {"datastore": store, "path": data}}
-    run, _ = warm.complete(
-        graphs.graph([graphs.step(snapshot, "read", inputs=[source], arguments=[{"input": "data"}])])
-    )
+    document = graphs.graph([graphs.step(snapshot, "read", inputs=[source], arguments=[{"input": "data"}])])
+    run = warm.submit(document)
+    while (status := warm.rest.get(f"runs/{run}/")["status"]) not in ENDS:
+        time.sleep(LOOK_S)
+    if status != "Completed":
+        raise RuntimeError(f"run {run} ended as {status}")
     found = warm.rest.get(f"runs/{run}/steps/")["items"][0]
     files = [each for each in place.rglob("*") if each.is_file()]
     said = warm.log_of(found["id"]).decode().split()

@@ -86,6 +86,9 @@ SENTENCES: Mapping[str, str] = {
     "store_sign_in": _(
         "The datastore '%(store)s' refuses the credentials (%(why)s). Check its account or user, and set the credentials anew."
     ),
+    "store_clock": _(
+        "The datastore '%(store)s' refuses the credentials (%(why)s), and its clock and that of the studio's machine are %(minutes)s minutes apart: a signature holds only while both agree. Set the machine's clock."
+    ),
     "store_permission": _(
         "The credentials of the datastore '%(store)s' may not do this (%(why)s). Grant them the right, or set others."
     ),

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from core.errors import Invalid, StudioError
 from datasets import guard
-from datasets.kinds.base import Connection, Field, of_status, refused, require_one
+from datasets.kinds.base import Connection, Field, of_refusal, of_status, refused, require_one
 
 if TYPE_CHECKING:
     from requests import Session
@@ -170,7 +170,7 @@ def asking(store: str, key: str, container: str, url: str, missing: list[str] | 
         code = _code(error)
         # A signature that does not fit is answered with 403, as is one that may not do this.
         stage = "permission" if "Permission" in code or "ResourceTypeMismatch" in code else "sign_in"
-        raise refused(store, stage, f"store_{stage}", why=code) from error
+        raise of_refusal(store, stage, code, _date(error)) from error
     except azure.HttpResponseError as error:
         code, status = _code(error), error.status_code or 0
         if status == 404 and key and code not in ("ContainerNotFound", "ShareNotFound"):
@@ -183,8 +183,8 @@ def asking(store: str, key: str, container: str, url: str, missing: list[str] | 
             "InvalidAuthenticationInfo",
             "NoAuthenticationInformation",
         ):
-            raise refused(store, "sign_in", "store_sign_in", why=code) from error
-        raise of_status(store, status, code, key, container) from error
+            raise of_refusal(store, "sign_in", code, _date(error)) from error
+        raise of_status(store, status, code, key, container, _date(error)) from error
     except azure.IncompleteReadError as error:
         raise refused(store, "network", "store_broke", host=host) from error
     except azure.AzureError as error:
@@ -214,6 +214,12 @@ def _not_signed_in(store: str, authority: str, error: Any) -> StudioError:
 def _code(error: Any) -> str:
     code = getattr(error, "error_code", None)
     return str(getattr(code, "value", code) or error.reason or error.status_code)
+
+
+def _date(error: Any) -> str | None:
+    """By the clock of who answered."""
+    headers = getattr(error.response, "headers", None) or {}
+    return headers.get("Date")
 
 
 def _reason(error: BaseException) -> str:

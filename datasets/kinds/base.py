@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from core.clock import now
 from core.errors import Invalid
 from core.objects import Objects, StoreAway, StoreError, StoreRefused
 from datasets.stored_messages import localized, refusal, say
@@ -144,6 +146,9 @@ def of_server(port: int) -> Callable[[Connection], tuple[str, int]]:
     return lambda place: (place["host"], int(place["port"] or port))
 
 
+# Amazon takes signatures whose time is fifteen minutes from its own, Azure those of as much; an answer may be on its way for some
+# seconds.
+APART_MOST_S = 240
 _ERRORS: Mapping[str, type[StoreError]] = {
     "network": StoreAway, "away": StoreAway, "sign_in": StoreRefused, "permission": StoreRefused,
 }  # fmt: skip
@@ -162,12 +167,27 @@ def require_parts(store: str, key: str, found: Mapping[int, int], sizes: Sequenc
             raise refused(store, "away", "store_part", path=key, number=number, size=size, found=found.get(number) or 0)
 
 
-def of_status(store: str, status: int, why: str, key: str, container: str) -> StoreError:
-    """What an answer of HTTP that is no success means, for the kinds that speak it."""
-    if status == 401:
-        return refused(store, "sign_in", "store_sign_in", why=why)
-    if status == 403:
-        return refused(store, "permission", "store_permission", why=why)
+def of_refusal(store: str, stage: str, why: str, date: str | None) -> StoreError:
+    """Why a store lets somebody not in (`sign_in`) or not do it (`permission`), by the `Date` of its answer: by a clock that
+    differs from its own no signature holds, and few stores say that it is the clock."""
+    apart = _apart(date)
+    if apart > APART_MOST_S:
+        return refused(store, "sign_in", "store_clock", why=why, minutes=round(apart / 60))
+    return refused(store, stage, f"store_{stage}", why=why)
+
+
+def _apart(date: str | None) -> float:
+    """Seconds between this machine's clock and that of whoever wrote a header `Date`; 0 where there is none to be read."""
+    try:
+        return abs((now() - parsedate_to_datetime(date)).total_seconds()) if date else 0.0
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def of_status(store: str, status: int, why: str, key: str, container: str, date: str | None) -> StoreError:
+    """What an answer of HTTP that is no success means, for the kinds that speak it. `date`: its header of that name."""
+    if status in (401, 403):
+        return of_refusal(store, "sign_in" if status == 401 else "permission", why, date)
     if status == 404:
         return refused(store, "container", "store_container", container=container)
     if status == 412:

@@ -214,7 +214,8 @@ class Site:
             return
         if answer.status in (404, 410):
             raise refused(self.store, "answer", "store_no_file", path=key)
-        raise of_status(self.store, answer.status, f"{answer.status} {answer.reason or ''}".strip(), key, self.base)
+        why = f"{answer.status} {answer.reason or ''}".strip()
+        raise of_status(self.store, answer.status, why, key, self.base, answer.headers.get("Date"))
 
 
 def check(place: Connection) -> None:

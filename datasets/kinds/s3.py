@@ -15,7 +15,7 @@ from core.errors import Conflict, Invalid
 from core.objects import checked
 from core.storage import Stored
 from datasets import guard
-from datasets.kinds.base import Connection, Field, Kind, of_status, of_url, refused, require_parts
+from datasets.kinds.base import Connection, Field, Kind, of_refusal, of_status, of_url, refused, require_parts
 
 PIECE = 1 << 20
 # A part of an upload is held in memory; 10,000 of them are the most that S3 takes.
@@ -237,15 +237,16 @@ class Bucket:
             yield missing
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
-            status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+            answer = error.response.get("ResponseMetadata", {})
+            status, date = int(answer.get("HTTPStatusCode", 0)), answer.get("HTTPHeaders", {}).get("date")
             if code in SIGN_IN:
-                raise refused(self.store, "sign_in", "store_sign_in", why=code) from error
+                raise of_refusal(self.store, "sign_in", code, date) from error
             if key and code in ("404", "NoSuchKey", "NoSuchUpload", "NotFound"):
                 missing.append(key)
                 return
             if status == 412:
                 raise refused(self.store, "away", "store_changed", path=key) from error
-            raise of_status(self.store, status, code, key, self.bucket) from error
+            raise of_status(self.store, status, code, key, self.bucket, date) from error
         except BotoCoreError as error:
             why = str(getattr(error, "kwargs", {}).get("error", "")) or type(error).__name__
             raise refused(self.store, "network", "store_network", host=self.host, why=why) from error

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -290,6 +291,8 @@ class Between:
         self.faults: list[int | str] = []
         self.matches: Callable[[str, str], bool] = lambda _method, _path: True
         self.is_away = False
+        # How much later it is by the clock of who answers with a fault.
+        self.ahead_s = 0.0
         # Called with each request before it is passed on.
         self.before: Callable[[str, str], None] = lambda _method, _path: None
         self.asked: list[tuple[str, str]] = []
@@ -317,7 +320,8 @@ class Between:
                 if fault == "cut":
                     return
                 if isinstance(fault, int):
-                    self.send_response(fault)
+                    self.send_response_only(fault)
+                    self.send_header("Date", formatdate(time.time() + between.ahead_s, usegmt=True))
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
@@ -356,7 +360,7 @@ class Between:
 
     def well(self) -> None:
         """From now on it only passes on."""
-        self.faults, self.is_away, self.asked, self.headers = [], False, [], []
+        self.faults, self.is_away, self.ahead_s, self.asked, self.headers = [], False, 0.0, [], []
         self.matches, self.before = lambda _method, _path: True, lambda _method, _path: None
 
     def close(self) -> None:

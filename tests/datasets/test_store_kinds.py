@@ -26,7 +26,7 @@ from datasets.models import Datastore
 from datasets.services import registration
 from datasets.stores import can_presign, part_uploads_of, presigned, root_of
 from tests.datasets import store_servers as servers
-from tests.datasets.store_servers import FaultySite, StoreServer
+from tests.datasets.store_servers import Between, FaultySite, StoreServer
 from tests.workspace_scenario import WorkspaceScenario
 
 pytestmark = pytest.mark.django_db
@@ -225,6 +225,24 @@ def test_wrong_credentials_a_wrong_place_and_nobody_there_are_told(
     else:
         assert stage({**store.options, "endpoint": "http://127.0.0.1:9/x"}, server.credentials) == "network"
         assert stage({**store.options, "endpoint": "http://no-such-host.invalid/x"}, server.credentials) == "name"
+
+
+@pytest.mark.parametrize("minutes", [-20, 0, 20])
+def test_clocks_that_differ_are_told_where_credentials_are_refused(
+    server: StoreServer, store: Datastore, scenario: WorkspaceScenario, minutes: int
+) -> None:
+    if "endpoint" not in server.options:
+        return  # no signature of it has a time
+    between = Between(server.options["endpoint"])
+    between.faults, between.ahead_s = [403] * 9, minutes * 60
+    try:
+        options = {**store.options, "endpoint": between.url}
+        with pytest.raises(StudioError) as caught:
+            registration.register(scenario.context, "other", server.kind, options, server.credentials)
+    finally:
+        between.close()
+    assert caught.value.facts["stage"] == ("sign_in" if minutes else "permission")
+    assert ("20 minutes apart" in caught.value.message) == bool(minutes), caught.value.message
 
 
 def test_a_private_address_needs_the_setting(

@@ -524,3 +524,40 @@ def test_a_frame_of_dask_has_the_rows_and_without_dask_the_package_is_named(
     monkeypatch.setitem(sys.modules, "dask.dataframe", None)
     with pytest.raises(UserErrorException, match=r"pip install 'dask\[dataframe\]'"):
         made.to_dask_dataframe()
+
+
+class Endless(io.RawIOBase):
+    """Five GiB without the end of a line, which nobody keeps."""
+
+    def __init__(self) -> None:
+        self.place, self.most = 0, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        self.place = place
+        return place
+
+    def tell(self) -> int:
+        return self.place
+
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), (5 << 30) - self.place)
+        buffer[:count] = b"a" * count
+        self.place += count
+        self.most = max(self.most, self.place)
+        return count
+
+
+@pytest.mark.parametrize("form", [{}, JSON, {"separator": "||"}])
+def test_a_file_that_is_one_line_is_refused_before_it_is_in_memory(form: dict[str, Any]) -> None:
+    endless = Endless()
+    source = Source("log.csv", 5 << 30, lambda: io.BufferedReader(endless))
+    with pytest.raises(TableError, match=r"'log\.csv'.*line 1 is longer than 128 MiB"):
+        list(read([source], {"format": form}).rows())
+    assert endless.most < 160 << 20
+    assert guess([Source("log.csv", 5 << 30, lambda: io.BufferedReader(Endless()))])["type"] == "delimited"

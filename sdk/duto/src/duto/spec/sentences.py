@@ -354,6 +354,7 @@ SENTENCES: Dict[str, str] = {
     "after_quotes": _(
         "after the quotes of a value there is more text in line %(line)s; double a quote that is part of a value"
     ),
+    "endless_line": _("line %(line)s is longer than %(most)s: its ends of lines are missing, or it is no such text"),
     "long_cell": _("a value in line %(line)s is longer than %(most)s; is its quote never closed?"),
     "bad_line": _("line %(line)s cannot be read: %(error)s"),
     "no_object": _("line %(line)s is JSON, but no object"),

@@ -12,6 +12,7 @@ from duto.spec.sentences import Said, said
 from duto.spec.units import size_text
 from duto.tables.errors import TableError
 from duto.tables.forms import Form
+from duto.tables.lines import LONGEST_LINE, lines_of, long_line
 
 SNIFFED = 64 * 1024
 LONGEST_VALUE = 64 << 20
@@ -109,8 +110,10 @@ class Delimited:
     def _lines(self) -> Iterator[str]:
         separator = self._form.separator
         is_long = len(separator) > 1
-        for number, line in enumerate(self._text, 1):
+        for number, line in enumerate(lines_of(self._text), 1):
             self._length += len(line)
+            if len(line) > LONGEST_LINE:
+                raise self._fault(long_line(number))
             if "\0" in line:
                 raise self._fault(said("nul_byte", line=number))
             if is_long:

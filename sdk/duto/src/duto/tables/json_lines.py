@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple
 from duto.spec.sentences import said
 from duto.tables.errors import TableError
 from duto.tables.forms import Form
+from duto.tables.lines import LONGEST_LINE, lines_of, long_line
 
 CELLS, MOST_ROWS, SOME_ROWS, MOST_TEXT = 200_000, 5_000, 100, 16 << 20
 
@@ -34,8 +35,10 @@ def batches(stream: BinaryIO, name: str, form: Form) -> Iterator[Tuple[List[str]
 def _objects(text: io.TextIOWrapper, name: str, form: Form) -> Iterator[Tuple[int, Optional[Dict[str, Any]]]]:
     number = 0
     try:
-        for line in text:
+        for line in lines_of(text):
             number += 1
+            if len(line) > LONGEST_LINE:
+                raise TableError(said("in_file", name=name, why=long_line(number)))
             if not line.strip():
                 continue
             found = _object(line, name, number, form.drop_invalid)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,15 +15,17 @@ from django.test.utils import CaptureQueriesContext
 
 from compute.models import ComputeTarget, Host
 from core.errors import Unprocessable
+from datasets.services import registration
 from datasets.services import versions as dataset_versions
 from datasets.services.datastores import put_file
 from datasets.stores import root_by_name
 from duto_protocol.messages import InputSpec
-from runs.models import Attempt
+from runs.models import Attempt, Output
 from runs.services.agent_reports.launch_spec import SpecOf
 from runs.services.results import transfers
 from runs.services.scheduling import affinity, cluster_state
 from runs.services.submission import submit
+from studio.supervisor.broker import free_port
 from tests.runs.exchange import Agent, agent, cluster, context, graph_of, states, submit_chain
 
 __all__ = ["agent", "cluster", "context"]
@@ -150,6 +153,27 @@ def test_what_reads_a_file_of_this_second_runs_and_is_no_source(context: Any, ag
     written = int(time.time())
     assert runs(b"a\n1\n", -60) and runs(b"a\n2\n", -60), "by a clock that is ahead"
     assert runs(b"a\n2\n", 60) and not runs(b"a\n2\n", 60), "known once its second is over"
+
+
+def test_an_output_on_a_store_that_is_away_is_waited_for(context: Any, agent: Agent, settings: Any) -> None:
+    """It may be as it was: the step is tried again, and is not told that its input was touched."""
+    settings.DUTO = replace(settings.DUTO, fetch_private=True)
+    options = {"bucket": "b", "endpoint": f"http://127.0.0.1:{free_port()}", "path_style": "true"}
+    keys = {"access_key_id": "a", "secret_access_key": "b"}
+    registration.register(context, "away", "s3", options, keys, validate=False)
+    graph = graph_of(context, "a -> b")
+    graph["steps"][0]["outputs"] = [{"name": "made"}]
+    graph["steps"][1]["inputs"] = [{"name": "made", "from": {"step": "a", "output": "made"}, "mode": "download"}]
+    run = submit.submit_run(context, experiment="exp", graph=graph)
+    (work,) = agent.say()["work"]
+    transfers.put(Attempt.objects.get(pk=work["attempt"]), "output", "made/m.txt", io.BytesIO(b"made"), None)
+    file = {"path": "m.txt", "size": 4, "digest": hashlib.sha256(b"made").hexdigest()}
+    ended = {"attempt": work["attempt"], "epoch": work["epoch"], "event": "finished", "exit_code": 0, "artifacts": []}
+    agent.say({**ended, "outputs": [{"name": "made", "is_directory": True, "files": [file]}]}, want=0)
+    Output.objects.filter(run__root=run).update(datastore="away")
+    agent.say()
+    reader = Attempt.objects.filter(run__root=run, run__step__node_id="b").order_by("number")[0]
+    assert (reader.status, reader.cause) == ("failed", "store_away"), reader.message
 
 
 def test_a_destination_is_kept_as_it_is_listed(context: Any, agent: Agent) -> None:

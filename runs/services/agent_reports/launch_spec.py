@@ -176,7 +176,7 @@ class SpecOf(StepParts):
 
     def _require_unchanged(self, output: Output, reader: str) -> None:
         store = None if output.removed_at else stores.root_by_name(self.workspace, output.datastore)
-        change = self._output_check.change_of(output, store)
+        change = self._output_check.look(output, store)
         self._output_check.remember()
         if change is None:
             return

@@ -42,9 +42,13 @@ class OutputCheck:
     def change_of(self, output: Output, root: Root | None) -> Change | None:
         """How the output differs from what was written; None where it is the same. A store that is away does not tell."""
         try:
-            return ask(("output", output.pk), lambda: self._change_of(output, root))
+            return self.look(output, root)
         except StoreError:
             return Change("unknown")
+
+    def look(self, output: Output, root: Root | None) -> Change | None:
+        """The same for who has to know. Raises StoreError."""
+        return ask(("output", output.pk), lambda: self._change_of(output, root))
 
     def _change_of(self, output: Output, root: Root | None) -> Change | None:
         if root is None or output.removed_at is not None or not root.exists(output.path):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -224,11 +225,7 @@ def test_a_submit_that_was_given_up_says_so(scenario: RunScenario, monkeypatch: 
 
 
 def test_more_steps_than_the_studio_takes_are_refused(scenario: RunScenario, settings: Any) -> None:
-    settings.DUTO = type(
-        "Config",
-        (),
-        {**{k: getattr(settings.DUTO, k) for k in dir(settings.DUTO) if not k.startswith("__")}, "run_max_steps": 5},
-    )
+    settings.DUTO = replace(settings.DUTO, run_max_steps=5)
     with pytest.raises(Unprocessable, match=r"6 steps.*at most 5 .DUTO_RUN_MAX_STEPS") as refused:
         submit_run(scenario.context, experiment="Large", graph=wide(scenario, 6))
     assert refused.value.code == "too_many_steps"

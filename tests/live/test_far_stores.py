@@ -26,7 +26,7 @@ from studio.testing.live import eventually
 from studio.testing.plugin import lacking
 from tests.datasets import store_servers as servers
 from tests.datasets.store_servers import Between, StoreServer
-from tests.live.studio import LiveRun, Studio
+from tests.live.studio import ENDS, LiveRun, Studio
 
 pytestmark = [pytest.mark.slow]
 PROGRAM = ROOT / "tests/live/programs/far_stores"
@@ -632,6 +632,38 @@ def test_a_store_that_keeps_silent_holds_up_nobody_else(studio: Studio, blob: Fa
         assert took < 5, f"a submit beside it took {took:.1f} s"
         other.wait()
         assert silent.result().wait().step("step")["is_reused"]
+
+
+def test_a_host_goes_on_while_a_silent_store_is_asked_for_the_data_of_a_step(studio: Studio, blob: Far) -> None:
+    """What its agent asks for work brings the reports, the leases and the cancels of its other steps too."""
+    blob.put("listing/a.txt", b"there")
+    between, asked, answers = blob.between, threading.Event(), threading.Event()
+    assert between is not None
+    graph, seen = step(studio, READ, inputs=[path(blob, "listing")]), list[str]()
+
+    def wait(method: str, where: str) -> None:
+        if "comp=list" in where and "listing" in where:
+            seen.append(where)
+            if len(seen) > 1:  # the first is that of the submit
+                asked.set()
+                answers.wait(25)
+
+    between.before = wait
+    try:
+        run = studio.submit_graph(graph)
+        assert asked.wait(60), run.why()
+        quick, slow = (
+            studio.submit({"quick": "print('done')"}),
+            studio.submit({"slow": "import time; print('on', flush=True); time.sleep(600)"}),
+        )
+        quick.wait()
+        slow.until("slow", b"on")
+        assert studio.rest("POST", f"runs/{slow.id}/cancel/").status_code == 200
+        slow.wait("Canceled")
+        assert not answers.is_set() and run.status not in ENDS
+    finally:
+        answers.set()
+    assert b"a.txt there" in run.wait().log("step") and len(attempts_of(run)) == 1
 
 
 @pytest.mark.parametrize("example", ["dataset-parameters", "batch-scoring", "data-references"])

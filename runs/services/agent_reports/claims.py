@@ -22,6 +22,7 @@ from duto_protocol.reading import written
 from runs import causes, stored_messages
 from runs.models import Attempt, Run
 from runs.queries.graphs import parse_graph
+from runs.services.agent_reports import looking
 from runs.services.agent_reports.launch_spec import SpecOf
 from runs.services.orchestration.attempt_end import BULKY
 from runs.services.orchestration.run_transaction import run_transaction
@@ -96,13 +97,15 @@ def _was_lost(attempt: Attempt | OpenAttempt) -> bool:
 
 
 def _lease(host: Host, key: UUID, root_id: UUID | None) -> Work | None:
-    """Where its data lie elsewhere, they are listed before the lease is written."""
+    """Where its data lie elsewhere, they are listed before the lease is written; while that lasts, the call goes on without it."""
     parse_graph(root_id)
-    observations = Observations()
-    while True:
+    observations = looking.found(key)
+    while observations is not None:
         with suppress(Unobserved):
             return _leased(host, key, root_id, observations)
-        observations.look()
+        if not looking.look(host, key, observations):
+            return None
+    return None
 
 
 def _leased(host: Host, key: UUID, root_id: UUID | None, observations: Observations) -> Work | None:

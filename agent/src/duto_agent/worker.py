@@ -6,9 +6,10 @@ import contextlib
 import fcntl
 import logging
 import os
+import select
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from duto_agent.host.containers import Containers
 
 BUILDS_AT_ONCE = 4
+# How often it is looked whether the studio that brought this agent is still there; how long another one is given to end.
+LOOK_S, ENDING_S = 2.0, 15.0
 log = logging.getLogger("duto.agent")
 
 
@@ -162,9 +165,11 @@ def run(home: Path, studio: str | None = None) -> int:
     )
     for noisy in ("httpx", "httpcore", "celery", "kombu"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    ended = threading.Event()
+    # A pipe, not an event: the lock of an event may be held by the very thread that a signal interrupts.
+    ends, asked = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: os.write(asked, b"."))
+    parent = os.getppid()
     os.umask(0o022)  # what a step is shown, others than the agent's user must be able to read
     home.mkdir(parents=True, exist_ok=True)
     with _alone(home) as alone:
@@ -177,7 +182,10 @@ def run(home: Path, studio: str | None = None) -> int:
         except (NotConfigured, Unprotected) as error:
             log.error("%s", error)
             return 2
-        ended.wait()
+        while not select.select([ends], [], [], LOOK_S)[0]:
+            # Of a studio that was killed the next one brings an agent of its own.
+            if os.environ.get("DUTO_EMBEDDED") and os.getppid() != parent:
+                break
         agent.stop()
         log.info("host %s ends; its steps go on", agent.config.name)
     sys.stdout.flush()
@@ -187,11 +195,17 @@ def run(home: Path, studio: str | None = None) -> int:
 
 @contextlib.contextmanager
 def _alone(home: Path) -> Iterator[Any]:
-    """Two agents on one home would ship every log twice."""
+    """Two agents on one home would ship every log twice. One that is just ending is waited for."""
     with (home / "agent.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
+        until = time.monotonic() + ENDING_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.1)
+            else:
+                yield True
+                return
+        yield False

@@ -95,8 +95,7 @@ def put_piece(context: WorkspaceContext, key: str, path: str, piece: Piece, sour
         raise Invalid(_("A piece of a file begins inside of it."), code="bad_range")
     whole, place = f"{folder}/{path}", _part(folder, path, piece)
     _forget_others(root, folder, path, place)
-    here = list(root.walk(place))
-    received = sum(each.size for each in here)
+    here, received = _here(root, place)
     if piece.offset > received:
         return piece.total if received == 0 and _ends_so(root, whole, piece, source) else received
     if received == 0:
@@ -104,16 +103,31 @@ def put_piece(context: WorkspaceContext, key: str, path: str, piece: Piece, sour
     if not _begins_with(source, _Joined(root, here, piece.offset), received - piece.offset):
         root.remove(place)
         return 0
-    written = root.write(f"{place}/{received:015}", source)
-    storage.note(context.workspace, written.size)
-    if not written.size or received + written.size > piece.total:
-        root.remove(f"{place}/{received:015}")
-    if received + written.size > piece.total:
-        raise Invalid(_("More of the file arrives than was said. Send it again."), code="bad_range")
-    if received + written.size == piece.total:
-        root.write(whole, cast(BinaryIO, io.BufferedReader(_Joined(root, list(root.walk(place))), CHUNK)))
+    if received < piece.total:
+        written = root.write(f"{place}/{received:015}", storage.metered(context.workspace, source))
+        storage.note(context.workspace, written.size)
+        if not written.size or received + written.size > piece.total:
+            root.remove(f"{place}/{received:015}")
+        if received + written.size > piece.total:
+            raise Invalid(_("More of the file arrives than was said. Send it again."), code="bad_range")
+        here, received = _here(root, place)  # another request may have brought, or taken back, some of it
+    if received == piece.total:
+        root.write(whole, cast(BinaryIO, io.BufferedReader(_Joined(root, here), CHUNK)))
         root.remove(place)
-    return received + written.size
+    return received
+
+
+def _here(root: Root, place: str) -> tuple[list[Stored], int]:
+    """The pieces that follow one another from the beginning, and how many bytes they are. Two requests that bring the same file
+    at a time leave pieces that lie over each other: what comes after the first gap or overlap is not counted, and taken back."""
+    found, received = list[Stored](), 0
+    for each in root.walk(place):
+        if each.path == f"{place}/{received:015}":
+            found.append(each)
+            received += each.size
+        elif "/" not in each.path[len(place) + 1 :]:
+            root.remove(each.path)
+    return found, received
 
 
 class _Joined(io.RawIOBase):
@@ -251,12 +265,16 @@ def sweep() -> None:
         if not root.exists(""):
             continue
         newest: dict[str, float] = {}
+        folders: dict[str, set[str]] = {}
         for each in root.walk():
             folder = each.path.split("/", 1)[0]
-            newest[folder] = max(each.modified, newest.get(folder, 0.0))
-        for folder, moment in newest.items():
+            form = folder.partition(".")[0]  # files that are there wait for one that is still on its way
+            newest[form] = max(each.modified, newest.get(form, 0.0))
+            folders.setdefault(form, set()).add(folder)
+        for form, moment in newest.items():
             if moment < oldest:
-                root.remove(folder)
+                for folder in folders[form]:
+                    root.remove(folder)
 
 
 def _folder(context: WorkspaceContext, key: str) -> str:

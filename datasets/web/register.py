@@ -373,7 +373,7 @@ def _piece(request: HttpRequest) -> staging.Piece:
     """Of `Content-Range: bytes 0-99/1000` and `?changed=` with the milliseconds of the file's time. Raises Invalid."""
     found = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", request.headers["Content-Range"])
     changed = request.GET.get("changed", "")
-    if found is None or not re.fullmatch(r"\d{1,15}", changed):
+    if found is None or not re.fullmatch(r"-?\d{1,15}", changed):
         raise Invalid(
             _("A piece of a file comes with Content-Range and the time of the file's change."), code="bad_range"
         )

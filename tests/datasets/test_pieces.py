@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from datasets.services import staging
 from datasets.services.staging import Piece, held, new_key, parts, put_piece
 from datasets.stores import STAGED, root_by_name
 from tests.workspace_scenario import WorkspaceScenario, scenario
+from workspaces.services import storage, workspaces
 
 __all__ = ["scenario"]
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -32,8 +33,10 @@ class Sender:
 
     def rest(self, offset: int, data: bytes = DATA, **more: Any) -> None:
         """As the page does: each next piece begins where the studio says."""
-        while offset < len(data):
-            offset = self.send(offset, data, **more)
+        for _piece in range(3 * len(data) // 1000):
+            if offset < len(data):
+                offset = self.send(offset, data, **more)
+        assert offset >= len(data), "it would send for ever"
 
     def read(self, path: str = "a/b.bin") -> bytes:
         (found,) = [each for each in held(self.context, self.key) if each.path == path]
@@ -93,3 +96,47 @@ def test_a_part_is_left_out_by_its_path_and_goes_after_a_day(sender: Sender, mon
     monkeypatch.setattr(staging, "KEPT", -staging.KEPT)
     staging.sweep()
     assert parts(sender.context, sender.key) == []
+
+
+@pytest.mark.parametrize("brought", [0, 1500])
+def test_two_requests_at_a_time_never_mix_a_file(sender: Sender, brought: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow request that began when less was here writes after others: over a piece that is longer than its own."""
+    sender.send(0)
+    compare = staging._begins_with
+
+    def slow(*given: Any) -> bool:
+        monkeypatch.setattr(staging, "_begins_with", compare)
+        assert [sender.send(1000), sender.send(2000)] == [2000, 3000]
+        return compare(*given)
+
+    monkeypatch.setattr(staging, "_begins_with", slow)
+    piece = Piece(0, len(DATA), 7)
+    received = put_piece(sender.context, sender.key, "a/b.bin", piece, io.BytesIO(DATA[: brought or 1000]))
+    assert received == (brought or 1000), "what lies after it follows nothing that is here"
+    sender.rest(sender.send(3000))
+    assert sender.read() == DATA and parts(sender.context, sender.key) == []
+
+
+def test_pieces_keep_to_the_room_of_the_workspace(sender: Sender) -> None:
+    """Each file alone has room when it begins."""
+    used = storage.measure(sender.context.workspace.pk)
+    workspaces.set_limits(sender.context, {"storage_bytes": used + 7500})
+    assert [sender.send(0, path=path) for path in ("a", "b", "c")] == [1000] * 3
+    sender.rest(1000, path="a")
+    with pytest.raises(Conflict, match="may keep"):
+        sender.rest(1000, path="b")
+    assert [each.path for each in held(sender.context, sender.key)] == ["a"]
+
+
+def test_files_that_are_there_wait_for_one_that_is_on_its_way(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large file takes longer than a day."""
+    staging.put(sender.context, sender.key, "first.csv", io.BytesIO(b"1"))
+    root = root_by_name(sender.context.workspace, STAGED)
+    (first,) = held(sender.context, sender.key)
+    place = root.place(first.key)
+    assert place is not None
+    old = first.modified - 2 * staging.KEPT.total_seconds()
+    os.utime(place, (old, old))
+    sender.send(0)
+    staging.sweep()
+    assert [each.path for each in held(sender.context, sender.key)] == ["first.csv"]

@@ -52,7 +52,7 @@ class ArtifactStore:
     credentials: Mapping[str, str] = field(repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)  # keys and passwords are among them
 class Config:
     """The settings of one studio. Each is the environment variable of its name with `DUTO_` before it."""
 
@@ -231,6 +231,16 @@ class Config:
             and not endpoint.startswith(("http://", "https://"))
         ):
             raise ValueError("has an endpoint that starts with neither http:// nor https://")
+        if "://" in endpoint:
+            where = urlsplit(endpoint)
+            if "@" in where.netloc:
+                raise ValueError("has no credentials in its endpoint: set DUTO_ARTIFACT_STORE_KEY and its like")
+            if not where.hostname:
+                raise ValueError("has an endpoint without a host")
+        if is_s3 and ":" in parts.netloc:
+            raise ValueError("has a bucket without a port: a server is named by ?endpoint=http://host:port")
+        if given.get("path_style", "").lower() not in (*YES, *NO):
+            raise ValueError("has a path_style that is neither true nor false")
         if not is_s3 and not given.get("account"):
             raise ValueError("names no account: add ?account=NAME")
         key_id, key, token = self.artifact_store_key_id, self.artifact_store_key, self.artifact_store_token

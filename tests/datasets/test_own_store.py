@@ -292,6 +292,10 @@ REFUSED = {
     "s3://bucket?colour=red": "'colour'",
     "s3://bucket/../a": "plain names",
     "s3://bucket?endpoint=here:9000": "http://",
+    "s3://bucket?endpoint=http://ana:c2VjcmV0@here": "no credentials in its endpoint",
+    "s3://bucket?endpoint=http://": "endpoint without a host",
+    "s3://here:9000/bucket": "a bucket without a port",
+    "s3://bucket?path_style=path": "neither true nor false",
     "azure://box": "names no account",
     "azure://box?account=a&endpoint=ftp://a": "http://",
 }
@@ -311,7 +315,7 @@ def test_credentials_come_by_own_or_by_known_variables() -> None:
     assert found.own_store.prefix == "a/b"
     assert found.own_store.options == {"bucket": "bucket", "region": "eu-west-1", "path_style": "true"}
     assert found.own_store.credentials == {"access_key_id": "ana", "secret_access_key": "own", "session_token": ""}
-    assert "own" not in repr(found.own_store)
+    assert "own" not in repr(found.own_store) and "ana" not in repr(found), "an error's page shows what it has at hand"
     azure = load({"DUTO_ARTIFACT_STORE": "azure://box?account=acc", "AZURE_STORAGE_SAS_TOKEN": "sv=1"}).own_store
     assert azure.credentials == {"account_key": "", "sas_token": "sv=1"} and azure.prefix == ""
     for lacking in (s3, {**s3, "AWS_ACCESS_KEY_ID": "ana"}, {"DUTO_ARTIFACT_STORE": "azure://box?account=acc"}):

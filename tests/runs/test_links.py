@@ -111,6 +111,7 @@ def test_a_linked_output_is_registered_with_the_definition_of_its_dataset(
         (b"anything", "run.output_datasets['out'].link(dataset)"),
         (b'{"dataset": "00000000-0000-0000-0000-000000000000"}', "names no dataset of this workspace"),
         (b"{}" + b" " * 2000, "names no dataset"),
+        (b"[" * 1024, "names no dataset"),
         ("tabular", "kind tabular, and was declared for one of kind file"),
     ],
 )

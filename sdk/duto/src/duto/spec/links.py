@@ -21,7 +21,7 @@ def linked(content: bytes) -> Optional[str]:
     """The id that a file names; None for a file that is no link."""
     try:
         found = json.loads(content.decode())
-    except ValueError:
+    except (ValueError, RecursionError):  # a script may leave anything there
         return None
     version = found.get("dataset") if isinstance(found, dict) else None
     return version if isinstance(version, str) else None

@@ -237,3 +237,12 @@ def test_sizes_of_parts(size: int, part: int) -> None:
     assert (
         sum(found) == size and all(each == part for each in found[:-1]) and all(0 < each <= part for each in found[-1:])
     )
+
+
+def test_lines_that_are_no_parts_are_left_out_of_a_ledger(tmp_path: Path) -> None:
+    ledger = PartLedger(tmp_path)
+    ledger.note(("upload", 1, "digest"))
+    with (tmp_path / LEDGER).open("ab") as file:
+        file.write(b'["upload", 2, []]\n' + b"[" * 100_000 + b'\n3\n["upload", 4')
+    again = PartLedger(tmp_path)
+    assert again.has(("upload", 1, "digest")) and not again.has(("upload", 4, "digest"))

@@ -55,6 +55,7 @@ def _read(path: Path) -> list[Part]:
 def _part(line: bytes) -> Part | None:
     try:
         upload, number, digest = json.loads(line)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
-    return (upload, number, digest) if isinstance(upload, str) and isinstance(number, int) else None
+    is_part = isinstance(upload, str) and isinstance(number, int) and isinstance(digest, str)
+    return (upload, number, digest) if is_part else None

@@ -13,7 +13,7 @@ Transfers, the addresses below `attempts/<id>/<epoch>/files/`:
 
 from __future__ import annotations
 
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from core.text import clean
 from datasets import stores
 from duto_protocol.messages import Addresses, AddressesAsk, BatchAsk, Meeting, Parts, PartsAsk, made_of
 from duto_protocol.reading import NotUnderstood, read, written
+from duto_protocol.values import Message
 from environments.models import EnvironmentBuild
 from environments.services import logs as build_logs
 from runs.agents.decorators import agent_call, attempt_for, body_of, offset_of, rank_of, stale
@@ -38,6 +39,7 @@ from runs.services.agent_reports.rendezvous import meet
 from runs.services.agent_reports.spool import ingest, skip
 from runs.services.results import ledgers, logs, part_uploads, transfers, usage
 
+Asked = TypeVar("Asked", bound=Message)
 # Says that an agent follows an address of a datastore's own.
 DIRECTLY = "X-Duto-Direct"
 LOG_MAX = 8 * 1024 * 1024
@@ -86,29 +88,30 @@ def ledger(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpR
     return JsonResponse({"size": ledgers.append(mine, offset_of(request), body_of(request, SPOOL_MAX))})
 
 
+def _asked(request: HttpRequest, most: int, kind: type[Asked], says: str) -> Asked:
+    """The body as a message of which nothing is amiss. Raises Invalid; `says`: what the body has to say."""
+    try:
+        asked = read(body_of(request, most), kind)
+    except NotUnderstood as error:
+        raise Invalid(says) from error
+    if asked.wrong:
+        raise Invalid(f"What is told of {', '.join(asked.wrong)} is not understood.")
+    return asked.message
+
+
 @agent_call("PUT", most=MEETING_MAX)
 def share(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
-    try:
-        asked = read(body_of(request, MEETING_MAX), BatchAsk)
-    except NotUnderstood as error:
-        raise Invalid("The body says what the node has done, and whether it wants more.") from error
-    if asked.wrong:
-        raise Invalid(f"What is told of {', '.join(asked.wrong)} is not understood.")
-    answer = sharing.share(mine, asked.message, f"/agent/v1/attempts/{attempt}/{epoch}/files")
+    asked = _asked(request, MEETING_MAX, BatchAsk, "The body says what the node has done, and whether it wants more.")
+    answer = sharing.share(mine, asked, f"/agent/v1/attempts/{attempt}/{epoch}/files")
     return HttpResponse(written(answer), content_type="application/json")
 
 
 @agent_call("PUT", most=PARTS_MAX)
 def addresses(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = attempt_for(host, attempt, epoch)
-    try:
-        asked = read(body_of(request, PARTS_MAX), AddressesAsk)
-    except NotUnderstood as error:
-        raise Invalid("The body says which files are to be read: 'files'.") from error
-    if asked.wrong:
-        raise Invalid(f"What is told of {', '.join(asked.wrong)} is not understood.")
-    found = [transfers.presigned(mine, *_named(each)) for each in asked.message.files]
+    asked = _asked(request, PARTS_MAX, AddressesAsk, "The body says which files are to be read: 'files'.")
+    found = [transfers.presigned(mine, *_named(each)) for each in asked.files]
     given = [address if _is_of_use(host, address) else "" for address in found]
     return HttpResponse(written(Addresses(given)), content_type="application/json")
 
@@ -126,13 +129,10 @@ def _is_of_use(host: Host, address: str) -> bool:
 @agent_call("PUT", most=PARTS_MAX)
 def parts(request: HttpRequest, host: Host, attempt: UUID, epoch: int) -> HttpResponse:
     mine = _open(attempt_for(host, attempt, epoch))
-    try:
-        asked = read(body_of(request, PARTS_MAX), PartsAsk)
-    except NotUnderstood as error:
-        raise Invalid("The body says which output's files are to be sent: 'output' and 'files'.") from error
-    if asked.wrong:
-        raise Invalid(f"What is told of {', '.join(asked.wrong)} is not understood.")
-    offer = part_uploads.offer(mine, asked.message, bool(host.store_marker))
+    asked = _asked(
+        request, PARTS_MAX, PartsAsk, "The body says which output's files are to be sent: 'output' and 'files'."
+    )
+    offer = part_uploads.offer(mine, asked, bool(host.store_marker))
     return HttpResponse(written(offer), content_type="application/json")
 
 

@@ -36,23 +36,36 @@ OF_PART: Mapping[str, tuple[str | Promise, ...]] = {
     "snapshot": (_("the files of the source directory changed"),),
     "environment": (_("the environment's packages changed"),),
     "arguments": (_("the order of the arguments changed"),),
-    "inputs": (_("input `%(name)s` is new"), _("input `%(name)s` is gone"), _("input `%(name)s` changed")),
-    "outputs": (_("output `%(name)s` is new"), _("output `%(name)s` is gone"), _("output `%(name)s` changed")),
+    "inputs": (
+        _("input `%(name)s` is new"),
+        _("input `%(name)s` is gone"),
+        _("input `%(name)s` changed"),
+        _("the order of the inputs changed"),
+    ),
+    "outputs": (
+        _("output `%(name)s` is new"),
+        _("output `%(name)s` is gone"),
+        _("output `%(name)s` changed"),
+        _("the order of the outputs changed"),
+    ),
     "parameters": (
         _("parameter `%(name)s` is new"),
         _("parameter `%(name)s` is gone"),
         _("parameter `%(name)s` changed"),
         _("parameter `%(name)s` %(old)s → %(new)s"),
+        _("the order of the parameters changed"),
     ),
     "variables": (
         _("variable `%(name)s` is new"),
         _("variable `%(name)s` is gone"),
         _("variable `%(name)s` %(old)s → %(new)s"),
+        _("the order of the variables changed"),
     ),
     "params": (
         _("param `%(name)s` is new"),
         _("param `%(name)s` is gone"),
         _("param `%(name)s` %(old)s → %(new)s"),
+        _("the order of the params changed"),
     ),
 }
 # What an argument may stand for.

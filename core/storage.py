@@ -347,7 +347,10 @@ def _nothing_in_the_way(key: str) -> Iterator[None]:
     """Raises Conflict where a folder of the path is a file, or the file a folder."""
     try:
         yield
-    except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
+    except OSError as error:
+        is_taken = isinstance(error, NotADirectoryError | FileExistsError | IsADirectoryError)
+        if not is_taken and error.errno != errno.ENOTEMPTY:
+            raise
         text = _("%(key)r cannot be written: a file is where it needs a folder, or a folder where it is.")
         raise Conflict(text % {"key": key}, code="exists") from error
 

@@ -138,6 +138,8 @@ class Draft:
         """Raises StudioError."""
         values = self.form.cleaned_data
         name, place = values["name"].strip(), None
+        if self.way == "upload":
+            staging.require_whole(self.context, self.staged)
         form = self._format() if values["kind"] == Dataset.Kind.TABULAR else dict(self.base)
         if self.way == "upload":
             place = staging.publish(self.context, self.staged, name)
@@ -370,11 +372,12 @@ def file(request: HttpRequest, context: WorkspaceContext, key: str, path: str) -
 
 
 def _piece(request: HttpRequest) -> staging.Piece:
-    """Of `Content-Range: bytes 0-99/1000` and `?changed=` with the milliseconds of the file's time. Raises Invalid."""
+    """Of `Content-Range: bytes 0-99/1000`, `?changed=` with the milliseconds of the file's time, and `by=`, a word of who sends
+    it. Raises Invalid."""
     found = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", request.headers["Content-Range"])
-    changed = request.GET.get("changed", "")
-    if found is None or not re.fullmatch(r"-?\d{1,15}", changed):
+    changed, sender = request.GET.get("changed", ""), request.GET.get("by", "")
+    if found is None or not re.fullmatch(r"-?\d{1,15}", changed) or not re.fullmatch(r"[0-9a-z]{0,32}", sender):
         raise Invalid(
             _("A piece of a file comes with Content-Range and the time of the file's change."), code="bad_range"
         )
-    return staging.Piece(int(found[1]), int(found[3]), int(changed))
+    return staging.Piece(int(found[1]), int(found[3]), int(changed), sender)

@@ -11,8 +11,25 @@ const PIECE = 8 << 20;
 const AGAIN = 1 << 20;
 // How long it is waited before a piece is sent again, in seconds; after that a person is asked.
 const PAUSES = [1, 2, 4, 8, 16];
+// Stands for this page: of several that send one file the studio takes the pieces of one alone.
+const SENDER = Math.random().toString(36).slice(2);
 // So many of those that are sent stay listed; the sum counts all.
 const LISTED = 200;
+
+/** What the studio says of a request; nothing where what answered was not the studio, such as the page of a proxy. */
+function said(request) {
+  try {
+    return JSON.parse(request.responseText) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+const why = (status, answer) =>
+  answer?.error?.message ??
+  (status < 300
+    ? t("What answered was not the studio. Sign in again, or ask who runs the proxy before it.")
+    : refusal(status));
 
 const rest = (seconds) => t("{time} left", { time: duration(seconds) });
 
@@ -116,11 +133,13 @@ class FileDrop extends HTMLElement {
     for (const { file, path } of found) {
       // The same path again takes the place of what was there before.
       const before = [...this.list.children].find((row) => row.dataset.path === path);
+      const job = { file, path, loaded: 0, mayBeThere: Boolean(before) };
       if (before) {
-        this.#jobs = this.#jobs.filter((job) => job.row !== before);
+        const known = this.#jobs.find((other) => other.row === before);
+        if (this.#sending.has(known)) this.#abort(known, false);
+        this.#jobs = this.#jobs.filter((other) => other !== known);
         before.remove();
       }
-      const job = { file, path, loaded: 0 };
       this.#jobs.push(job);
       this.#waiting.push(job);
     }
@@ -150,7 +169,7 @@ class FileDrop extends HTMLElement {
 
   #send(job, replace = this.hasAttribute("overwrite")) {
     this.#sending.add(job);
-    job.failed = false;
+    job.failed = job.isElsewhere = false;
     job.loaded = 0;
     job.bar = h("progress", { max: 1, value: 0, "aria-label": job.path });
     job.what = h("span", { class: "what" }, bytes(job.file.size));
@@ -171,7 +190,11 @@ class FileDrop extends HTMLElement {
       return;
     }
     const request = this.#request(job, replace ? "?overwrite=1" : "", job.file, 0);
-    request.onload = () => this.#answered(job, request);
+    request.onload = () => {
+      const answer = said(request);
+      if (request.status < 300 && answer.size === job.file.size) this.#sent(job);
+      else this.#refused(job, request.status, answer);
+    };
     request.onerror = () => this.#failed(job, t("The connection was lost."));
     request.send(job.file);
   }
@@ -196,20 +219,16 @@ class FileDrop extends HTMLElement {
   #sendPiece(job, offset) {
     const { size, lastModified } = job.file,
       piece = job.file.slice(offset, offset + PIECE),
-      request = this.#request(job, `?changed=${lastModified}`, piece, offset);
+      request = this.#request(job, `?changed=${lastModified}&by=${SENDER}`, piece, offset);
     const range = `${offset}-${offset + piece.size - 1}/${size}`;
     request.setRequestHeader("Content-Range", ["bytes", range].join(" "));
     request.onload = () => {
-      let received = null;
-      try {
-        ({ received } = JSON.parse(request.responseText));
-      } catch {
-        /* refused below */
-      }
+      const answer = said(request),
+        { received } = answer;
       if (request.status >= 300 || typeof received !== "number") {
         // A studio that is away for a moment is waited for like a connection.
         if (request.status >= 500 && request.status !== 507) this.#later(job, offset, refusal(request.status));
-        else this.#answered(job, request);
+        else this.#refused(job, request.status, answer);
         return;
       }
       job.pauses = [...PAUSES];
@@ -238,7 +257,8 @@ class FileDrop extends HTMLElement {
     }, seconds * 1000);
   }
 
-  #abort(job) {
+  #abort(job, takesBack = true) {
+    job.takesBack = takesBack;
     if (!job.timer) {
       job.request.abort();
       return;
@@ -248,7 +268,13 @@ class FileDrop extends HTMLElement {
     this.#left(job);
   }
 
-  #left(job) {
+  /** What has arrived of it, or lies there from before, goes, too: else the form would have to wait for the rest. */
+  async #left(job) {
+    const reason = job.takesBack ? await this.#takeBack(job.path) : "";
+    if (reason) {
+      this.#failed(job, reason);
+      return;
+    }
     this.#forget(job);
     this.#sending.delete(job);
     this.#next();
@@ -265,18 +291,10 @@ class FileDrop extends HTMLElement {
     job.row = row;
   }
 
-  #answered(job, request) {
-    if (request.status < 300 && !request.responseURL.includes("/accounts/")) {
-      this.#sent(job);
-      return;
-    }
-    let error = { message: refusal(request.status) };
-    try {
-      error = JSON.parse(request.responseText).error;
-    } catch {
-      /* not ours to read */
-    }
-    this.#failed(job, error.message, error.code === "exists");
+  #refused(job, status, answer) {
+    // What another window sends is that one's to leave out.
+    job.isElsewhere = answer.error?.code === "sent_elsewhere";
+    this.#failed(job, why(status, answer), answer.error?.code === "exists");
   }
 
   #sent(job) {
@@ -312,11 +330,7 @@ class FileDrop extends HTMLElement {
         type: "button",
         class: "btn quiet square small",
         "aria-label": t("Leave out {name}", { name: job.path }),
-        onclick: () => {
-          this.#forget(job);
-          this.#draw();
-          this.#changed();
-        },
+        onclick: () => this.#remove(job.row, job.isElsewhere ? null : job.path, leave),
       },
       icon("close"),
     );
@@ -343,6 +357,12 @@ class FileDrop extends HTMLElement {
     this.#held = null;
     this.#jobs = this.#jobs.filter((job) => !left.has(job));
     for (const job of [...this.#sending]) this.#abort(job);
+    for (const job of left) {
+      if (!job.mayBeThere) continue;
+      job.takesBack = true;
+      this.#sending.add(job);
+      this.#left(job);
+    }
     this.#draw();
   }
 
@@ -362,19 +382,27 @@ class FileDrop extends HTMLElement {
 
   async #remove(row, path, button) {
     button.disabled = true;
-    const answer = await fetch(this.getAttribute("action") + path.split("/").map(encodeURIComponent).join("/"), {
-      method: "DELETE",
-      headers: { "X-CSRFToken": csrfToken(), ...ASKED },
-    }).catch(() => null);
+    const reason = await this.#takeBack(path);
     button.disabled = false;
-    if (!answer?.ok) {
-      this.#tell(answer ? refusal(answer.status) : t("The connection was lost."));
+    if (reason) {
+      this.#tell(reason);
       return;
     }
     row.remove();
     this.#jobs = this.#jobs.filter((job) => job.row !== row);
     this.#draw();
     this.#changed();
+  }
+
+  /** Have the studio forget a file, where it does that; why it did not. */
+  async #takeBack(path) {
+    if (path === null || !this.hasAttribute("takes-back")) return "";
+    const answer = await fetch(this.getAttribute("action") + path.split("/").map(encodeURIComponent).join("/"), {
+      method: "DELETE",
+      headers: { "X-CSRFToken": csrfToken(), ...ASKED },
+    }).catch(() => null);
+    if (!answer) return t("The connection was lost.");
+    return answer.status === 204 ? "" : why(answer.status, await answer.json().catch(() => ({})));
   }
 
   /** One line for all: how many and how much of it is there, and what is wrong. */

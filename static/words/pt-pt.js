@@ -96,6 +96,7 @@ globalThis.dutoWords={form:(n)=>Number((n != 1)),words:{
 "Value":"Valor",
 "Values":"Valores",
 "Waiting at once":"Em espera ao mesmo tempo",
+"What answered was not the studio. Sign in again, or ask who runs the proxy before it.":"Quem respondeu não foi o estúdio. Inicie sessão de novo, ou pergunte a quem gere o proxy à frente dele.",
 "What this page shows was deleted.":"O que esta página mostra foi eliminado.",
 "Wrap lines":"Quebrar linhas",
 "Zoom in":"Ampliar",

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, NotFound
+from core.storage import Root
 from datasets.services import staging
 from datasets.services.staging import Piece, held, new_key, parts, put_piece
 from datasets.stores import STAGED, root_by_name
@@ -27,8 +28,8 @@ class Sender:
         self.context = scenario.context
         self.key = new_key(self.context)
 
-    def send(self, offset: int, data: bytes = DATA, changed: int = 7, path: str = "a/b.bin") -> int:
-        piece = Piece(offset, len(data), changed)
+    def send(self, offset: int, data: bytes = DATA, changed: int = 7, path: str = "a/b.bin", sender: str = "") -> int:
+        piece = Piece(offset, len(data), changed, sender)
         return put_piece(self.context, self.key, path, piece, io.BytesIO(data[offset : offset + 1000]))
 
     def rest(self, offset: int, data: bytes = DATA, **more: Any) -> None:
@@ -115,6 +116,91 @@ def test_two_requests_at_a_time_never_mix_a_file(sender: Sender, brought: int, m
     assert received == (brought or 1000), "what lies after it follows nothing that is here"
     sender.rest(sender.send(3000))
     assert sender.read() == DATA and parts(sender.context, sender.key) == []
+
+
+@pytest.mark.parametrize("changed", [7, 8])
+def test_of_two_windows_that_send_one_path_the_first_is_refused(sender: Sender, changed: int) -> None:
+    other = DATA[:1000] + os.urandom(4000)
+    assert sender.send(0, sender="first") == 1000
+    assert sender.send(0, other, changed, sender="second") == 1000, "who begins takes it over"
+    with pytest.raises(Conflict, match=r"Another window sends 'a/b\.bin' now"):
+        sender.send(1000, sender="first")
+    sender.rest(1000, other, changed=changed, sender="second")
+    assert sender.read() == other
+    sender.rest(0, sender="first")
+    assert sender.read() == DATA and parts(sender.context, sender.key) == []
+
+
+@pytest.mark.parametrize("first, second", [("a", "a/b"), ("a/b", "a"), ("a/b/c", "a")])
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_file_and_a_folder_of_one_name_are_refused(sender: Sender, first: str, second: str, is_whole: bool) -> None:
+    sender.rest(0, path=first) if is_whole else sender.send(0, path=first)
+    with pytest.raises(Conflict, match="cannot be files of one folder"):
+        sender.send(0, path=second)
+    with pytest.raises(Conflict, match="cannot be files of one folder"):
+        staging.put(sender.context, sender.key, second, io.BytesIO(b"1"))
+    staging.remove(sender.context, sender.key, second)  # what was refused is left out
+    sender.rest(0, path=first)
+    assert sender.read(first) == DATA
+    staging.remove(sender.context, sender.key, first)
+    sender.rest(0, path=second)
+    assert sender.read(second) == DATA and len(held(sender.context, sender.key)) == 1
+
+
+def test_a_form_waits_for_what_is_not_whole(sender: Sender) -> None:
+    staging.put(sender.context, sender.key, "first.csv", io.BytesIO(b"1"))
+    sender.send(0)
+    with pytest.raises(Conflict, match=r"only a part is here yet: 'a/b\.bin'"):
+        staging.publish(sender.context, sender.key, "data")
+    staging.put(sender.context, sender.key, "a/b.bin", io.BytesIO(b"2"))
+    assert parts(sender.context, sender.key) == [], "the same path again takes its place"
+    staging.publish(sender.context, sender.key, "data")
+    with pytest.raises(NotFound, match="no file yet"):
+        staging.publish(sender.context, sender.key, "data")
+
+
+def test_what_is_taken_back_lies_beside_what_came_meanwhile(sender: Sender) -> None:
+    for path in ("same.csv", "old.csv", "folder"):
+        staging.put(sender.context, sender.key, path, io.BytesIO(b"old"))
+    place = staging.publish(sender.context, sender.key, "data")
+    for path in ("same.csv", "new.csv", "folder/x"):
+        staging.put(sender.context, sender.key, path, io.BytesIO(b"new"))
+    staging.take_back(sender.context, sender.key, place)
+    found = {each.path: sender.read(each.path) for each in held(sender.context, sender.key)}
+    assert found == {"same.csv": b"new", "old.csv": b"old", "new.csv": b"new", "folder/x": b"new"}
+    assert not root_by_name(sender.context.workspace, sender.context.workspace.default_datastore).exists(place)
+
+
+def test_two_forms_that_are_sent_at_a_time_get_folders_of_their_own(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Sender.__new__(Sender)
+    other.context, other.key = sender.context, new_key(sender.context)
+    for each in (sender, other):
+        staging.put(each.context, each.key, "a.csv", io.BytesIO(b"1"))
+    exists = Root.exists
+
+    def slow(root: Root, key: str) -> bool:
+        monkeypatch.setattr(Root, "exists", exists)
+        found = root.exists(key)
+        assert staging.publish(other.context, other.key, "data") == "uploads/data"
+        return found
+
+    monkeypatch.setattr(Root, "exists", slow)
+    assert staging.publish(sender.context, sender.key, "data") == "uploads/data-2"
+
+
+def test_a_form_that_is_sent_while_a_file_comes_tells_its_window(sender: Sender) -> None:
+    staging.put(sender.context, sender.key, "first.csv", io.BytesIO(b"1"))
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if not self.tell():
+                staging.publish(sender.context, sender.key, "data")
+            return super().read(size)
+
+    with pytest.raises(Conflict, match="before all of it was there"):
+        staging.put(sender.context, sender.key, "late.csv", Slow(b"1"))
 
 
 def test_pieces_keep_to_the_room_of_the_workspace(sender: Sender) -> None:

@@ -21,7 +21,7 @@ from playwright.sync_api import expect
 from datasets.models import Dataset, DatasetVersion
 from datasets.services import registration
 from datasets.services.files import files_of
-from datasets.services.staging import STAGED
+from datasets.services.staging import STAGED, parts
 from datasets.stores import root_by_name
 from duto.tables import Source, read
 from tests.live.axe import violations
@@ -138,12 +138,20 @@ def test_dropped_folders_are_walked(form: Form) -> None:
 
 def test_a_file_that_is_not_sent_is_told_by_its_name_and_holds_the_form(form: Form) -> None:
     def refuse(route: Any) -> None:
-        route.abort() if "two" in route.request.url else route.continue_()
+        if "two" not in route.request.url:
+            route.continue_()
+        elif proxy:
+            route.fulfill(status=200, content_type="text/html", body=proxy.pop())
+        else:
+            route.abort()
 
+    proxy = ["<p>Sign in to the proxy.</p>"]
     form.page.route("**/staged/**", refuse)
     form.choose(*({"name": f"{name}.csv", "mimeType": "text/csv", "buffer": b"a\n1\n"} for name in ("one", "two")))
     bad = form.page.locator("file-drop li.bad")
     expect(bad).to_contain_text("two.csv")
+    expect(bad).to_contain_text("What answered was not the studio.")
+    bad.get_by_role("button", name="Try again").click()
     expect(bad).to_contain_text("The connection was lost.")
     expect(form.page.locator("file-drop .sum")).to_contain_text("1 file was not sent")
     form.name.fill("held")
@@ -407,13 +415,20 @@ def test_a_large_file_goes_on_after_a_break_and_after_a_reload(form: Form, tmp_p
 
     def break_off(route: Any) -> None:
         """The second piece is cut off once, and everything after it until the page is loaded anew."""
-        at = route.request.headers["content-range"].split("-")[0]
-        cut = at != "bytes 0" and form.cut
+        at = route.request.headers.get("content-range", "").split("-")[0]
+        cut = at not in ("", "bytes 0") and form.cut
         seen.append((at, cut))
         route.abort() if cut else route.continue_()
 
     form.page.route("**/staged/**", break_off)
     form.cut = True
+    form.choose(place)
+    expect(form.page.locator("file-drop li .what")).to_contain_text("It is tried again.")
+    key = form.page.locator("input[name=staged]").input_value()
+    assert [each.received for each in parts(form.site.context, key)] == [8 << 20]
+    form.page.get_by_role("button", name="Stop large.bin").click()
+    expect(form.page.locator("file-drop li")).to_have_count(0)
+    assert parts(form.site.context, key) == [], "what is stopped would hold the form"
     form.choose(place)
     expect(form.page.locator("file-drop li .what")).to_contain_text("It is tried again.")
     form.page.on("dialog", lambda dialog: dialog.accept())

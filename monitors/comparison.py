@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitors import statistics
+from monitors.features import CATEGORICAL, LONGEST_SHOWN, NUMERIC, TRUTH
 from monitors.statistics import BINS, Counts, Floats
 
-NUMERIC, CATEGORICAL, TRUTH = "numeric", "categorical", "truth"
 # What a column of a table is compared as; times are not compared.
 KINDS = {"long": NUMERIC, "float": NUMERIC, "string": CATEGORICAL, "bool": TRUTH}
 # As in Azure ML: a text is a category below so many values, and below this share of the rows; a column of numbers takes part
@@ -23,7 +23,6 @@ MOST_CATEGORIES = 10_000
 ROWS_TOLD_APART = 20_000
 # Categories that are shown with their counts, and new ones that are named.
 SHOWN, NEW_SHOWN = 20, 20
-LONGEST_SHOWN = 100
 
 Category = str | None
 

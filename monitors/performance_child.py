@@ -15,7 +15,7 @@ import numpy as np
 
 from datasets import tables_child
 from duto.tables import Table
-from monitors import performance
+from monitors import model_metrics
 from monitors.comparison import Problem
 from monitors.drift_child import kinds_of, require_times, table_of
 from monitors.performance import CLASSIFICATION, Settings
@@ -149,7 +149,7 @@ class _Predictions:
         predicted = [self._predicted[row] for row in rows]
         classes = {each: code for code, each in enumerate(sorted({*truth, *predicted}))}
         codes = [np.array([classes[each] for each in values], dtype=np.int64) for values in (truth, predicted)]
-        metrics, notes = performance.classification(codes[0], codes[1]), {}
+        metrics, notes = model_metrics.classification(codes[0], codes[1]), {}
         if self._settings.score_column:
             try:
                 metrics["roc_auc"] = self._auc(list(classes), codes[0], rows)
@@ -170,7 +170,7 @@ class _Predictions:
         if wanted and wanted not in names and len(classes) == 2:
             raise Problem("no_positive_class", name=wanted, there=", ".join(names))
         positive = names.index(wanted) if wanted in names else len(classes) - 1
-        found = performance.roc_auc(truth == positive, scores)
+        found = model_metrics.roc_auc(truth == positive, scores)
         if found is None:
             raise Problem("one_class")
         return found
@@ -182,7 +182,7 @@ class _Predictions:
         predicted = np.array([self._predicted[row] for row in rows], dtype=np.float64)
         if infinite := int(np.sum(~np.isfinite(truth) | ~np.isfinite(predicted))):
             raise Problem("infinite_numbers", count=infinite)
-        return performance.regression(truth, predicted)
+        return model_metrics.regression(truth, predicted)
 
 
 def _taker(table: Table, names: Sequence[str]) -> Any:

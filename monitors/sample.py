@@ -11,7 +11,8 @@ from typing import IO, Any
 import numpy as np
 
 from duto.tables import Table
-from monitors.comparison import MOST_CATEGORIES, NUMERIC, Category, Problem
+from monitors.comparison import MOST_CATEGORIES, Category, Problem
+from monitors.features import NUMERIC
 from monitors.statistics import Floats
 
 # Values of a piece that is written at once.

@@ -115,6 +115,9 @@ for language in ("en", "pt-pt"):
     with translation.override(language):
         assert (reverse("home", args=["lab"]), resolve("/w/lab/runs/").view_name) == ("/w/lab/", "runs:list")
 assert not loaded(), loaded()
+import studio.asgi, studio.celery
+# What reckons and reads tables has processes of its own.
+assert not {"numpy", "pyarrow", "duckdb"} & set(sys.modules)
 assert reverse("api:api-schema") == "/api/v1/schema" == "/" + resolve("/api/v1/schema").route
 assert loaded() and resolve("/agent/v1/enrol").namespace == "agent"
 try:
@@ -124,6 +127,6 @@ except Resolver404:
 """
 
 
-def test_no_page_and_no_worker_loads_the_rest_interface_before_it_is_asked_for() -> None:
+def test_no_page_and_no_worker_loads_the_rest_interface_or_numpy_before_it_is_asked_for() -> None:
     done = subprocess.run([sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "late", done.stderr[-4000:]

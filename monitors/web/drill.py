@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from datasets.models import DatasetVersion
-from monitors.comparison import LONGEST_SHOWN, NUMERIC
+from monitors.features import LONGEST_SHOWN, NUMERIC
 from monitors.models import MonitorWindow
 from monitors.services.monitors import columns_of
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
 from core.clock import now
-from monitors import performance
+from monitors import model_metrics
 from monitors.models import Monitor, MonitorWindow
 from monitors.services import computing, measuring, monitors, queueing
 from notifications.models import Alert, Rule
@@ -34,7 +34,7 @@ numbers = st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_si
 @given(codes)
 def test_classes_are_measured_as_scikit_learn_measures_them(pairs: list[tuple[int, int]]) -> None:
     truth, predicted = np.array(pairs).T
-    found = performance.classification(truth, predicted)
+    found = model_metrics.classification(truth, predicted)
     more: dict[str, Any] = {"average": "macro", "zero_division": 0}
     assert found == pytest.approx({
         "accuracy": sklearn.accuracy_score(truth, predicted),
@@ -47,7 +47,7 @@ def test_classes_are_measured_as_scikit_learn_measures_them(pairs: list[tuple[in
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 1.0])), min_size=2, max_size=60))
 def test_the_area_under_the_curve_is_that_of_scikit_learn(pairs: list[tuple[bool, float]]) -> None:
     truth, scores = np.array([each for each, _score in pairs]), np.array([score for _each, score in pairs])
-    found = performance.roc_auc(truth, scores)
+    found = model_metrics.roc_auc(truth, scores)
     if truth.all() or not truth.any():
         assert found is None
     else:
@@ -57,7 +57,7 @@ def test_the_area_under_the_curve_is_that_of_scikit_learn(pairs: list[tuple[bool
 @given(numbers)
 def test_numbers_are_measured_as_scikit_learn_measures_them(pairs: list[tuple[float, float]]) -> None:
     truth, predicted = np.array(pairs).T
-    found = performance.regression(truth, predicted)
+    found = model_metrics.regression(truth, predicted)
     assert found["mae"] == pytest.approx(sklearn.mean_absolute_error(truth, predicted))
     assert found["rmse"] == pytest.approx(sklearn.root_mean_squared_error(truth, predicted))
     assert found["r2"] == pytest.approx(sklearn.r2_score(truth, predicted), rel=1e-6, abs=1e-9)
@@ -66,12 +66,12 @@ def test_numbers_are_measured_as_scikit_learn_measures_them(pairs: list[tuple[fl
 def test_what_cannot_be_reckoned_is_no_number() -> None:
     constant = np.full(3, 2.0)
     assert (
-        performance.regression(constant, constant)["r2"] == 1
-        and performance.regression(constant, constant + 1)["r2"] == 0
+        model_metrics.regression(constant, constant)["r2"] == 1
+        and model_metrics.regression(constant, constant + 1)["r2"] == 0
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        huge = performance.regression(np.array([1e308, 0.0]), np.array([-1e308, 0.0]))
+        huge = model_metrics.regression(np.array([1e308, 0.0]), np.array([-1e308, 0.0]))
     assert huge == {"mae": None, "rmse": None, "r2": None}
 
 

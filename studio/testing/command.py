@@ -8,6 +8,7 @@ import sys
 
 from studio.bootstrap import ROOT
 from studio.testing.envs import known_to_each_other
+from studio.testing.rewriting import rewrite_all
 
 MOST_WORKERS = 4  # each has a database, a broker and, for a while, a whole studio
 
@@ -22,6 +23,7 @@ def run(arguments: list[str]) -> int:
     """Its exit code."""
     if arguments:
         return pytest(arguments)
+    rewrite_all()
     print("On SQLite, as `up` configures it: the tests marked sqlite.", flush=True)
     first = pytest(["--sqlite", *side_by_side(0)])
     print("\nOn PostgreSQL: the whole suite.", flush=True)

@@ -14,11 +14,13 @@ from django.conf import settings
 
 from core.errors import Unprocessable
 from datasets import fetch
-from datasets.child import turn
+from datasets.child import MOST_BYTES, turn
 from datasets.fetch import Copy
+from datasets.kinds.base import refused
 from datasets.models import Datastore
 from datasets.stored_messages import refusal, say
 from datasets.stores import WEB, database_of, root_by_name
+from duto.spec import units
 from workspaces.models import Workspace
 from workspaces.services import storage
 
@@ -60,7 +62,7 @@ def copy_of(datastore: Datastore, source: Mapping[str, Any], *, alive: Callable[
 
 
 def first_rows(datastore: Datastore, query: str, seconds: int, count: int) -> BinaryIO:
-    """The first rows of an answer, as Parquet, without the rest of it. Raises StoreError."""
+    """The first rows of an answer, as Parquet, without the rest of it. Raises StoreError, also for rows of more than 64 MiB."""
     import pyarrow.parquet as pq
 
     batches = database_of(datastore).query(query, seconds)
@@ -68,9 +70,14 @@ def first_rows(datastore: Datastore, query: str, seconds: int, count: int) -> Bi
     with turn("query"), contextlib.closing(cast(Any, batches)):
         first = next(batches)
         with pq.ParquetWriter(buffer, first.schema) as writer:
-            left = count
+            left, room = count, MOST_BYTES
             for batch in itertools.chain([first], batches):
-                writer.write_batch(batch.slice(0, left))
+                part = batch.slice(0, left)
+                room -= part.nbytes
+                if room < 0:
+                    size = units.size_text(MOST_BYTES)
+                    raise refused(datastore.name, "answer", "store_large_query", size=size)
+                writer.write_batch(part)
                 left -= min(left, batch.num_rows)
                 if not left:
                     break

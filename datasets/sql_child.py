@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 ROWS, MOST_TABLES = 10_000, 500
+# About so many bytes of rows the studio takes at a time.
+BYTES = 16 << 20
 LONGEST_VALUE, WAIT_FOR_LOCK = 256 << 20, 5.0
 # Of DuckDB's types those that a table can have, beside numbers of fixed digits, and what is told as JSON.
 _PLAIN = (
@@ -64,7 +66,7 @@ def _answer(asked: Mapping[str, Any]) -> None:
             if asked["task"] == "tables":
                 say({"tables": engine.tables()})
                 return
-            for batch in engine.query(asked["sql"]):
+            for batch in _in_parts(engine.query(asked["sql"])):
                 sink = pa.BufferOutputStream()
                 with pa.ipc.new_stream(sink, batch.schema) as stream:
                     stream.write_batch(batch)
@@ -72,6 +74,12 @@ def _answer(asked: Mapping[str, Any]) -> None:
                 say({"bytes": len(data)}, data)
     except Refusal as error:
         say({"refused": error.document})
+
+
+def _in_parts(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        rows = max(1, BYTES * batch.num_rows // max(batch.nbytes, 1))
+        yield from (batch.slice(start, rows) for start in range(0, max(batch.num_rows, 1), rows))
 
 
 def opened(asked: Mapping[str, Any]) -> contextlib.AbstractContextManager[_Sqlite | _DuckDB]:

@@ -215,7 +215,8 @@ class Config:
         """The object store of the studio's own files. Raises ValueError that says what is wrong."""
         parts = urlsplit(self.artifact_store)
         is_s3, path = parts.scheme == "s3", [each for each in unquote(parts.path).split("/") if each]
-        given = dict(parse_qsl(parts.query, keep_blank_values=True))
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        given = dict(pairs)
         known = ("endpoint", "region", "path_style") if is_s3 else ("account", "endpoint")
         if "@" in parts.netloc:
             raise ValueError("has no credentials in it: set DUTO_ARTIFACT_STORE_KEY and its like")
@@ -225,6 +226,8 @@ class Config:
             raise ValueError("has a prefix of plain names with '/' between them")
         if wrong := sorted(set(given) - set(known)):
             raise ValueError(f"has no {wrong[0]!r}; it takes {', '.join(known)}")
+        if len(pairs) > len(given):
+            raise ValueError(f"names {next(name for name in given if [n for n, _ in pairs].count(name) > 1)!r} twice")
         if (
             (endpoint := given.get("endpoint", ""))
             and (is_s3 or ":" in endpoint)
@@ -237,6 +240,12 @@ class Config:
                 raise ValueError("has no credentials in its endpoint: set DUTO_ARTIFACT_STORE_KEY and its like")
             if not where.hostname:
                 raise ValueError("has an endpoint without a host")
+            try:
+                is_port = where.port != 0
+            except ValueError:
+                is_port = False
+            if not is_port:
+                raise ValueError("has an endpoint whose port is no number from 1 to 65535")
         if is_s3 and ":" in parts.netloc:
             raise ValueError("has a bucket without a port: a server is named by ?endpoint=http://host:port")
         if given.get("path_style", "").lower() not in (*YES, *NO):

@@ -6,7 +6,7 @@ import datetime
 import decimal
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
@@ -18,7 +18,8 @@ from datasets.kinds.base import Connection, Field, refused
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS = 10_000
+# So many rows are asked for at a time, and about so many bytes of them.
+ROWS, BYTES = 10_000, 16 << 20
 SERVER = (
     Field("host", gettext_lazy("Server"), True),
     Field("port", gettext_lazy("Port")),
@@ -27,28 +28,58 @@ SERVER = (
 )
 PASSWORD = (Field("password", gettext_lazy("Password"), True),)
 MOST_DIGITS = 38
-_READS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/|\()*(select|with|values|table|show)\b", re.IGNORECASE | re.DOTALL)
+_READS = re.compile(r"[\s(]*(select|with|values|table|show)\b", re.IGNORECASE)
+# What of a query is no code: comments, texts and quoted names. A quote within one is doubled, so that two follow one another.
+_COMMENT = r"(?P<comment>--[^\r\n]*|/\*.*?\*/)"
+STANDARD = re.compile(rf"{_COMMENT}|'[^']*'|\"[^\"]*\"", re.DOTALL)
+# PostgreSQL's and DuckDB's: texts with escapes, and between names in dollars.
+DOLLARS = re.compile(
+    rf"{STANDARD.pattern}|(?<!\w)e'(?:[^'\\]|\\.)*'|(?<![\w$])(?P<dollar>\$(?:[^\W\d]\w*)?\$).*?(?P=dollar)",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def check(place: Connection) -> None:
     """Raises Invalid."""
     if place["port"] and not place["port"].isdecimal():
         raise Invalid(_("A port is a number."), code="bad_option")
+    if place["port"] and not 0 < int(place["port"]) < 1 << 16:
+        raise Invalid(_("A port is a number from 1 to 65535."), code="bad_option")
 
 
-def require_reading(store: str, sql: str) -> str:
-    """The one statement without its closing semicolon. The database itself holds it to reading; this one says so in words."""
+def code_of(store: str, sql: str, quoting: re.Pattern[str]) -> str:
+    """What a query is without its comments, texts and quoted names. `quoting`: those of its language, comments by that name.
+
+    Raises StoreError for a comment in a comment, which some databases read as two and some as one.
+    """
+
+    def left(found: re.Match[str]) -> str:
+        comment = found["comment"]
+        if comment and comment.startswith("/*") and "/*" in comment[2:]:
+            raise refused(store, "answer", "store_no_select")
+        return " " if comment else " '' "
+
+    return quoting.sub(left, sql)
+
+
+def require_reading(store: str, sql: str, quoting: re.Pattern[str] = STANDARD) -> str:
+    """The one statement without its closing semicolon. Where it can, the database itself holds it to one that reads; this one
+    says so in words."""
     plain = sql.strip().rstrip(";").rstrip()
-    if not _READS.match(plain):
+    code = code_of(store, plain, quoting).rstrip().rstrip(";")
+    if ";" in code or not _READS.match(code):
         raise refused(store, "answer", "store_no_select")
     return plain
 
 
 def batches(
-    store: str, fields: Sequence[pa.Field], rows: Iterable[Sequence[Sequence[Any]]]
+    store: str, fields: Sequence[pa.Field], fetch: Callable[[int], Sequence[Sequence[Any]]]
 ) -> Iterator[pa.RecordBatch]:
-    """Lists of rows as record batches of one schema; without a row one of none. Raises StoreError for a value that is not of
-    its column's type."""
+    """Rows as record batches of one schema, the first without a row. `fetch` gives as many rows as it is asked for, fewer or none
+    at the end: first one, then as many as are some MiB, since how large rows are is only known once they are here.
+
+    Raises StoreError for a value that is not of its column's type.
+    """
     import pyarrow as pa
 
     names = [each.name for each in fields]
@@ -57,7 +88,8 @@ def batches(
         raise refused(store, "answer", "store_same_column", column=twice)
     schema = pa.schema(list(fields))
     yield pa.RecordBatch.from_pylist([], schema=schema)
-    for part in rows:
+    count = 1
+    while part := fetch(count):
         columns = []
         for place, each in enumerate(fields):
             values = [_plain(row[place], each.type) for row in part]
@@ -65,7 +97,9 @@ def batches(
                 columns.append(pa.array(values, each.type))
             except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
                 raise refused(store, "answer", "store_bad_value", column=each.name, type=str(each.type)) from error
-        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+        yield batch
+        count = max(1, min(ROWS, 8 * count, BYTES * len(part) // max(batch.nbytes, 1)))
 
 
 def column(name: str, kind: str | pa.DataType) -> pa.Field:

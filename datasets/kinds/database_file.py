@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 CHILD = Path(__file__).parents[1] / "sql_child.py"
 # Addresses, of which DuckDB and Arrow reserve more than they use.
 MEMORY = 3 << 30
+_QUOTING = {
+    "sqlite": re.compile(rf"{database.STANDARD.pattern}|`[^`]*`|\[[^\]]*\]", re.DOTALL), "duckdb": database.DOLLARS,
+}  # fmt: skip
 # What starting and ending the process may take beside the time that a query has, in seconds.
 MARGIN = 10
 
@@ -45,7 +49,7 @@ class File:
     def query(self, sql: str, seconds: int) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        plain = database.require_reading(self.store, sql)
+        plain = database.require_reading(self.store, sql, _QUOTING[self.engine])
         with self._asked({"task": "query", "sql": plain}, seconds) as answers:
             for answer in answers:
                 with pa.ipc.open_stream(answer["data"]) as stream:

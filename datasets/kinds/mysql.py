@@ -25,6 +25,12 @@ DENIED, NO_DATABASE, NO_RIGHT, READ_ONLY, TOO_SLOW, GONE = (
     (1969, 3024, 1317),
     (2003, 2006, 2013),
 )
+# A comment that begins so is code.
+_QUOTING = re.compile(
+    r"(?P<comment>--(?=\s|$)[^\r\n]*|\#[^\r\n]*|/\*(?!M?!).*?\*/)|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`",
+    re.DOTALL,
+)
+_WRITES = re.compile(r"/\*M?!|(?<![a-z_$])into\s+(outfile|dumpfile)\b", re.IGNORECASE)
 
 
 class Server:
@@ -46,20 +52,14 @@ class Server:
     def query(self, sql: str, seconds: int) -> Iterator[pa.RecordBatch]:
         from pymysql.cursors import SSCursor
 
-        plain = database.require_reading(self.store, sql)
-        if re.search(
-            r"\binto\s+(outfile|dumpfile)\b", plain, re.IGNORECASE
-        ):  # no write that a transaction could refuse
+        plain = database.require_reading(self.store, sql, _QUOTING)
+        # A write that no transaction refuses.
+        if _WRITES.search(database.code_of(self.store, plain, _QUOTING)):
             raise refused(self.store, "answer", "store_no_select")
         with self._connection(seconds) as connection, connection.cursor(SSCursor) as cursor:
             cursor.execute(plain)
             fields = [database.column(each[0], _type(each)) for each in cursor.description or ()]
-
-            def rows() -> Iterator[list[Any]]:
-                while part := cursor.fetchmany(database.ROWS):
-                    yield list(part)
-
-            yield from database.batches(self.store, fields, rows())
+            yield from database.batches(self.store, fields, cursor.fetchmany)
 
     @contextlib.contextmanager
     def _connection(self, seconds: int) -> Iterator[Any]:

@@ -43,18 +43,12 @@ class Server:
             return [str(row[0]) for row in connection.execute(sql)]
 
     def query(self, sql: str, seconds: int) -> Iterator[pa.RecordBatch]:
-        plain = database.require_reading(self.store, sql)
+        plain = database.require_reading(self.store, sql, database.DOLLARS)
         # A cursor of the server's: it takes one statement, which only reads, and holds no more than a batch here.
         with self._connection(seconds) as connection, connection.cursor(name="duto") as cursor:
-            cursor.itersize = database.ROWS
             cursor.execute(plain)
             fields = [database.column(each.name, _type(each)) for each in cursor.description or ()]
-
-            def rows() -> Iterator[list[Any]]:
-                while part := cursor.fetchmany(database.ROWS):
-                    yield part
-
-            yield from database.batches(self.store, fields, rows())
+            yield from database.batches(self.store, fields, cursor.fetchmany)
 
     @contextlib.contextmanager
     def _connection(self, seconds: int) -> Iterator[psycopg.Connection[Any]]:

@@ -274,6 +274,8 @@ def check(place: Connection) -> None:
     require_one(place, "password", "private_key")
     if not place["port"].isdecimal() and place["port"]:
         raise Invalid(_("A port is a number."), code="bad_option")
+    if place["port"] and not 0 < int(place["port"]) < 1 << 16:
+        raise Invalid(_("A port is a number from 1 to 65535."), code="bad_option")
     if not _known_keys(place["host_key"]):
         raise Invalid(
             _("The host key is a line such as “ssh-ed25519 AAAA…”, as ssh-keyscan prints it."), code="bad_option"

@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from core.objects import StoreError
 from datasets.models import DatasetVersion, Datastore
 from datasets.services import content, fetching, registration
+from datasets.sql import first_rows
 from datasets.stores import database_of
 from tests.datasets import store_servers as servers
 from tests.datasets.store_servers import StoreServer
@@ -91,18 +92,39 @@ def test_nothing_is_written_by_a_query(store: Datastore) -> None:
         "call p()",
         "",
         "  ",
+        "select 1; create table written (a int)",
+        "select 1; commit; create table written (a int)",
+        "select 1 /* ; */; commit",
+        "select 1; -- the first\nselect 2",
+        "select 1 /* /* */ ' */; commit; select ' */",
     ):
         with pytest.raises(StoreError, match="only read"):
             rows(store, sql)
     for sql in (
-        "select 1; create table written (a int)",
         "with x as (insert into written values (1) returning 1) select * from x",
         "select 1 into outfile '/tmp/written'",
+        "select 1 into/**/outfile '/tmp/written'",
+        f"select 1 /*!50000into outfile '/tmp/written' */{', x' if store.kind == 'postgresql' else ''}",
         "select 1 into written",
     ):
         with pytest.raises(StoreError):
             rows(store, sql)
     assert not [name for name in database_of(store).tables() if name.endswith(".written")]
+
+
+def test_semicolons_in_texts_names_and_comments_are_none(store: Datastore) -> None:
+    quote = '"' if store.kind == "postgresql" else "`"
+    sql = f"-- one; it's\nselect 'a;''b;' as {quote}c;d{quote} /* two; it's */ ; -- three;"
+    assert rows(store, sql) == [["a;'b;"]]
+    escaped = "select e'a\\';' || $x$;'$$;$x$" if store.kind == "postgresql" else "select 'a\\';' # '; ;"
+    assert rows(store, escaped) == [["a';;'$$;" if store.kind == "postgresql" else "a';"]]
+
+
+def test_first_rows_have_a_bound_of_bytes(store: Datastore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.sql.MOST_BYTES", 1 << 20)
+    assert len(first_rows(store, "select repeat('x', 500000) as a", 20, 20).read()) > 0
+    with pytest.raises(StoreError, match=r"needs more than 1 MiB of memory"):
+        first_rows(store, "select repeat('x', 2000000) as a", 20, 20)
 
 
 def test_a_query_that_never_ends_is_ended(store: Datastore) -> None:

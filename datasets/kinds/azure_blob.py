@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import string
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
@@ -31,6 +31,8 @@ DELEGATED, EARLY, ASKED_AGAIN = timedelta(days=1), timedelta(minutes=5), timedel
 
 # A block's name is that of its upload and three digits of base 36. It is as long as those that Azure's client gives (nine bytes):
 # all names of a blob must be of one length, those of blocks that nobody committed too.
+# What a blob that was made of parts has among what it says of itself.
+MARK = "duto_upload"
 UPLOAD_NAME, DIGITS = 6, string.digits + string.ascii_lowercase
 
 
@@ -124,12 +126,22 @@ class Blobs:
         with self._asking(key) as missing:
             found = {str(each.id): int(each.size) for each in client.get_block_list("uncommitted")[1]}
         has = {} if missing else {n: found[name] for n, name in enumerate(names, 1) if name in found}
+        if not has and self.has_committed(key, upload):
+            return
         require_parts(self.store, key, has, sizes)
         with self._asking(key):
-            client.commit_block_list([BlobBlock(block_id=name) for name in names])
+            client.commit_block_list([BlobBlock(block_id=name) for name in names], metadata={MARK: upload})
+
+    def has_committed(self, key: str, upload: str) -> bool:
+        with self._asking(key) as missing:
+            found = self.client.get_blob_client(key).get_blob_properties()
+        return not missing and found.metadata.get(MARK) == upload
 
     def abort_upload(self, key: str, upload: str) -> None:
         """Azure forgets blocks that are not committed with the next commit of the blob, or after a week."""
+
+    def abort_unnoted(self, key: str, moment: datetime, known: Collection[str]) -> None:
+        """Nothing is begun there."""
 
     def _signing(self, present: datetime, seconds: int) -> dict[str, Any]:
         """What signs an address that is good for so long: the account's key, or what the store gives a service principal for

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -72,13 +73,20 @@ class PartUploads(Protocol):
         """Where the part of this number, from 1 on, is put (HTTP PUT) for so long. The store is not asked each time."""
 
     def commit_upload(self, key: str, upload: str, sizes: Sequence[int]) -> None:
-        """Make a file of the parts, of which there is one at least. What lies there is replaced.
+        """Make a file of the parts, of which there is one at least. What lies there is replaced; where that was made of them
+        before, and nobody heard of it, nothing is done.
 
         Raises StoreAway (`store_part`) where the store does not have each of them in its size: then nothing has changed.
         """
 
+    def has_committed(self, key: str, upload: str) -> bool:
+        """Whether what lies there is what was made of these parts."""
+
     def abort_upload(self, key: str, upload: str) -> None:
         """Have the store forget the parts; one that it does not know is fine."""
+
+    def abort_unnoted(self, key: str, moment: datetime, known: Collection[str]) -> None:
+        """Have the store forget uploads of this key that were begun about that moment, but those that are known."""
 
 
 class Database(Protocol):

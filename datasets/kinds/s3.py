@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import cached_property
+from secrets import token_hex
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -20,6 +22,9 @@ from datasets.kinds.base import Connection, Field, Kind, of_refusal, of_status, 
 PIECE = 1 << 20
 # A part of an upload is held in memory; 10,000 of them are the most that S3 takes.
 LEAST_PART, MOST_PARTS = 8 << 20, 9_000
+# What an object that was made of parts has among what it says of itself; how far its store's clock, and the moment in which an
+# upload was begun, may be from the moment that is known here.
+MARK, NEAR = "duto-upload", timedelta(minutes=15)
 SIGN_IN = (
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
@@ -169,28 +174,52 @@ class Bucket:
     def begin_upload(self, key: str) -> str:
         if not self.has_key:
             return ""
+        # What is made of the parts is known by it.
+        mark = token_hex(8)
         with self._asking(""):
-            return str(self.client.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"])
+            made = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, Metadata={MARK: mark})
+        return f"{mark}:{made['UploadId']}"
+
+    def _named(self, key: str, upload: str) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": key, "UploadId": upload.rpartition(":")[2]}
 
     def part_address(self, key: str, upload: str, number: int, seconds: int) -> str:
-        asked = {"Bucket": self.bucket, "Key": key, "UploadId": upload, "PartNumber": number}
+        asked = {**self._named(key, upload), "PartNumber": number}
         return str(self.client.generate_presigned_url("upload_part", Params=asked, ExpiresIn=seconds))
 
     def commit_upload(self, key: str, upload: str, sizes: Sequence[int]) -> None:
         found: dict[int, dict[str, Any]] = {}
-        named = {"Bucket": self.bucket, "Key": key, "UploadId": upload}
+        named = self._named(key, upload)
         with self._asking(key) as missing:
             for page in self.client.get_paginator("list_parts").paginate(**named):
                 found |= {int(each["PartNumber"]): each for each in page.get("Parts", ())}
+        if missing and self.has_committed(key, upload):
+            return
         has = {} if missing else {number: int(each["Size"]) for number, each in found.items()}
         require_parts(self.store, key, has, sizes)
         parts = [{"PartNumber": n, "ETag": found[n]["ETag"]} for n in range(1, len(sizes) + 1)]
         with self._asking(""):
             self.client.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})
 
+    def has_committed(self, key: str, upload: str) -> bool:
+        mark = upload.rpartition(":")[0]
+        with self._asking(key) as missing:
+            found = self.client.head_object(Bucket=self.bucket, Key=key)
+        return bool(mark) and not missing and found["Metadata"].get(MARK) == mark
+
     def abort_upload(self, key: str, upload: str) -> None:
         with self._asking(key):
-            self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+            self.client.abort_multipart_upload(**self._named(key, upload))
+
+    def abort_unnoted(self, key: str, moment: datetime, known: Collection[str]) -> None:
+        kept, begun = {each.rpartition(":")[2] for each in known}, list[str]()
+        with self._asking(""):
+            for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=key):
+                for each in page.get("Uploads", ()):
+                    if each["Key"] == key and abs(each["Initiated"] - moment) < NEAR and each["UploadId"] not in kept:
+                        begun.append(each["UploadId"])
+        for each in begun:
+            self.abort_upload(key, each)
 
     def remove(self, key: str) -> None:
         with self._asking(key):

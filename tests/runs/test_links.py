@@ -128,6 +128,18 @@ def test_what_is_no_link_fails_the_step_and_says_why(
     assert not Output.objects.exists()
 
 
+def test_a_dataset_that_is_not_ready_is_none(context: Any, cluster: Any, agent: Agent) -> None:
+    version = dataset(context)
+    DatasetVersion.objects.filter(pk=version.pk).update(status="fetching", file_count=None)
+    run = submitted(context, register={"name": "mine"})
+    (work,) = agent.say()["work"]
+    end(agent, work, json.dumps({"dataset": str(version.pk)}).encode())
+    attempt = Attempt.objects.get(run__root=run)
+    assert (attempt.status, attempt.said["code"]) == ("failed", "still_fetching"), attempt.message
+    assert "is still being fetched" in attempt.message
+    assert not Output.objects.exists()
+
+
 def test_a_dataset_of_another_workspace_is_none(context: Any, cluster: Any, agent: Agent) -> None:
     other = dataset(create_workspace(context.user, "other"))
     run = submitted(context)

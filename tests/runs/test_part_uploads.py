@@ -14,11 +14,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from django.db.models import QuerySet
 
 from core.clock import now
 from core.errors import Conflict, StudioError, Unprocessable
 from core.objects import StoreAway
 from datasets import stores
+from datasets.kinds import s3
 from datasets.models import Datastore
 from datasets.services import registration
 from duto_protocol.messages import (
@@ -32,7 +34,7 @@ from duto_protocol.messages import (
     PartsOffer,
     PartsWanted,
 )
-from duto_protocol.parts import part_size_of
+from duto_protocol.parts import part_size_of, sizes_of
 from duto_protocol.reading import read, written
 from runs.models import Attempt, Output, PartUpload
 from runs.services.results import outputs, part_uploads
@@ -124,6 +126,7 @@ def test_the_same_question_gives_the_same_upload(far: Far) -> None:
     assert [each.upload for each in first.files] == [each.upload for each in second.files]
     assert [len(each.addresses) for each in first.files] == [2, 1] and len(far.begun) == 2
     assert first.files[0].part_size == part_size_of(len(DATA["a.bin"]))
+    assert all("X-Amz-Expires=300" in each for file in first.files for each in file.addresses)
 
 
 def test_addresses_are_for_open_attempts_of_the_right_epoch_and_hosts_that_can_use_them(far: Far) -> None:
@@ -276,6 +279,59 @@ def test_a_store_that_never_answers_again_is_let_go_after_a_week(far: Far) -> No
     Datastore.objects.update(options={**far.store.options, "endpoint": "http://127.0.0.1:9"})
     PartUpload.objects.update(created_at=now() - part_uploads.GIVEN_UP - timedelta(minutes=1))
     assert part_uploads.give_up() == 2 and not PartUpload.objects.exists()
+
+
+class Killed(BaseException):
+    """The end of the studio's process."""
+
+
+def begin_and_die(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_given: Any) -> None:
+        raise Killed
+
+    # moto tells of all uploads that they were begun in 2010.
+    monkeypatch.setattr(s3, "NEAR", timedelta(days=36_500))
+    with monkeypatch.context() as patch:
+        patch.setattr(QuerySet, "bulk_update", killed)
+        with pytest.raises(Killed):
+            far.offer("sub/b.txt")
+
+
+def test_an_upload_that_was_begun_and_never_noted_is_given_up(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, key = stores.part_uploads_of(far.store), f"azureml/{far.attempt.run_id}/made/sub/b.txt"
+    known = client.begin_upload(key)
+    begin_and_die(far, monkeypatch)
+    assert far.begun == [key] * 2
+    PartUpload.objects.create(
+        attempt=far.attempt, epoch=2, datastore=far.store, output="made", key=key, name="known", size=3, part_size=3,
+        upload=known,
+    )  # fmt: skip
+    Attempt.objects.filter(pk=far.attempt.pk).update(epoch=2)
+    assert part_uploads.give_up() == 1 and far.begun == [key], "what is known stays"
+    assert PartUpload.objects.get().upload == known
+
+
+def test_an_upload_that_was_begun_and_never_noted_is_begun_anew(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_and_die(far, monkeypatch)
+    far.send()
+    assert len(far.begun) == len(set(far.begun)) == 2, "the first one is given up"
+    far.promote()
+    assert far.begun == [] and not PartUpload.objects.exists()
+
+
+@pytest.mark.parametrize("output", [{}, {"destination": "out/{run-id}", "overwrite": False}])
+def test_files_that_a_killed_studio_had_committed_are_the_output(
+    scenario: Any, moto: StoreServer, settings: Any, output: dict[str, Any]
+) -> None:
+    settings.DUTO = replace(settings.DUTO, fetch_private=True)
+    far = make(scenario, moto, "far", **output)
+    far.send()
+    client = stores.part_uploads_of(far.store)
+    row = PartUpload.objects.get(key__endswith="a.bin")
+    client.commit_upload(row.key, row.upload, sizes_of(row.size, row.part_size))
+    (made,) = far.promote()
+    root = stores.root_of(far.store)
+    assert {path: root.read(f"{made.path}/{path}") for path in DATA} == DATA and far.begun == []
 
 
 def test_a_public_bucket_signs_nothing(far: Far) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from core.errors import Conflict, Unprocessable
 from core.ids import as_uuid
 from core.objects import ObjectRoot, at_once
 from core.storage import Root, safe
-from datasets import references, stores
+from datasets import readiness, references, stores
 from datasets.models import DatasetVersion, Datastore
 from datasets.services import datastores
 from datasets.services import versions as dataset_versions
@@ -148,7 +148,8 @@ def keep(
 
 
 def _linked(run: Run, output: Mapping[str, Any], row: Output, root: Root) -> DatasetVersion:
-    """The version that an output links, noted as read by its run. Raises Unprocessable (`bad_link`)."""
+    """The version that an output links, noted as read by its run. Raises Unprocessable (`bad_link`), also for one that nobody
+    could read yet."""
     name, wanted = row.name, links.LINK_KINDS[output["kind"]]
     if row.is_directory or row.size > links.MOST_BYTES:
         raise Unprocessable(stored_messages.say("no_link", name=name), code="bad_link", name=name)
@@ -160,6 +161,7 @@ def _linked(run: Run, output: Mapping[str, Any], row: Output, root: Root) -> Dat
     if version.kind != wanted:
         facts = {"name": name, "kind": version.kind, "wanted": wanted}
         raise Unprocessable(stored_messages.say("other_link", **facts), code="bad_link", **facts)
+    readiness.require(version)
     lineage.note_read(run, [version.pk])
     return version
 
@@ -207,7 +209,8 @@ def _commit(
     # A commit that was cut off goes on.
     left = [key for key in keys if key not in rows or not rows[key].tag]
     if output.get("destination"):
-        _remove_folders(root, _make_way(attempt.run, output, root, store, path, left))
+        is_mine = partial(part_uploads.has_made, root, rows)
+        _remove_folders(root, _make_way(attempt.run, output, root, store, path, left, is_mine))
     elif len(left) == len(keys):
         # Left by a finish that was not committed. What lies where these are to be is replaced: to remove it first would be the
         # end of the parts, too.
@@ -217,9 +220,20 @@ def _commit(
     return part_uploads.commit(root, rows, keys)
 
 
-def _make_way(run: Run, output: Mapping[str, Any], root: Root, store: str, path: str, keys: Sequence[str]) -> list[str]:
-    """The keys at which something lies that may be replaced. Raises Conflict (`exists`), Forbidden (`run_scope`)."""
-    taken = _taken(root, keys)
+def _make_way(
+    run: Run,
+    output: Mapping[str, Any],
+    root: Root,
+    store: str,
+    path: str,
+    keys: Sequence[str],
+    is_mine: Callable[[str], bool] = lambda _key: False,
+) -> list[str]:
+    """The keys at which something lies that may be replaced. `is_mine`: whether that is of this attempt.
+
+    Raises Conflict (`exists`), Forbidden (`run_scope`).
+    """
+    taken = [key for key in _taken(root, keys) if not is_mine(key)]
     if taken:
         _allow_overwrite(output, taken[0])
         output_conflicts.keep_off_again(run, str(output["name"]), store, root, path, taken)

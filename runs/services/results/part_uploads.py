@@ -12,6 +12,7 @@ from typing import cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from core.clock import now
@@ -31,16 +32,20 @@ from runs import stored_messages
 from runs.models import Attempt, PartUpload, Run
 from runs.queries.graphs import parsed
 from runs.services.results import kept_outputs
-from runs.services.results.transfers import PRESIGNED_S
 
 log = logging.getLogger(__name__)
 # What one answer gives: addresses, and bytes that they are for, which should be sent while they are good.
-ADDRESSES, BYTES = 500, 1 << 30
+ADDRESSES, BYTES = 500, 512 << 20
+# How long they are, in seconds. One of Azure's is good for the whole blob, also after the commit, so no longer than clocks may be
+# apart (`APART_MOST_S`) and such bytes mostly take; a host asks for others where that was too short.
+GOOD_FOR_S = 300
 # Files that are committed, or given up, at a time.
 BATCH = 64
 # A store that does not take the end of an upload is asked again after a while, and no more after a week.
 AGAIN, GIVEN_UP = timedelta(minutes=10), timedelta(days=7)
 State = tuple[int, str]
+# Of a file of which a store may have begun an upload that nobody has noted: its key, about when, and the uploads that are known.
+Unnoted = tuple[str, datetime, frozenset[str]]
 
 
 def place_of(run: Run, name: str, datastore: str | None, destination: str | None) -> tuple[str, str]:
@@ -87,7 +92,7 @@ def offer(attempt: Attempt, asked: PartsAsk, is_of_use: bool) -> PartsOffer:
         for number, part in enumerate(sizes, each.first):
             if addresses >= ADDRESSES or (size and size + part > BYTES):
                 break
-            found.append(uploads.part_address(key, row.upload, number, PRESIGNED_S))
+            found.append(uploads.part_address(key, row.upload, number, GOOD_FOR_S))
             addresses, size = addresses + 1, size + part
         if not found:
             break
@@ -108,31 +113,57 @@ def _begun(
     names = {canonical.digest([output, key]): key for key in wanted}
     mine = PartUpload.objects.filter(attempt=attempt, epoch=attempt.epoch, name__in=names)
     known = {row.name: row for row in mine}
-    fresh: list[PartUpload] = []
-
-    def begin(name: str, key: str, size: int) -> None:
-        upload = uploads.begin_upload(key)
-        fresh.append(
-            PartUpload(
-                attempt=attempt, epoch=attempt.epoch, datastore=datastore, output=output, key=key, name=name, size=size,
-                part_size=part_size_of(size), upload=upload,
-            )
-        )  # fmt: skip
-
-    try:
-        at_once([partial(begin, n, key, wanted[key].size) for n, key in names.items() if n not in known])
-    finally:
-        begun = [row for row in fresh if row.upload]
-        PartUpload.objects.bulk_create(begun, ignore_conflicts=True)
-    if len(begun) < len(fresh):
-        raise _no_parts(output)
-    if fresh:
+    fresh = [
+        PartUpload(
+            attempt=attempt, epoch=attempt.epoch, datastore=datastore, output=output, key=key, name=name,
+            size=wanted[key].size, part_size=part_size_of(wanted[key].size), upload="",
+        )
+        for name, key in names.items() if name not in known
+    ]  # fmt: skip
+    # Before the store is asked: what it has begun and nobody has noted can be looked for then.
+    PartUpload.objects.bulk_create(fresh, ignore_conflicts=True)
+    cut_off = [row for row in known.values() if not row.upload]
+    if fresh or cut_off:
         known = {row.name: row for row in mine.all()}
-        _abort(uploads, [row for row in fresh if known[row.name].upload != row.upload])  # another call was first
+        _begin(uploads, output, [row for row in known.values() if not row.upload], _unnoted(cut_off))
+        known = {row.name: row for row in mine.all()}
     changed = [row for row in known.values() if row.size != wanted[row.key].size or row.tag]
     if changed:
         raise Conflict(f"The file '{changed[0].key}' was begun with another size.", code="no_parts")
     return {row.key: row for row in known.values()}
+
+
+def _unnoted(rows: Iterable[PartUpload]) -> list[Unnoted]:
+    """What has to be asked of a store for rows of which nobody knows whether it has begun an upload."""
+    found = list[Unnoted]()
+    for row in rows:
+        others = PartUpload.objects.filter(datastore=row.datastore_id, key=row.key).values_list("upload", flat=True)
+        found.append((row.key, row.created_at, frozenset(others)))
+    return found
+
+
+def _begin(uploads: PartUploads, output: str, rows: Sequence[PartUpload], unnoted: Iterable[Unnoted]) -> None:
+    """Begin uploads, and note them. Raises Conflict where the credentials can sign nothing, StoreError."""
+    begun: dict[int, str] = {}
+
+    def begin(row: PartUpload) -> None:
+        begun[row.pk] = uploads.begin_upload(row.key)
+
+    try:
+        at_once([partial(uploads.abort_unnoted, *each) for each in unnoted])
+        at_once([partial(begin, row) for row in rows])
+    finally:
+        with transaction.atomic():
+            free = list(PartUpload.objects.select_for_update().filter(pk__in=begun, upload=""))
+            for row in free:
+                row.upload = begun[row.pk]
+            PartUpload.objects.bulk_update([row for row in free if row.upload], ["upload"])
+    taken = {row.pk for row in free}
+    # Another call was first, or the attempt is over.
+    at_once([partial(uploads.abort_upload, row.key, begun[row.pk]) for row in rows if row.pk not in taken])
+    if not all(begun.values()):
+        PartUpload.objects.filter(pk__in=taken, upload="").delete()
+        raise _no_parts(output)
 
 
 def sent(attempt: Attempt, entry: OutputEntry, path: str, store: str) -> dict[str, PartUpload]:
@@ -145,7 +176,7 @@ def sent(attempt: Attempt, entry: OutputEntry, path: str, store: str) -> dict[st
     kept: dict[str, PartUpload] = {}
     for key, file in zip(keys_of(path, entry), entry.files, strict=True):
         row = found.get(key)
-        if file.size and (row is None or row.size != file.size):
+        if file.size and (row is None or not row.upload or row.size != file.size):
             facts = {"name": entry.name, "path": file.path}
             raise Unprocessable(stored_messages.say("not_reported", **facts), code="output_changed", **facts)
         if file.size and row is not None:
@@ -154,7 +185,8 @@ def sent(attempt: Attempt, entry: OutputEntry, path: str, store: str) -> dict[st
 
 
 def commit(root: ObjectRoot, rows: Mapping[str, PartUpload], keys: Sequence[str]) -> dict[str, State]:
-    """Make files of the parts, some at a time, each of which is kept to be done; the state of each file. May be called again.
+    """Make files of the parts, some at a time, each of which is kept to be done; the state of each file. May be called again, also
+    where the store made a file of which nobody took note.
 
     Raises StoreError.
     """
@@ -184,6 +216,12 @@ def commit(root: ObjectRoot, rows: Mapping[str, PartUpload], keys: Sequence[str]
             if done:
                 PartUpload.objects.bulk_update(done, ["tag"])
     return found
+
+
+def has_made(root: ObjectRoot, rows: Mapping[str, PartUpload], key: str) -> bool:
+    """Whether the file that lies there was made of its parts, although nobody took note of it. Raises StoreError."""
+    row = rows.get(key)
+    return row is not None and cast(PartUploads, root.objects).has_committed(key, row.upload)
 
 
 def forget(attempt: Attempt, output: str) -> None:
@@ -216,7 +254,11 @@ def give_up() -> int:
         gone: list[int] = []
         for store, mine in _by_store(rows).items():
             try:
-                _abort(stores.part_uploads_of(mine[0].datastore), [row for row in mine if not row.tag])
+                uploads = stores.part_uploads_of(mine[0].datastore)
+                at_once(
+                    [partial(uploads.abort_upload, row.key, row.upload) for row in mine if row.upload and not row.tag]
+                )
+                at_once([partial(uploads.abort_unnoted, *each) for each in _unnoted(r for r in mine if not r.upload)])
                 gone += [row.pk for row in mine]
             except StudioError as error:
                 log.warning("parts on the datastore %s are not given up yet: %s", store, error)
@@ -231,7 +273,3 @@ def _by_store(rows: Iterable[PartUpload]) -> dict[UUID, list[PartUpload]]:
     for row in rows:
         found.setdefault(row.datastore_id, []).append(row)
     return found
-
-
-def _abort(uploads: PartUploads, rows: Iterable[PartUpload]) -> None:
-    at_once([partial(uploads.abort_upload, row.key, row.upload) for row in rows])

@@ -11,7 +11,7 @@ import numpy as np
 
 from datasets.services.datastores import put_file
 from datasets.services.versions import save
-from monitors import comparison, performance, stored_messages
+from monitors import comparison, model_metrics, stored_messages
 from monitors.models import Monitor, MonitorWindow
 from monitors.services import monitors
 from workspaces.access import WorkspaceContext
@@ -92,6 +92,6 @@ def measured(monitor: Monitor, number: int) -> dict[str, Any]:
     found: dict[str, Any] = {"predictions": 200, "labelled": labelled, "without_key": 0, "without_prediction": 0}
     truth = np.arange(labelled) % 3
     predicted = np.where(np.arange(labelled) < 2 * number, 0, truth)
-    found |= {"metrics": performance.classification(truth, predicted), "notes": {}, "metric": settings.metric}
+    found |= {"metrics": model_metrics.classification(truth, predicted), "notes": {}, "metric": settings.metric}
     found |= {"threshold": settings.threshold, "labels": str(monitor.labels_id), "measured_at": "2026-11-30T08:00:00Z"}
     return {**found, "has_degraded": settings.has_degraded(found)}

@@ -17,12 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeVar, cast
+from typing import BinaryIO, Protocol, TypeVar, cast
 
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid, NotFound, StudioError, Unprocessable
 from core.observations import require_no_lock
+from core.pieces import PieceReader
 from core.storage import CHUNK, OWN_STORE, PART, Part, Root, Stored, Written, refuse_another_digest, safe
 from duto.spec import trees
 from duto.spec.filenames import spelled
@@ -299,67 +300,48 @@ class _Counted(io.BufferedIOBase):
         return self._inner.tell()
 
 
-class _Reader(io.RawIOBase):
+class _Reader(PieceReader):
     """One file: by one answer as long as it is read on, by range after a seek and after a break."""
 
     def __init__(self, objects: Objects, file: Stored) -> None:
+        super().__init__()
         self._objects, self._file = objects, file
-        self._at, self._left, self._resumes = 0, b"", 0
         self._pieces: Iterator[bytes] | None = None
+        # How often it broke; where the answer goes on.
+        self._resumes, self._goes_on = 0, 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
-        at = max(0, start + offset)
-        if at != self._at:
-            self._drop()
-            self._at = at
-        return at
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._left:
-            if self._at >= self._file.size:
-                return 0
-            self._left = self._next()
-        count = min(len(buffer), len(self._left), self._file.size - self._at)
-        buffer[:count] = self._left[:count]
-        self._left = self._left[count:]
-        self._at += count
-        return count
+    @property
+    def size(self) -> int:
+        return self._file.size
 
     def _next(self) -> bytes:
-        """The next piece; after a break from where it broke. Raises StoreError once it broke too often."""
-        try:
-            if self._pieces is None:
-                self._pieces = iter(self._objects.read(self._file.path, self._at, self._file.tag))
-            piece = next(self._pieces, b"")
-            if not piece:
+        """After a break from where it broke. Raises StoreError once it broke too often."""
+        if self._goes_on != self._at:
+            self._drop()
+        while self._at < self.size:
+            try:
+                if self._pieces is None:
+                    self._pieces = iter(self._objects.read(self._file.path, self._at, self._file.tag))
+                if piece := next(self._pieces, b"")[: self.size - self._at]:
+                    self._goes_on = self._at + len(piece)
+                    return piece
                 raise StoreAway(
                     _("'%(key)s' ended after %(at)s of %(size)s bytes.")
                     % {"key": self._file.path, "at": self._at, "size": self._file.size},
                     stage="answer",
                 )
-        except StoreAway:
-            self._drop()
-            self._resumes += 1
-            if self._resumes > RESUMES:
-                raise
-            time.sleep(PAUSE * self._resumes)
-            return b""
-        return piece
+            except StoreAway:
+                self._drop()
+                self._resumes += 1
+                if self._resumes > RESUMES:
+                    raise
+                time.sleep(PAUSE * self._resumes)
+        return b""
 
     def _drop(self) -> None:
         if self._pieces is not None and hasattr(self._pieces, "close"):
             self._pieces.close()
-        self._pieces, self._left = None, b""
+        self._pieces = None
 
     def close(self) -> None:
         self._drop()

@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from django.db import connection, transaction
 
 from core.errors import NotFound, StudioError
 from core.heartbeats import beat
 from core.models import Beat, ClosedSpool, SpoolPiece
+from core.pieces import PieceReader
 from core.prepared import Probe
 from core.storage import CHUNK, data_dir, is_own_far, own_folder
 from core.work import after_commit, send
@@ -197,12 +198,12 @@ def _object(name: str, offset: int) -> str:
     return f"{name}/{offset:020d}"
 
 
-class _Pieces(io.RawIOBase):
+class _Pieces(PieceReader):
     """The pieces of a spool as one file. A piece reaches to where the next one begins."""
 
     def __init__(self, name: str, moved: Callable[[], BinaryIO] | None) -> None:
-        self._name, self._moved, self._at = name, moved, 0
-        self._held, self._held_at = b"", 0
+        super().__init__()
+        self._name, self._moved = name, moved
         self._kept: BinaryIO | None = None
 
     @property
@@ -210,31 +211,7 @@ class _Pieces(io.RawIOBase):
         last = SpoolPiece.objects.filter(name=self._name).order_by("-offset").values_list("offset", "size").first()
         return sum(last) if last else 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size if whence == io.SEEK_END else 0}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        if not self._held_at <= self._at < self._held_at + len(self._held):
-            self._held, self._held_at = self._next(), self._at
-        start = self._at - self._held_at
-        data = self._held[start : start + len(buffer)]
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
     def _next(self) -> bytes:
-        """Bytes from where the reader is on, nothing at the end."""
         if self._kept is not None:
             self._kept.seek(self._at)
             return self._kept.read(CHUNK)

@@ -66,10 +66,11 @@ def put(context: WorkspaceContext, key: str, path: str, source: BinaryIO) -> int
     """
     context.require(Role.CONTRIBUTOR).require_act(Act.UPLOAD)
     folder, path, root = _folder(context, key), check_path(path), _root(context.workspace)
-    _refuse_in_the_way(root, folder, path)
+    before = _refuse_in_the_way(root, folder, path)
     size = _write(root, f"{folder}/{path}", storage.metered(context.workspace, source))
     storage.note(context.workspace, size)
-    _forget_parts(root, folder, path)
+    for place in before:
+        _forget(root, place)
     return size
 
 
@@ -105,8 +106,7 @@ def put_piece(context: WorkspaceContext, key: str, path: str, piece: Piece, sour
     if not 0 <= piece.offset <= piece.total:
         raise Invalid(_("A piece of a file begins inside of it."), code="bad_range")
     whole, place = f"{folder}/{path}", _part(folder, path, piece)
-    _refuse_in_the_way(root, folder, path)
-    others = [each for each in _places(root, folder, path) if each != place]
+    others = [each for each in _refuse_in_the_way(root, folder, path) if each != place]
     here, received, senders = _here(root, place)
     if piece.offset == 0:
         for each in others:
@@ -267,38 +267,30 @@ def _parts(root: Root, folder: str) -> dict[str, list[str]]:
     return found
 
 
-def _places(root: Root, folder: str, path: str) -> list[str]:
-    return _parts(root, folder).get(path, [])
-
-
 def _forget(root: Root, place: str) -> None:
     for each in _mine(root, place):
         root.remove(each.path)
 
 
-def _forget_parts(root: Root, folder: str, path: str) -> None:
-    """Take back what is there of files of this path in pieces."""
-    for place in _places(root, folder, path):
-        _forget(root, place)
-
-
-def _refuse_in_the_way(root: Root, folder: str, path: str) -> None:
-    """Raises Conflict where another file of the form is a folder of this path, or lies below it."""
+def _refuse_in_the_way(root: Root, folder: str, path: str) -> list[str]:
+    """Where pieces of files of this path lie. Raises Conflict where another file of the form is a folder of it, or lies below."""
     top, whole = f"{folder}/", f"{folder}/{path}"
     above = [path[: each.start()] for each in re.finditer("/", path)]
     held = [each for each in above if root.is_file(top + each)]
     below = next(iter(root.walk(whole)), None)
     if below is not None and below.path != whole:
         held.append(below.path[len(top) :])
-    held += [each for each in _parts(root, folder) if each in above or each.startswith(f"{path}/")]
+    parts = _parts(root, folder)
+    held += [each for each in parts if each in above or each.startswith(f"{path}/")]
     if held:
         raise Conflict(
             _("'%(path)s' and '%(other)s' cannot be files of one folder. Leave one of them out.")
             % {"path": path, "other": held[0]},
             code="files_clash",
         )
-    if below is None and root.is_folder(whole):  # of files that were left out
+    if below is None and root.local is not None and root.is_folder(whole):  # of files that were left out
         root.remove(whole)
+    return parts.get(path, [])
 
 
 def remove(context: WorkspaceContext, key: str, path: str) -> None:
@@ -307,7 +299,8 @@ def remove(context: WorkspaceContext, key: str, path: str) -> None:
     folder, path, root = _folder(context, key), check_path(path), _root(context.workspace)
     if root.is_file(f"{folder}/{path}"):
         root.remove(f"{folder}/{path}")
-    _forget_parts(root, folder, path)
+    for place in _parts(root, folder).get(path, []):
+        _forget(root, place)
 
 
 def keep_sample(context: WorkspaceContext, key: str, data: BinaryIO) -> list[ResolvedFile]:

@@ -74,6 +74,20 @@ def test_files_are_sent_under_a_key_that_is_good_for_one_person(site: Site) -> N
     )
 
 
+def test_a_form_names_a_file_of_which_only_a_part_has_come(site: Site) -> None:
+    key = staging.new_key(site.context)
+    at, piece = f"/w/lab/data/staged/{key}/", {"Content-Range": "bytes 0-3/8"}
+    site.page.put(f"{at}whole.csv", CSV)
+    assert site.page.put(f"{at}large.csv?changed=1&by=one", b"a,b\n", headers=piece).json()["received"] == 4
+    assert site.page.put(f"{at}large.csv?changed=1&by=No", b"a,b\n", headers=piece).status_code == 400
+    for kind in ("file", "tabular"):
+        answer = site.send("data/register/?from=upload", name="partly", kind=kind, separator=",", staged=key)
+        assert not Dataset.objects.exists()
+        assert "only a part is here yet: &#x27;large.csv&#x27;" in answer.content.decode()
+    assert site.page.delete(f"{at}large.csv").status_code == 204
+    assert site.send("data/register/?from=upload", name="partly", kind="file", staged=key)["Location"]
+
+
 def test_a_new_version_of_one_without_sources_has_a_form_too(site: Site) -> None:
     """No definition that is saved today has none; a row may."""
     file = SimpleUploadedFile("p.csv", CSV, "text/csv")

@@ -12,7 +12,7 @@ from benchmarks.warm_studio import bare, warm_studio
 @benchmark("chain", "ms", "value <= 50")
 def chain(setting: Setting) -> Iterator[Sample]:
     """The value is the time that the studio adds to a step, the floor the time of the bare process."""
-    steps = setting.size(20, 3)
+    steps = setting.size(20, 2)
     with warm_studio(setting) as warm:
         document = graphs.chain(graphs.upload(warm.rest, graphs.NOTHING), steps)
         while True:

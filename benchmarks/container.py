@@ -16,7 +16,7 @@ from studio.testing.live import clean_env
 @benchmark("container", "ms", "ratio <= 1.6")
 def container(setting: Setting) -> Iterator[Sample]:
     """The whole time of a step, from the submit of the run until a page knows of its end. Raises NoEngine."""
-    steps = setting.size(20, 3)
+    steps = setting.size(20, 2)
     with engine() as socket, boxed(setting, socket) as warm:
         document = graphs.chain(graphs.upload(warm.rest, graphs.NOTHING), steps)
         while True:

@@ -35,7 +35,7 @@ def fire(setting: Setting) -> Iterator[Sample]:
 def ticks(setting: Setting) -> Iterator[Sample]:
     """How late the runs of schedules are that are due once an hour, each at another time: the 99th percentile; and the share of
     a core that the worker takes meanwhile."""
-    count, seconds = setting.size(10_000, 2000), setting.size(60, 4)
+    count, seconds = setting.size(10_000, 200), setting.size(60, 2)
     while True:
         with warm_studio(setting) as warm:
             inside(warm.live, "seed_schedules", published(warm), str(count), str(HOUR_S), str(AHEAD_S))

@@ -66,11 +66,11 @@ class Watch:
 def floods(setting: Setting) -> Iterator[Sample]:
     """The most that a part holds beyond what it held before: 10^7 lines, a line of 1 GiB, 10^6 points, 10^5 files, 2,000 images, a fork bomb."""
     sizes: list[tuple[str, str, int, Callable[[WarmStudio, str], int]]] = [
-        ("lines", LINES, setting.size(10_000_000, 20_000), lambda warm, run: log_of(warm, run, b"\n")),
-        ("line", LINE, setting.size(1024, 8), lambda warm, run: log_of(warm, run, b"x") // MIB),
-        ("points", POINTS, setting.size(1_000_000, 2_000), points_of),
-        ("files", FILES, setting.size(100_000, 200), files_of),
-        ("images", IMAGES, setting.size(2_000, 20), images_of),
+        ("lines", LINES, setting.size(10_000_000, 5_000), lambda warm, run: log_of(warm, run, b"\n")),
+        ("line", LINE, setting.size(1024, 2), lambda warm, run: log_of(warm, run, b"x") // MIB),
+        ("points", POINTS, setting.size(1_000_000, 500), points_of),
+        ("files", FILES, setting.size(100_000, 40), files_of),
+        ("images", IMAGES, setting.size(2_000, 4), images_of),
         ("forks", FORKS, 1_000_000, refused_forks),
     ]
     while True:

@@ -25,7 +25,7 @@ PAGE, EXPERIMENT = "/w/main/runs/", "pinged"
 def large(setting: Setting) -> Iterator[Sample]:
     """The longest transaction of submit, start, cancel, resume and delete, each round in a fresh database; and the slowest
     answer to others while such a run is submitted to a studio that lives."""
-    steps = setting.size(20_000, 60)
+    steps = setting.size(20_000, 20)
     while True:
         with folder() as base, database_env(setting.database, base) as chosen:
             measured = run_inside(home_env(base / "var", clean_env(chosen)), "large_run", str(steps))

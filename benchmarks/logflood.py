@@ -21,7 +21,7 @@ WINDOW = 4 * 1024 * 1024
 @benchmark("logflood", "lines/s", "ratio >= 0.25", "missing_bytes <= 0")
 def logflood(setting: Setting) -> Iterator[Sample]:
     """Lines a second, from the submit until the run has ended, with its start and the sealing of its log."""
-    lines = setting.size(1_000_000, 20_000)
+    lines = setting.size(1_000_000, 5_000)
     source = FLOODS.format(lines=lines)
     with warm_studio(setting) as warm:
         document = graphs.graph([graphs.step(graphs.upload(warm.rest, source), "floods")])

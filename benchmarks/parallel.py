@@ -83,7 +83,7 @@ if not number:
 def parallel(setting: Setting) -> Iterator[Sample]:
     """From when the inputs are read until the rows are on the disk; `whole` and `apart` with the start of Python, what is imported
     and the reading of the inputs, as shares of the floor with its own."""
-    count = setting.size(2000, 50)
+    count = setting.size(2000, 20)
     while True:
         with folder() as base:
             place = base / "in"

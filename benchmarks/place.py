@@ -13,7 +13,7 @@ from studio.testing.live import clean_env
 @benchmark("place", "s", "value <= 0.5", "more_mib <= 32", database="postgres")
 def place(setting: Setting) -> Iterator[Sample]:
     """Each round in a fresh process; those over the short queue come first, since a queue only grows here."""
-    few, many, nodes = setting.size(1000, 40), setting.size(10_000, 120), setting.size(200, 20)
+    few, many, nodes = setting.size(1000, 20), setting.size(10_000, 60), setting.size(200, 10)
     with folder() as base, database_env(setting.database, base) as chosen:
         env = home_env(base / "var", clean_env(chosen))
         short = list(rounds(env, few, nodes, setting.rounds))

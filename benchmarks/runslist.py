@@ -20,7 +20,7 @@ FEW = 100
 @benchmark("runslist", "ms", "ratio <= 1.5", database="postgres")
 def runslist(setting: Setting) -> Iterator[Sample]:
     """The 95th percentile of the page's answer; the floor is the same with a hundred runs."""
-    many, requests = setting.size(200_000, 500), setting.size(100, 5)
+    many, requests = setting.size(200_000, 100), setting.size(100, 3)
     with studio(setting) as live:
         # First all rounds with few runs: rows cannot be taken away again without leaving their traces.
         few = list(rounds(live, FEW, requests, setting.rounds))

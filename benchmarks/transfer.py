@@ -36,7 +36,7 @@ def transfer(setting: Setting) -> Iterator[Sample]:
     with folder() as base, ExitStack() as stack:
         seeds = {
             "big": seed(base / "big", 4, setting.size(1 << 28, 9 << 20)),
-            "small": seed(base / "small", setting.size(20_000, 60), 4096),
+            "small": seed(base / "small", setting.size(20_000, 20), 4096),
         }
         stores = {each.kind: each for each in (stack.enter_context(start(base)) for start in (azurite, s3))}
         warm = stack.enter_context(warm_studio(setting, ENV))

@@ -84,7 +84,7 @@ def test_the_last_line_of_the_command_is_one_json_object() -> None:
 def test_steps_in_containers_are_measured_beside_bare_ones(engine_socket: str) -> None:
     result = registry.run("container", print, rounds=1, small=True)
     assert holds(json.loads(registry.line(result)))
-    assert result["figures"]["steps"] == 3
+    assert result["figures"]["steps"] == 2
 
 
 @pytest.mark.docker

@@ -131,6 +131,8 @@ class Counted(io.BufferedReader):
 
 @pytest.fixture
 def downloads(transactional_db: None) -> Downloads:
+    # What earlier tests of this worker have left need not be looked through for each download.
+    gc.freeze()
     return Downloads()
 
 

@@ -26,7 +26,11 @@ from core.clock import iso
 from core.words import decimal, duration_text, size_text
 from duto.spec.spark import javas_of
 
-LAUNCHERS = {"process": gettext_lazy("processes"), "docker": gettext_lazy("containers")}
+LAUNCHERS = {
+    "process": gettext_lazy("processes"),
+    "docker": gettext_lazy("containers"),
+    "slurm": gettext_lazy("jobs of Slurm"),
+}
 UNABLE = {
     "conda": gettext_lazy(
         "Its environment has conda packages, and no host with a micromamba base is there: %(hosts)s."

@@ -27,6 +27,8 @@ class FreeCapacity:
     def __init__(self, clusters: Sequence[Cluster], slots: Sequence[NodeState], hosts: Sequence[HostState]) -> None:
         self.clusters = {cluster.id: cluster for cluster in clusters}
         self.hosts = list(hosts)
+        # Steps of these wait in a queue behind the host: they hold nothing of it here, and are as many as their cluster may have.
+        self._queues = {host.id for host in hosts if host.is_queue}
         self.free = {host.id: Size(host.has.cores, host.has.memory, 0) for host in hosts}
         self.count = Counter(slot.cluster for slot in slots)
         self.busy = Counter(slot.cluster for slot in slots if slot.is_busy)
@@ -43,7 +45,7 @@ class FreeCapacity:
         for slot in slots:
             if not slot.is_busy:
                 self._resting[slot.cluster][slot.host][slot.id] = slot
-            elif slot.host in self.free:
+            elif slot.host in self.free and slot.host not in self._queues:
                 self.free[slot.host] -= Size(slot.takes.cores, slot.takes.memory)
                 self._held[slot.host] |= set(slot.gpus)
                 self.holders[slot.host].append(slot)
@@ -81,8 +83,11 @@ class FreeCapacity:
 
     def most_nodes(self, cluster: Cluster, needs: Abilities = NOTHING) -> int:
         """How many nodes the cluster could have at once if nothing else stood on its hosts."""
-        there = sum(node.takes.count_in(host.has) for host, node in self.usable(cluster, needs))
-        return min(cluster.max_nodes, there)
+        there = (
+            cluster.max_nodes if host.is_queue else node.takes.count_in(host.has)
+            for host, node in self.usable(cluster, needs)
+        )
+        return min(cluster.max_nodes, sum(there))
 
     def fitting(self, cluster: Cluster, needs: Abilities = NOTHING) -> list[tuple[HostState, NewNode]]:
         """Hosts that could carry a node now."""
@@ -120,8 +125,9 @@ class FreeCapacity:
         if (allowed := self.clusters[place.cluster].allowance) is not None:
             self._placed[allowed.workspace] += 1
         host, takes = place.node.host, place.node.takes
-        self.free[host] -= Size(takes.cores, takes.memory)
-        self._held[host] |= set(place.gpus)
+        if host not in self._queues:
+            self.free[host] -= Size(takes.cores, takes.memory)
+            self._held[host] |= set(place.gpus)
         self.busy[place.cluster] += 1
         self.count[place.cluster] += int(place.slot is None) - int(place.leaves is not None)
         for gone in (place.slot, place.leaves):
@@ -138,7 +144,9 @@ class FreeCapacity:
             pairs = [
                 (host, node)
                 for host, node in self.usable(cluster, needs)
-                if self._will_fit(node.takes, host) and mine[host.id] < node.takes.count_in(host.has)
+                if not host.is_queue
+                and self._will_fit(node.takes, host)
+                and mine[host.id] < node.takes.count_in(host.has)
             ]
             if not pairs:
                 return

@@ -18,6 +18,7 @@ class Host(Row):
     class Launcher(models.TextChoices):
         PROCESS = "process", _("Processes")
         DOCKER = "docker", _("Containers")
+        SLURM = "slurm", _("Slurm")
 
     # Unique in its workspace alone: whether another workspace has a host of that name is nobody's business there.
     name = models.SlugField(max_length=64)

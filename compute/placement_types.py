@@ -79,6 +79,12 @@ class HostState:
     drained_at: datetime | None = None
     abilities: Abilities = NOTHING
 
+    @property
+    def is_queue(self) -> bool:
+        """Whether what it is given waits in a queue of its own: then `has` is what one node has at most, and nothing of it is
+        held here."""
+        return self.launcher == "slurm"
+
 
 @dataclass(frozen=True)
 class Allowance:

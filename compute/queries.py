@@ -20,7 +20,8 @@ def hosts_without_sandbox(workspace: Workspace) -> QuerySet[Host]:
     """Hosts of the workspace on which steps run as processes that can read what their user can read."""
     mine = Q(workspace=workspace) | Q(workspace__isnull=True)
     sandboxed = Q(facts__isolation__bwrap=True)
-    return Host.objects.filter(mine, launcher=Host.Launcher.PROCESS, revoked_at__isnull=True).exclude(sandboxed)
+    plain = [Host.Launcher.PROCESS, Host.Launcher.SLURM]
+    return Host.objects.filter(mine, launcher__in=plain, revoked_at__isnull=True).exclude(sandboxed)
 
 
 def hosts() -> QuerySet[Host]:

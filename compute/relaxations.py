@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.errors import Invalid
+from duto.spec import slurm
 from duto.spec.capabilities import CAPABILITIES
 
 GIB = 1 << 30
@@ -21,6 +22,13 @@ def _capabilities(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value) and set(value) <= CAPABILITIES
 
 
+def _slurm(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(slurm.options_of(value))
+    except slurm.BadOption:
+        return False
+
+
 # Name: what is right, in words and as a test.
 OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "user": ("a user id, or user and group as '1000:1000'", lambda v: isinstance(v, str) and bool(_USER.fullmatch(v))),
@@ -30,6 +38,10 @@ OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "pids_limit": ("a number of processes from 16 to 65536", _number(16, 65536)),
     "shm_size": ("bytes of shared memory, from 1 MiB to 1 TiB", _number(1 << 20, 1024 * GIB)),
     "tmp_size": ("bytes of /tmp, from 1 MiB to 1 TiB", _number(1 << 20, 1024 * GIB)),
+    "slurm": (
+        f"options of sbatch such as 'partition=gpu qos=long', of {', '.join(sorted(slurm.ALLOWED | slurm.FLAGS))}",
+        _slurm,
+    ),
     "swap": ("bytes of swap beside the memory, from 0 to 1 TiB", _number(0, 1024 * GIB)),
 }
 

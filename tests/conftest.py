@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from studio.testing.engine import NoEngine, engine
 from studio.testing.plugin import find_chromium, lacking
+from studio.testing.slurm import NoSlurm, SlurmCluster, cluster
 
 # Pages of an address bar that nobody sees, which each window loads: 0.7 s of processor time for each context. A second list
 # of features replaces Playwright's, so that one's are repeated.
@@ -74,3 +75,13 @@ def engine_socket() -> Iterator[str]:
             yield socket
     except NoEngine as reason:
         lacking(f"no containers here: {reason}", "DUTO_REQUIRE_DOCKER")
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster() -> Iterator[SlurmCluster]:
+    """A cluster of three nodes: where one is required, its absence fails."""
+    try:
+        with cluster() as made:
+            yield made
+    except NoSlurm as reason:
+        lacking(f"no Slurm here: {reason}", "DUTO_REQUIRE_SLURM")

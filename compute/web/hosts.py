@@ -60,6 +60,8 @@ def launcher_words(host: Host) -> str:
     if host.launcher == Host.Launcher.DOCKER:
         version = part_of(host, "engine").get("version")
         return _("containers, engine %(version)s") % {"version": version} if version else _("containers")
+    if host.launcher == Host.Launcher.SLURM:
+        return _("jobs of Slurm")
     return _("isolated processes") if part_of(host, "isolation").get("bwrap") else _("processes")
 
 
@@ -69,6 +71,8 @@ def launcher_details(host: Host) -> str:
         runtimes = part_of(host, "engine").get("runtimes")
         names = ", ".join(map(str, runtimes)) if isinstance(runtimes, list) else ""
         return _("runtimes: %(names)s") % {"names": names} if names else ""
+    if host.launcher == Host.Launcher.SLURM:
+        return ""
     isolation = part_of(host, "isolation")
     if not isolation:
         return ""

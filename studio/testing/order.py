@@ -42,6 +42,7 @@ LONGEST = (
     "tests/test_demo.py",
     "tests/agent/test_launcher_contract.py",
     "tests/agent/test_images.py",
+    "tests/agent/test_slurm.py",
     "tests/live/test_container_studio.py",
     "tests/test_compose.py",
     "tests/test_bootstrap.py",

@@ -14,7 +14,9 @@ from duto_agent.launchers import bubblewrap
 from duto_agent.launchers.bubblewrap import Bubblewrap
 from duto_agent.launchers.cgroups import Cgroups
 from duto_agent.launchers.process import ProcessLauncher
+from studio.testing.slurm import SlurmCluster
 from tests.agent.containers import Boxes
+from tests.agent.jobs import Jobs
 from tests.agent.steps import Steps
 
 
@@ -55,7 +57,23 @@ def guarded(tmp_path: Path, bare_python: str) -> Iterator[Steps]:
     made.close()
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=[pytest.mark.docker])])
-def host(request: pytest.FixtureRequest) -> Steps | Boxes:
+@pytest.fixture
+def jobs(slurm_cluster: SlurmCluster, tmp_path: Path, bare_python: str) -> Iterator[Jobs]:
+    made = Jobs(slurm_cluster, tmp_path / "attempts", bare_python)
+    yield made
+    made.close()
+
+
+HOSTS = {"process": "guarded", "docker": "boxes", "slurm": "jobs"}
+
+
+@pytest.fixture(
+    params=[
+        "process",
+        pytest.param("docker", marks=[pytest.mark.docker]),
+        pytest.param("slurm", marks=[pytest.mark.slurm]),
+    ]
+)
+def host(request: pytest.FixtureRequest) -> Steps | Boxes | Jobs:
     """The same promises, whatever runs the step."""
-    return request.getfixturevalue("boxes" if request.param == "docker" else "guarded")  # type: ignore[no-any-return]
+    return request.getfixturevalue(HOSTS[request.param])  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from duto_agent.launchers.base import AttemptKey, Launch, Probe
 from duto_agent.launchers.process import ProcessLauncher
+from duto_agent.launchers.slurm import SlurmLauncher
 from duto_agent.launchers.zygote import Zygote
 
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
@@ -53,14 +54,12 @@ def alive(pid: int) -> bool:
         return False
 
 
-class Steps:
-    """Starts scripts through the process launcher."""
+class Scripts:
+    """Starts scripts through a launcher whose shims run as the tests do."""
 
-    def __init__(self, root: Path) -> None:
-        self.root, self.zygote = root, Zygote()
-        self.zygote.start()
-        self.python = sys.executable
-        self.launcher = ProcessLauncher(root, self.zygote)
+    root: Path
+    python: str
+    launcher: ProcessLauncher | SlurmLauncher
 
     def launch(self, code: str, **options: object) -> Launch:
         key = AttemptKey(f"attempt{next(_numbers)}", 1)
@@ -83,13 +82,25 @@ class Steps:
         key = self.start(code, **options)
         return self.wait(key), self.launcher.directory(key)
 
-    def again(self) -> ProcessLauncher:
-        """The launcher of a new agent: it knows what the files tell."""
-        return ProcessLauncher(self.root, self.zygote, None, self.launcher.cgroups, self.launcher.sandbox)
-
     def end_from_outside(self, key: AttemptKey) -> None:
         """Somebody kills the shim, and with it the knowledge of how the script ends."""
         kill(json.loads((self.launcher.directory(key) / "pid.json").read_text())["pid"])
+
+
+class Steps(Scripts):
+    """Starts scripts through the process launcher."""
+
+    launcher: ProcessLauncher
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.zygote = root, Zygote()
+        self.zygote.start()
+        self.python = sys.executable
+        self.launcher = ProcessLauncher(root, self.zygote)
+
+    def again(self) -> ProcessLauncher:
+        """The launcher of a new agent: it knows what the files tell."""
+        return ProcessLauncher(self.root, self.zygote, None, self.launcher.cgroups, self.launcher.sandbox)
 
     def close(self) -> None:
         for key in self.launcher.discover():

@@ -18,10 +18,11 @@ from duto_agent.launchers.base import Bind, Launch, Probe, Reservation
 from duto_agent.launchers.resource_usage import Processes
 from duto_agent.shim.verdict import ROOM
 from tests.agent.containers import Boxes
+from tests.agent.jobs import Jobs
 from tests.agent.specs import step_of
 from tests.agent.steps import IN_ORDER, Steps, in_order, until
 
-Host = Steps | Boxes
+Host = Steps | Boxes | Jobs
 MIB = 1 << 20
 SLEEPS = "import time\nopen('ran', 'a').write('x')\ntime.sleep(60)"
 
@@ -166,6 +167,8 @@ while not os.path.exists('beat'): time.sleep(0.01)
 
 
 def test_a_fork_bomb_meets_its_limit_and_nothing_of_it_is_left(host: Host) -> None:
+    if isinstance(host, Jobs):
+        pytest.skip("Slurm limits no number of processes")
     if isinstance(host, Steps) and host.launcher.cgroups is None:
         pytest.skip("no control groups may be made here")
     code = """
@@ -248,6 +251,8 @@ def test_a_step_that_has_filled_its_disk_can_be_ended(host: Host) -> None:
 def test_what_is_shown_to_a_step_cannot_be_changed_by_it(host: Host, tmp_path: Path) -> None:
     if isinstance(host, Steps) and host.launcher.sandbox is None:
         pytest.skip("bubblewrap is not here, or may not make namespaces")
+    if isinstance(host, Jobs):
+        pytest.skip("jobs stand in no sandbox of ours")
     data = tmp_path / "data"
     data.mkdir()
     (data / "raw.csv").write_text("a\n1\n")
@@ -283,6 +288,8 @@ print([name for name in os.environ if "DJANGO" in name or "AGENT" in name or "VI
 def test_more_memory_than_the_node_has_ends_the_script_and_its_shim_tells_it(host: Host) -> None:
     if isinstance(host, Steps) and host.launcher.cgroups is None:
         pytest.skip("no control groups may be made here")
+    if isinstance(host, Jobs) and not host.cluster.has_groups:
+        pytest.skip("this Slurm holds no job to its memory")
     code = "chunks = []\nfor _ in range(40): chunks.append(bytearray(10 << 20))"
     probe, directory = host.run(code, reserved=Reservation(memory=100 * MIB))
     verdict = verdict_of(probe)

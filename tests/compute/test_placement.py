@@ -302,7 +302,7 @@ def worlds(
         hosts.append(
             host_state(
                 100 + number, draw(st.sampled_from([1, 2, 4, 8])), gpus, devices=devices,
-                is_alive=draw(st.booleans()) or draw(st.booleans()), launcher=draw(st.sampled_from(["process", "docker"])),
+                is_alive=draw(st.booleans()) or draw(st.booleans()), launcher=draw(st.sampled_from(["process", "docker", "slurm"])),
                 drained_at=draw(st.sampled_from([None, None, NOW])),
                 abilities=draw(st.sampled_from([NOTHING, CONDA, CONDA | {"r"}, frozenset({"r"})])),
             )
@@ -350,6 +350,9 @@ def test_no_host_device_or_cluster_is_ever_given_more_than_it_has(world: Any) ->
     for host in hosts:
         new = [each for each in answer.given if each.node.host == host.id]
         there = [slot for slot in running if slot.host == host.id]
+        if host.is_queue:  # its own queue sees to it; here nothing is asked for that no node of it has
+            assert all(each.node.takes.fits(host.has) for each in new)
+            continue
         total = sum((each.node.takes for each in new), sum((slot.takes for slot in there), Size()))
         assert total.cores <= host.has.cores + 1e-6
         assert total.memory <= host.has.memory
@@ -368,6 +371,18 @@ def test_no_host_device_or_cluster_is_ever_given_more_than_it_has(world: Any) ->
         assert present <= max(each.max_nodes, sum(slot.cluster == each.id for slot in slots))
     used = [got.slot for got in answer.given if got.slot] + [got.leaves for got in answer.given if got.leaves]
     assert len(used) == len(set(used))
+
+
+def test_a_queue_gets_as_many_steps_as_the_cluster_may_have_whatever_they_take() -> None:
+    slurm, gpus = host_state(1, 2, launcher="slurm"), host_state(2, 4, 2, launcher="slurm")
+    answer = place(steps(5), [cluster(Size(2, GIB), 3)], [busy(601, 1, Size(2, GIB))], [slurm])
+    assert len(answer.given) == 2
+    assert [reason.code for reason in answer.reasons(UUID(int=1002))] == ["cluster_full"]
+    # Which of its devices a step gets is the queue's choice.
+    answer = place(steps(3, GPU), [cluster(Size(1, GIB, 2), 3, key=GPU)], [], [gpus])
+    assert [len(each.gpus) for each in answer.given] == [2, 2, 2]
+    large = place(steps(1), [cluster(Size(3, GIB), elastic=False)], [], [slurm])
+    assert [reason.code for reason in large.reasons(UUID(int=1000))] == ["too_large"]
 
 
 @given(worlds())

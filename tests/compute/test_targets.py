@@ -160,7 +160,7 @@ def test_terms_are_kept_told_and_changed_one_by_one(scenario: WorkspaceScenario)
 @pytest.mark.parametrize(
     ("terms", "why", "words"),
     [
-        ({"launcher": "podman"}, "bad_launcher", "'process', 'docker', or empty for any"),
+        ({"launcher": "podman"}, "bad_launcher", "'process', 'docker', 'slurm', or empty for any"),
         ({"network": "wide"}, "bad_network", "'none', 'studio', 'open'"),
         ({"policy": "loose"}, "bad_policy", "'elastic', 'strict'"),
         ({"spark_master": "yarn"}, "bad_spark_master", "spark://host:port"),
@@ -169,6 +169,7 @@ def test_terms_are_kept_told_and_changed_one_by_one(scenario: WorkspaceScenario)
         ({"container_options": {"pids_limit": 1}}, "bad_option", "from 16 to 65536"),
         ({"container_options": {"capabilities": ["SYS_ADMIN"]}}, "bad_option", "a list of AUDIT_WRITE"),
         ({"container_options": {"user": "root"}}, "bad_option", "a user id"),
+        ({"container_options": {"slurm": "output=/etc/passwd"}}, "bad_option", "options of sbatch"),
         ({"container_options": {"user": "1234567890"}}, "bad_option", "a user id"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 # Names and units, which are the same in every language.
-NAMES = frozenset(["duto", "gpu", "api", "cdi", "powershell", "python", "utc", "null", "spark", "config.json"])
+NAMES = frozenset(["duto", "gpu", "api", "cdi", "powershell", "python", "utc", "null", "spark", "slurm", "config.json"])
 NOT_WORDS = (
     r"\{% *(blocktrans|blocktranslate|comment)\b.*?\{% *end\1 *%\}",
     r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}",

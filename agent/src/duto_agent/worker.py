@@ -24,6 +24,7 @@ from duto_agent.environments.r_libraries import RLibraries
 from duto_agent.environments.sdk_folder import sdk_folder
 from duto_agent.host.config import HostConfig, NotConfigured
 from duto_agent.host.facts import HostFacts
+from duto_agent.host.facts import Launcher as Kind
 from duto_agent.host.gpus import Gpus
 from duto_agent.host.launching import (
     Identity,
@@ -31,6 +32,7 @@ from duto_agent.host.launching import (
     Unprotected,
     container_options,
     file_cache,
+    is_of_slurm,
     isolate,
     mounts_by_fuse,
 )
@@ -45,10 +47,12 @@ from duto_agent.studio.file_cache import MOST as MOST_CACHED
 from duto_agent.studio.transfers import Store, Transfers
 from duto_agent.studio.wakeup import WakeupWorker
 from duto_agent.supervisor import Supervisor
+from duto_protocol import messages
 from duto_protocol.reports import AnyReport
 
 if TYPE_CHECKING:
     from duto_agent.host.containers import Containers
+    from duto_agent.host.slurm import SlurmHost
 
 BUILDS_AT_ONCE = 4
 # How often it is looked whether the studio that brought this agent is still there; how long another one is given to end.
@@ -73,18 +77,19 @@ class Agent:
         self.containers = containers_of(
             self.home, self.config.identity(), vars(self.config), self.shim_notifications.address, self._send_report
         )
+        self.slurm = slurm_of(self.home, self.config)
         store = Store(self.config.data_dir, self.config.store_marker)
         self.client = StudioClient(self.config.studio, self.config.key)
         self.environments = Environments(self.home / "envs", pythons, isolation.sandbox)
         marker = self.config.store_marker if store.root is not None else None
         gpus = Gpus()
-        facts = HostFacts(
-            self.home, pythons, marker, gpus, isolation.facts(), "process" if self.containers is None else "docker"
-        )
+        launcher: Kind = "docker" if self.containers is not None else "process" if self.slurm is None else "slurm"
+        facts = HostFacts(self.home, pythons, marker, gpus, self._isolation(isolation), launcher)
         r_libraries = RLibraries(self.environments)
         most = file_cache(config.file_cache) or MOST_CACHED
         transfers = Transfers(store, self.home / "cache" / "blobs", self.client, most)
         facts.containers, facts.r, facts.javas = self.containers, r_libraries.version, versions_here(os.environ)
+        facts.slurm = self.slurm
         self.exchange = Exchange(self.client, facts.message)
         self.context = AgentContext(
             studio=self.config.studio.rstrip("/"),
@@ -94,7 +99,13 @@ class Agent:
             environments=self.environments,
             r_libraries=r_libraries,
             transfers=transfers,
-            mounts=Mounts(self.home, self.config.studio, transfers.cache, is_off=not mounts_by_fuse(config.fuse)),
+            # A mount of this host is not seen by Slurm's nodes.
+            mounts=Mounts(
+                self.home,
+                config.studio,
+                transfers.cache,
+                is_off=self.slurm is not None or not mounts_by_fuse(config.fuse),
+            ),
             builders=ThreadPoolExecutor(BUILDS_AT_ONCE, thread_name_prefix="environment"),
             sdk=sdk_folder(self.home),
             send_report=self.exchange.send_report,
@@ -111,14 +122,22 @@ class Agent:
     def _launcher(self, isolation: Isolation) -> Launcher:
         if self.containers is not None:
             return self.containers.launcher
+        if self.slurm is not None:
+            return self.slurm.launcher
         return ProcessLauncher(
             self.home / "attempts", self.zygote, self.shim_notifications.address, isolation.cgroups, isolation.sandbox,
             isolation.limits_required,
         )  # fmt: skip
 
+    def _isolation(self, isolation: Isolation) -> messages.Isolation:
+        """What stands between steps: of jobs, whatever Slurm does, and no sandbox of ours."""
+        facts = isolation.facts()
+        return facts if self.slurm is None else messages.Isolation(bwrap=False, cgroup=None, root=facts.root)
+
     def start(self) -> None:
-        if self.containers is not None:
-            self.containers.start()
+        for engine in (self.containers, self.slurm):
+            if engine is not None:
+                engine.start()
         self.shim_notifications.listen(self.supervisor.notify)
         adopted = self.supervisor.adopt()
         self.exchange.start(self.supervisor)
@@ -136,8 +155,9 @@ class Agent:
         self.wakeup_worker.stop()
         self.environments.stop()
         self.shim_notifications.close()
-        if self.containers is not None:
-            self.containers.stop()
+        for engine in (self.containers, self.slurm):
+            if engine is not None:
+                engine.stop()
         self.zygote.stop()
 
 
@@ -156,6 +176,15 @@ def containers_of(
 
     found = Containers(home, identity, options, wakeup_worker, send_report)
     return found if options.is_required or found.answers() else None
+
+
+def slurm_of(home: Path, config: HostConfig) -> SlurmHost | None:
+    """None for a host whose steps are no jobs of Slurm's. Raises Unprotected."""
+    if not is_of_slurm(vars(config)):
+        return None
+    from duto_agent.host.slurm import SlurmHost
+
+    return SlurmHost(home, config.identity(), vars(config))
 
 
 def run(home: Path, studio: str | None = None) -> int:

@@ -142,7 +142,7 @@ class HostFacts(Message, frozen=True):
         ]
         | Absent
     ) = UNSET
-    launcher: Literal["process", "docker"] | Absent = UNSET
+    launcher: Literal["process", "docker", "slurm"] | Absent = UNSET
     started_at: Moment | Absent = UNSET
     store_marker: Short | Absent | None = UNSET
     facts: MoreFacts | Absent = UNSET

@@ -54,6 +54,8 @@ def cause_of(verdict: Mapping[str, Any], spec: LaunchSpec, bound: Bound) -> Caus
 
 
 def _cause_of(verdict: Mapping[str, Any], spec: LaunchSpec, bound: Bound) -> Cause:
+    if verdict.get("slurm") and (found := of_slurm(verdict, spec)) is not None:
+        return found
     if verdict.get("canceled"):
         left = verdict.get("left_over") or 0
         return Cause("canceled", said("canceled_left", left=left) if left else said("canceled_clean"))
@@ -72,6 +74,26 @@ def _cause_of(verdict: Mapping[str, Any], spec: LaunchSpec, bound: Bound) -> Cau
         killed = said("child_killed", **facts) if count == 1 else said("children_killed", count=count, **facts)
         return Cause("out_of_memory", killed)
     return _of_error(str(frame.get("text") or ""), frame, verdict, spec, bound)
+
+
+def of_slurm(verdict: Mapping[str, Any], spec: LaunchSpec) -> Cause | None:
+    """What the state tells in which Slurm left a job, beside what its shim knew; None where the shim knew it all."""
+    state, facts = verdict["slurm"], {"node": verdict.get("node") or "?"}
+    if state == "OUT_OF_MEMORY":
+        return Cause("out_of_memory", said("step_out_of_memory", limit=_limit(spec)))
+    if state in ("TIMEOUT", "DEADLINE"):
+        return Cause("timeout", said("slurm_time_limit"))
+    if state in ("NODE_FAIL", "BOOT_FAIL"):
+        return Cause("host_lost", said("slurm_node_failed", **facts))
+    if state == "PREEMPTED":
+        return Cause("host_lost", said("slurm_preempted", **facts))
+    if state == "CANCELLED":
+        return Cause("lost", said("slurm_canceled"))
+    if state == "UNKNOWN":
+        return Cause("host_lost", said("slurm_forgotten"))
+    if verdict.get("words"):
+        return Cause("studio_fault", said("slurm_not_started", **facts, error=verdict["words"]))
+    return None if verdict.get("finished_at") else LOST
 
 
 def warnings_of(verdict: Mapping[str, Any]) -> list[Said]:

@@ -94,6 +94,7 @@ class Attempt:
         self._pause = backoff()
         self._ship_after = 0.0
         self._asked_to_end = False
+        self._is_waiting = False  # launched, and not begun
         self.closing = Closing(self.flags, None, self._tell_closing)
         self.metering = Metering(key, context.send_report)
         self._unsent: list[Said] = []
@@ -311,7 +312,11 @@ class Attempt:
             raise Ended(causes.NOT_BEGUN)
 
     def _tell_started(self) -> None:
-        """An adopted step tells it again, with its own time: the first word may have been lost."""
+        """An adopted step tells it again, with its own time: the first word may have been lost. One that waits for a place
+        tells it once it has begun."""
+        self._is_waiting = self.context.launcher.probe(self.key).state == "pending"
+        if self._is_waiting:
+            return
         if self.adopted:
             with contextlib.suppress(OSError):  # a full disk: then the address of before must do
                 self._tell_studio()
@@ -331,6 +336,8 @@ class Attempt:
             probe = self.context.launcher.probe(self.key)  # before reading: nothing is written after the verdict
             self._check_flags()
             self._mounts.look(self._asked_to_end)
+            if self._is_waiting and (probe.state == "running" or has_begun(self.directory)):
+                self._tell_started()
             if probe.state in ("exited", "lost"):
                 return self.context.launcher.collect(self.key)
             moment = time.monotonic()

@@ -36,6 +36,9 @@ class HostConfig:
     build_cache: str | None = None
     file_cache: str | None = None
     fuse: str | None = None
+    slurm_options: str | None = None
+    slurm_conf: str | None = None
+    slurm_python: str | None = None
     installation: str | None = None
 
     def identity(self) -> Identity:

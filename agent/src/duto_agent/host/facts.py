@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,8 +23,13 @@ from duto_protocol.values import Moment
 
 if TYPE_CHECKING:  # the library behind it takes long to load; hosts of processes do without
     from duto_agent.host.containers import Containers
+    from duto_agent.host.slurm import SlurmHost
 
-Launcher = Literal["process", "docker"]
+Launcher = Literal["process", "docker", "slurm"]
+# Of containers no two reach each other but in a network of their own; of Slurm's nodes this host knows no addresses.
+ABILITIES: Mapping[Launcher, list[str]] = {
+    "process": ["members", "rendezvous"], "docker": ["members"], "slurm": ["members"]
+}  # fmt: skip
 SAMPLE_S = 10.0
 CGROUP_MEMORY = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -44,6 +50,7 @@ class HostFacts:
         self.gpus, self.isolation, self.launcher = gpus, isolation, launcher
         self.storage: Housekeeper | None = None
         self.containers: Containers | None = None
+        self.slurm: SlurmHost | None = None
         self.held_inputs: HeldInputs | None = None
         self.r = ""
         self.javas: list[int] = []
@@ -59,12 +66,14 @@ class HostFacts:
 
     def _found(self) -> messages.HostFacts:
         disk = shutil.disk_usage(self.home)
+        # A host of Slurm tells of the nodes behind it.
+        has, gpus = (self, self.gpus.devices) if self.slurm is None else (self.slurm.largest, self.slurm.devices)
         containers, held, storage = self.containers, self.held_inputs, self.storage.storage if self.storage else {}
         return messages.HostFacts(
-            cores=self.cores,
-            memory=self.memory,
+            cores=has.cores,
+            memory=has.memory,
             disk_free=disk.free,
-            gpus=self.gpus.devices,
+            gpus=gpus,
             pythons=self.pythons.versions,
             agent=__version__,
             environments=[item["key"] for item in storage["environments"]] if storage else UNSET,
@@ -78,10 +87,9 @@ class HostFacts:
                 storage=storage_report(storage),
                 isolation=self.isolation,
                 sample=self.sample(disk.free),
-                r=self.r if containers is None else "",
-                # Of containers no two reach each other but in a network of their own.
-                abilities=["members", "rendezvous"] if containers is None else ["members"],
-                java=self.javas if containers is None else [],
+                r=self.r if self.launcher == "process" else "",
+                abilities=ABILITIES[self.launcher],
+                java=self.javas if self.launcher == "process" else [],
                 conda=(containers.images.micromamba if containers is not None else None) or "",
             ),
         )

@@ -17,7 +17,7 @@ from duto_protocol import messages
 
 log = logging.getLogger("duto.agent")
 CHOICES = ("auto", "off", "required")
-LAUNCHERS = ("process", "docker", "auto")
+LAUNCHERS = ("process", "docker", "auto", "slurm")
 VARIABLES = {
     "launcher": "DUTO_LAUNCHER",
     "engine": "DUTO_ENGINE",
@@ -56,7 +56,7 @@ class ContainerOptions:
 
 
 def container_options(given: Mapping[str, str | None]) -> ContainerOptions | None:
-    """None for a host of processes. `given`: `launcher`, `engine` (a socket's path), `base_image`, `registry`,
+    """None for a host of processes or jobs. `given`: `launcher`, `engine` (a socket's path), `base_image`, `registry`,
     `conda_image`, `build_cache` and `folders` of host.json.
 
     Raises Unprotected for another word, a folder or a size that is none.
@@ -65,13 +65,18 @@ def container_options(given: Mapping[str, str | None]) -> ContainerOptions | Non
     launcher, base = chosen["launcher"] or "process", chosen["base_image"]
     if launcher not in LAUNCHERS:
         raise Unprotected(f"DUTO_LAUNCHER is one of {', '.join(LAUNCHERS)}, not {launcher!r}.")
-    if launcher == "process" or (launcher == "auto" and not base):
+    if launcher in ("process", "slurm") or (launcher == "auto" and not base):
         return None
     folders = tuple(shared_folders(given.get("folders")))
     cache = _size(chosen["build_cache"])
     return ContainerOptions(
         launcher == "docker", chosen["engine"], base, chosen["registry"], folders, chosen["conda_image"], cache
     )
+
+
+def is_of_slurm(given: Mapping[str, str | None]) -> bool:
+    """Whether the steps of this host are jobs of Slurm's."""
+    return (os.environ.get(VARIABLES["launcher"]) or given.get("launcher")) == "slurm"
 
 
 @dataclass(frozen=True)

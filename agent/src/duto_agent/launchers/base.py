@@ -82,19 +82,22 @@ class LaunchFailed(Worded):
         self.code = code
 
 
-State = Literal["none", "running", "exited", "lost"]
+State = Literal["none", "pending", "running", "exited", "lost"]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What is known now: `none` was never started, `lost` ran and left no verdict."""
+    """What is known now: `none` was never started, `pending` waits for its start at whoever gives it a place, `lost` ran and
+    left no verdict (what is known in its place may be there)."""
 
     state: State
     verdict: dict[str, Any] | None = None
+    # Why it is pending, in a word of whoever makes it wait.
+    reason: str = ""
 
 
 class Launcher(Protocol):
-    """A process, a container: where a step lives."""
+    """A process, a container, a job: where a step lives."""
 
     def directory(self, key: AttemptKey) -> Path:
         """The attempt's directory on this host."""

@@ -41,6 +41,8 @@ def relaxed(options: Mapping[str, Any]) -> Relaxed:
     """Read and check them. Raises LaunchFailed for one that is unknown or means nothing."""
     found: dict[str, Any] = {}
     for name, value in options.items():
+        if name == "slurm":  # of the same cluster's hosts of another kind
+            continue
         if name not in READERS:
             known = ", ".join(sorted(READERS))
             raise LaunchFailed(said("no_such_option", name=name, known=known))

@@ -88,6 +88,7 @@ class Step:
         self.exit: int | None = None
         self.alone = False  # no child of ours lives any more
         self.canceled = self.timed_out = False
+        self.terminated = False  # somebody else than our agent told us to end
         self.signals: list[str] = []  # what the tree was told to make it end, in order
         self.stopping = 0.0  # seconds until it had ended
         self.exceeded = 0  # bytes that the tree held when it was ended for holding too many
@@ -158,6 +159,8 @@ class Step:
         tree.adopt_orphans()
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, _noted)  # not SIG_IGN, which the script would inherit
+        if self.launch.get("term_grace_seconds") is not None:
+            signal.signal(signal.SIGTERM, self._note_term)
         self.wake, wake_write = os.pipe()
         os.set_blocking(self.wake, False)
         os.set_blocking(wake_write, False)
@@ -166,6 +169,9 @@ class Step:
         self.poller.register(self.wake, select.POLLIN)
         for name, wanted in (self.launch.get("limits") or {}).items():
             tree.limit_resource(name, int(wanted))
+
+    def _note_term(self, *_: Any) -> None:
+        self.terminated = True
 
     def _listen_for_masks(self) -> None:
         """Where this fails no secret is given: the script is told so when it asks for one."""
@@ -195,7 +201,7 @@ class Step:
                     argv,
                     pass_fds=status,
                     cwd=self.launch["cwd"],
-                    env=self.launch["env"],
+                    env={**self.launch["env"], **self._passed()},
                     start_new_session=True,
                     stdin=subprocess.DEVNULL,
                     stdout=write,
@@ -209,6 +215,11 @@ class Step:
         process.returncode = 0  # we reap by ourselves; this object must not
         self.pipe = read
         self.poller.register(read, select.POLLIN | select.POLLHUP)
+
+    def _passed(self) -> dict[str, str]:
+        """Of our own variables those that the script is to know, by how they begin: who gave us a place says there what it gave."""
+        beginnings = tuple(self.launch.get("passed") or ())
+        return {name: value for name, value in os.environ.items() if beginnings and name.startswith(beginnings)}
 
     def _argv_with_status(self) -> tuple[list[str], list[int]]:
         """The words of the program, and the numbers that it inherits: in a sandbox the one to which that is told."""
@@ -322,7 +333,8 @@ class Step:
             with open(os.path.join(self.directory, "cancel"), encoding="utf-8") as file:
                 text = file.read()
         except OSError:
-            return None
+            # KILL follows soon: what is left of that time is the script's.
+            return float(self.launch["term_grace_seconds"]) if self.terminated else None
         try:
             return float(json.loads(text)["grace_seconds"])
         except (ValueError, KeyError, TypeError):
@@ -390,6 +402,7 @@ class Step:
             "log_error": self.log.error,
             "canceled": self.canceled,
             "timed_out": self.timed_out,
+            **({"terminated": True} if self.terminated else {}),
             "left_over": 0 if self.alone else len(tree.descendants()),
             "proof": self._proof(),
             "disk_free": free_at(self.directory),

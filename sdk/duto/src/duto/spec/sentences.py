@@ -48,6 +48,12 @@ SENTENCES: Dict[str, str] = {
     "watcher_killed": _(
         "The program that watches the script on its host was killed, so how the script ended is not known."
     ),
+    "slurm_time_limit": _("Slurm ended the step at the time limit of its job."),
+    "slurm_node_failed": _("Slurm's node %(node)s failed while it had the step."),
+    "slurm_preempted": _("Slurm took the node %(node)s away from the step, for a job that goes before it."),
+    "slurm_canceled": _("The step's job was canceled in Slurm, not in the studio."),
+    "slurm_forgotten": _("Slurm does not know the step's job any more, and the step had not begun."),
+    "slurm_not_started": _("The step could not be started on Slurm's node %(node)s: %(error)s"),
     "watcher_not_started": _("The program that watches the script could not be started."),
     "canceled_before_start": _("The step was canceled before its script started."),
     "step_canceled": _("The step was canceled."),
@@ -442,6 +448,9 @@ SENTENCES: Dict[str, str] = {
     "r_not_installed": _("The R package '%(name)s' could not be installed; the log says why."),
     "r_failed": _("The library of R packages could not be made: %(error)s"),
     "no_uv": _("This host has no uv; install the package uv beside the agent."),
+    # Slurm.
+    "slurm_away": _("Slurm does not answer: %(error)s"),
+    "slurm_refused": _("Slurm refuses the job: %(error)s"),
     # Containers and their images.
     "engine_refused": _("The container engine refused: %(error)s"),
     "engine_fault": _("The container engine has a fault: %(error)s"),

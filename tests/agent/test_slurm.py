@@ -1,0 +1,156 @@
+"""What only a host of Slurm promises: jobs that wait, a controller that is away, and ends that others bring about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from duto.spec.slurm import BadOption, options_of
+from duto_agent.attempt.bindings import Bound
+from duto_agent.attempt.causes import cause_of
+from duto_agent.engine.errors import EngineAway
+from duto_agent.host.launching import Identity, Unprotected
+from duto_agent.host.slurm import SlurmHost
+from duto_agent.launchers.base import LaunchFailed, Probe, Reservation
+from duto_agent.launchers.slurm import SUBMITTED
+from duto_agent.slurm.client import gpus_of, job_of, node_of
+from studio.testing.slurm import CORES, MEMORY_MB, NODES
+from tests.agent.jobs import Jobs
+from tests.agent.specs import step_of
+from tests.agent.steps import until
+
+SLEEPS = "import time\nopen('ran', 'a').write('x')\ntime.sleep(60)"
+GIB = 1 << 30
+
+
+def cause_told(probe: Probe) -> str | None:
+    assert probe.verdict is not None
+    return cause_of(probe.verdict, step_of({}), Bound()).code
+
+
+@pytest.fixture
+def full(jobs: Jobs) -> Iterator[None]:
+    """Somebody else's jobs have all cores."""
+    for _ in range(NODES):
+        jobs.cluster.ask("sbatch", f"-c{CORES}", "--mem=100M", "-J", "others", "-o", "none", "--wrap", "sleep 100")
+    until(lambda: jobs.cluster.ask("squeue", "-h", "-n", "others", "-o", "%T").split() == ["RUNNING"] * NODES)
+    yield
+    jobs.cluster.ask("scancel", "-n", "others")
+
+
+@pytest.mark.slurm
+@pytest.mark.usefixtures("full")
+def test_a_job_that_waits_says_why_and_can_be_ended_before_it_begins(jobs: Jobs) -> None:
+    key = jobs.start(SLEEPS)
+    assert jobs.launcher.probe(key).state == "pending"
+    until(lambda: jobs.launcher.probe(key).reason in ("Resources", "Priority"))
+    assert jobs.again().probe(key).state == "pending"  # a new agent does not take it for one that never started
+    jobs.launcher.signal(key, 0)
+    assert cause_told(jobs.wait(key)) == "canceled"
+    assert not (jobs.launcher.directory(key) / "work/ran").exists()
+
+
+@pytest.mark.slurm
+@pytest.mark.usefixtures("full")
+def test_what_was_submitted_by_an_agent_that_died_is_found_by_its_name(jobs: Jobs) -> None:
+    launch = jobs.launch("pass")
+    jobs.launcher.ensure(launch)
+    jobs.again().ensure(launch)
+    name = jobs.launcher.name(launch.key)
+    assert len(jobs.cluster.ask("squeue", "-h", "-n", name).splitlines()) == 1
+    # It died before the command: nothing is known of it there, so it is submitted.
+    other = jobs.launch("pass")
+    (jobs.launcher.directory(other.key) / SUBMITTED).write_text("{}")
+    jobs.again().ensure(other)
+    assert len(jobs.cluster.ask("squeue", "-h", "-n", jobs.launcher.name(other.key)).splitlines()) == 1
+
+
+@pytest.mark.slurm
+def test_steps_go_on_while_the_controller_is_away(jobs: Jobs) -> None:
+    key = jobs.start("import os, time\nwhile not os.path.exists('go'): time.sleep(0.05)")
+    until(lambda: jobs.launcher.probe(key).state == "running")
+    jobs.cluster.end("slurmctld")
+    try:
+        with pytest.raises(EngineAway, match="Slurm does not answer"):
+            jobs.launcher.ensure(launch := jobs.launch("pass"))
+        assert jobs.launcher.probe(key).state == "running"
+        assert jobs.launcher.probe(launch.key).state == "pending"  # the command may have done its work
+        (jobs.launcher.directory(key) / "work/go").touch()
+        assert jobs.wait(key).verdict["exit_code"] == 0  # type: ignore[index]
+    finally:
+        jobs.cluster.start_controller()
+    jobs.launcher.ensure(launch)
+    assert jobs.wait(launch.key).state == "exited"
+
+
+@pytest.mark.slurm
+@pytest.mark.parametrize("script", ["obedient", "deaf"])
+def test_a_job_that_somebody_cancels_in_slurm_is_told_as_that(jobs: Jobs, script: str) -> None:
+    deaf = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" if script == "deaf" else ""
+    launch = replace(jobs.launch(deaf + SLEEPS), grace_seconds=0.2)
+    jobs.launcher.ensure(launch)
+    until((launch.cwd / "ran").exists)
+    jobs.cluster.ask("scancel", "-n", jobs.launcher.name(launch.key))
+    jobs.wait(launch.key)
+    found = jobs.launcher.collect(launch.key)
+    # TERM reaches the shim, which ends the step as by a cancel; Slurm says that it was none of ours.
+    assert found.verdict is not None and found.verdict["left_over"] == 0
+    assert (found.verdict["slurm"], cause_told(found)) == ("CANCELLED", "lost")
+
+
+@pytest.mark.slurm
+def test_what_slurm_refuses_is_told_in_its_words(jobs: Jobs) -> None:
+    launch = replace(jobs.launch("pass"), reserved=Reservation(cores=1, memory=100 * GIB))
+    with pytest.raises(LaunchFailed, match=r"Slurm refuses the job: .*[Mm]emory"):
+        jobs.launcher.ensure(launch)
+    with pytest.raises(LaunchFailed, match="partition"):
+        jobs.launcher.ensure(replace(jobs.launch("pass"), options={"slurm": "partition=nonesuch"}))
+    with pytest.raises(LaunchFailed, match="no option that may be set"):
+        jobs.launcher.ensure(replace(jobs.launch("pass"), options={"slurm": "output=/etc/passwd"}))
+
+
+@pytest.mark.slurm
+def test_a_step_gets_its_size_and_slurms_own_variables(jobs: Jobs) -> None:
+    launch = jobs.launch("import os; print(os.environ['SLURM_CPUS_PER_TASK'], os.environ['SLURM_MEM_PER_NODE'])")
+    jobs.launcher.ensure(replace(launch, reserved=Reservation(cores=1.5, memory=300 << 20)))
+    jobs.wait(launch.key)
+    assert (jobs.launcher.directory(launch.key) / "log.data").read_text() == "2 300\n"
+
+
+@pytest.mark.slurm
+def test_a_host_begins_once_a_node_has_seen_its_folder(jobs: Jobs, tmp_path: Path) -> None:
+    given = {"slurm_conf": str(jobs.cluster.conf)}
+    host = SlurmHost(tmp_path, Identity(jobs.installation, "login", ""), given)
+    host.start()
+    host.stop()
+    assert (host.largest.cores, host.largest.memory, host.largest.gpus) == (CORES, MEMORY_MB << 20, 0)
+    assert len(host.nodes) == NODES and {each.partitions for each in host.nodes} == {("batch",)}
+    assert [path.name for path in tmp_path.glob("slurm*")] == ["slurm.json"]
+    wrong = SlurmHost(tmp_path, Identity(jobs.installation, "login", ""), given | {"slurm_python": "/no/python3"})
+    with pytest.raises(Unprotected, match="DUTO_SLURM_PYTHON"):
+        wrong.start()
+    wrong.stop()
+
+
+def test_only_some_options_may_be_set() -> None:
+    assert options_of("--partition=gpu qos=long exclusive") == {"partition": "gpu", "qos": "long", "exclusive": ""}
+    for wrong in ("output=/etc/passwd", "wrap", "partition=", "'", "requeue"):
+        with pytest.raises(BadOption):
+            options_of(wrong)
+
+
+def test_lines_of_squeue_and_sinfo_are_read_or_left() -> None:
+    assert job_of("7|PENDING|(Nodes down, or drained)|n/a|a|b").name == "a|b"  # type: ignore[union-attr]
+    assert job_of("7_[1-4]|PENDING|Priority||x") is None and job_of("") is None
+    node = node_of("n1|mixed~|3/5/0/8|64000|1024|gpu:a100:4(S:0-1)|gpu:a100:1(IDX:0)|long*|")
+    assert node is not None
+    assert (node.state, node.cores, node.cores_held, node.gpus, node.gpus_held) == ("mixed", 8, 3, 4, 1)
+    assert (node.partitions, node_of("n1|idle"), gpus_of("gpu:2,gpu:v100:1"), gpus_of("(null)")) == (
+        ("long",),
+        None,
+        3,
+        0,
+    )

@@ -67,6 +67,8 @@ class Attempt(Lifecycle):
     # What its kind of step needs of a host beside what its environment does; empty: nothing.
     needs = models.CharField(max_length=16, blank=True)
     launcher = models.CharField(max_length=8, blank=True)
+    # Why it waits in a queue of its host's, in a word of that queue; kept as long as it does.
+    queue_reason = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
 
@@ -128,6 +130,11 @@ class Attempt(Lifecycle):
                 condition=~models.Q(status__in=["queued", "completed", "failed", "canceled", "lost"]),
             ),
         ]
+
+    @property
+    def is_in_queue(self) -> bool:
+        """Whether it has its place, and waits in a queue of its host's."""
+        return self.status == Attempt.Status.PREPARING and bool(self.queue_reason)
 
     @property
     def is_gang(self) -> bool:

@@ -73,7 +73,9 @@ class Logs:
     @property
     def is_waiting(self) -> bool:
         """Whether the log that is asked for is of what has still to begin; earlier attempts have theirs."""
-        return self.waits.is_waiting and (self.attempt is None or self.attempt.status == Attempt.Status.QUEUED)
+        return self.waits.is_waiting and (
+            self.attempt is None or self.attempt.status == Attempt.Status.QUEUED or self.attempt.is_in_queue
+        )
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,10 @@ class Waits:
 
 
 def waits_of(run: Run, attempts: Sequence[Attempt]) -> Waits:
-    """A step that an agent has does not wait; of one that does, what placement says of it now."""
+    """A step that an agent has does not wait, but in a queue of its host's; of one that does, what that or placement says now."""
     last = attempts[-1] if attempts else None
-    open_ = run.status in BEFORE and (last is None or (last.status == Attempt.Status.QUEUED and last.node_id is None))
+    is_unplaced = last is None or (last.status == Attempt.Status.QUEUED and last.node_id is None)
+    open_ = run.status in BEFORE and (is_unplaced or (last is not None and last.is_in_queue))
     if not open_:
         return Waits(run, False, [], None)
     return Waits(run, True, reasons_of(run, attempts), last.queued_at if last else run.created_at)

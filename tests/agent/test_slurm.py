@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +19,12 @@ from duto_agent.host.slurm import SlurmHost
 from duto_agent.launchers.base import LaunchFailed, Probe, Reservation
 from duto_agent.launchers.slurm import SUBMITTED
 from duto_agent.slurm.client import gpus_of, job_of, node_of
-from studio.testing.slurm import CORES, MEMORY_MB, NODES
+from studio.testing.slurm import CORES, MEMORY_MB, NODES, SlurmCluster
 from tests.agent.jobs import Jobs
 from tests.agent.specs import step_of
 from tests.agent.steps import until
+from tests.agent.studio import Studio
+from tests.agent.test_agent import Host
 
 SLEEPS = "import time\nopen('ran', 'a').write('x')\ntime.sleep(60)"
 GIB = 1 << 30
@@ -31,14 +35,22 @@ def cause_told(probe: Probe) -> str | None:
     return cause_of(probe.verdict, step_of({}), Bound()).code
 
 
-@pytest.fixture
-def full(jobs: Jobs) -> Iterator[None]:
+@contextmanager
+def filled(cluster: SlurmCluster) -> Iterator[None]:
     """Somebody else's jobs have all cores."""
     for _ in range(NODES):
-        jobs.cluster.ask("sbatch", f"-c{CORES}", "--mem=100M", "-J", "others", "-o", "none", "--wrap", "sleep 100")
-    until(lambda: jobs.cluster.ask("squeue", "-h", "-n", "others", "-o", "%T").split() == ["RUNNING"] * NODES)
-    yield
-    jobs.cluster.ask("scancel", "-n", "others")
+        cluster.ask("sbatch", f"-c{CORES}", "--mem=100M", "-J", "others", "-o", "none", "--wrap", "sleep 100")
+    until(lambda: cluster.ask("squeue", "-h", "-n", "others", "-o", "%T").split() == ["RUNNING"] * NODES)
+    try:
+        yield
+    finally:
+        cluster.ask("scancel", "-n", "others")
+
+
+@pytest.fixture
+def full(jobs: Jobs) -> Iterator[None]:
+    with filled(jobs.cluster):
+        yield
 
 
 @pytest.mark.slurm
@@ -133,6 +145,27 @@ def test_a_host_begins_once_a_node_has_seen_its_folder(jobs: Jobs, tmp_path: Pat
     with pytest.raises(Unprotected, match="DUTO_SLURM_PYTHON"):
         wrong.start()
     wrong.stop()
+
+
+@pytest.mark.slurm
+def test_an_agent_tells_why_a_step_waits_and_when_it_has_begun(slurm_cluster: SlurmCluster, tmp_path: Path) -> None:
+    studio = Studio()
+    given = {"launcher": "slurm", "slurm_conf": str(slurm_cluster.conf), "installation": f"a{os.getpid()}"}
+    host = Host(tmp_path / "home", studio, **given)
+    try:
+        host.start()
+        until((host.home / "slurm.json").exists)
+        with filled(slurm_cluster):
+            key = host.give("print('hello')")
+            until(lambda: any(each.get("queue_reason") for each in studio.reports))
+            assert studio.report("started", key.attempt) is None
+        assert studio.wait("finished", key.attempt)["exit_code"] == 0
+        assert bytes(studio.logs[key.attempt]) == b"hello\n" and studio.report("started", key.attempt)
+        facts = studio.exchanges[-1]["host"]
+        assert (facts["launcher"], facts["cores"], facts["memory"]) == ("slurm", CORES, MEMORY_MB << 20)
+    finally:
+        host.close()
+        studio.close()
 
 
 def test_only_some_options_may_be_set() -> None:

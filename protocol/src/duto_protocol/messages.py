@@ -234,6 +234,8 @@ class AttemptReport(Report, frozen=True):
     epoch: int = -1
     at: Moment | None = None
     detail: str | Absent = UNSET
+    # Of `preparing`, where what runs the step has a queue of its own: why it waits there, in a word of that queue.
+    queue_reason: Short | Absent = UNSET
     pid: int | Absent | None = UNSET
     transfers: Transfers | Absent = UNSET
 

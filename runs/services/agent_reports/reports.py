@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError
 from msgspec import UNSET, structs
 
 from compute.models import Host
+from core import outbox
 from core.clock import now
 from core.errors import StudioError, StudioFull
 from core.fullness import as_full
@@ -24,7 +25,7 @@ from environments.services import images as environment_images
 from runs.models import Attempt, Run
 from runs.services.orchestration import attempt_end as finishing
 from runs.services.orchestration.build_ends import build_ended
-from runs.services.orchestration.run_transaction import run_transaction
+from runs.services.orchestration.run_transaction import run_transaction, tell
 from runs.services.results import transfer_progress
 
 log = logging.getLogger(__name__)
@@ -134,11 +135,17 @@ def _take(host: Host, report: AttemptReport, wrong: Sequence[str]) -> tuple[str,
 
 
 def _preparing(attempt: Attempt, report: AttemptReport) -> None:
-    if attempt.status != Attempt.Status.PREPARING:  # it is told again while bytes come
+    reason = report.queue_reason if isinstance(report.queue_reason, str) else ""
+    if attempt.status != Attempt.Status.PREPARING or reason:  # it is told again while bytes come
         with run_transaction(attempt.run.root_id) as root:
             fresh = finishing.fresh_of(attempt, root)
             if fresh.may(Attempt.Status.PREPARING):
                 fresh.move(Attempt.Status.PREPARING, preparing_at=now())
+            if reason and fresh.status == Attempt.Status.PREPARING and fresh.queue_reason != reason:
+                fresh.queue_reason = reason
+                fresh.save(update_fields=["queue_reason"])
+                tell(fresh.run, waiting=reason)
+                outbox.hint(f"list:{root.workspace.name}:compute")  # why it waits is shown where that is heard
     transfer_progress.keep(attempt, report.transfers)
 
 

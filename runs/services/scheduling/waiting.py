@@ -17,7 +17,7 @@ from compute.fair_queue import in_order
 from compute.models import ComputeTarget
 from compute.placement_types import PlacementRequest, Reason, Size, capacity
 from core.clock import now
-from runs import stored_messages
+from runs import queue_reasons, stored_messages
 from runs.models import Attempt, Run
 from runs.queries.clusters import waiting
 from runs.queries.graphs import parsed
@@ -36,6 +36,9 @@ def reasons_of(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
     stored = [{**each, "text": stored_messages.localized(each)} for each in run.step.waiting]
     if not tries:
         return stored or _steps_before(run)
+    if tries[-1].is_in_queue:
+        reason = tries[-1].queue_reason
+        return [*stored, {"code": "slurm", "text": queue_reasons.words(reason), "facts": {"reason": reason}}]
     if tries[-1].status != Attempt.Status.QUEUED:
         return stored
     return [*stored, *({"code": each.code, "text": each.text, "facts": each.facts} for each in reasons(tries[-1]))]

@@ -58,6 +58,7 @@ QUICK_S, QUIET_S = 0.02, 0.1
 LIVELY_FOR_S = 1.0
 SHIP_GAP_S, SHIP_GAP_MAX_S = 0.005, 0.05
 START_S = 5.0
+REASON_MOST = 64
 # How often a member that is ready asks for the others, and ports beside one for each of its processes.
 MEET_S, SPARE_PORTS = 0.2, 2
 WAITED = said("waited_for_room")
@@ -95,6 +96,7 @@ class Attempt:
         self._ship_after = 0.0
         self._asked_to_end = False
         self._is_waiting = False  # launched, and not begun
+        self._queue_reason = ""  # as it was told last
         self.closing = Closing(self.flags, None, self._tell_closing)
         self.metering = Metering(key, context.send_report)
         self._unsent: list[Said] = []
@@ -338,6 +340,7 @@ class Attempt:
             self._mounts.look(self._asked_to_end)
             if self._is_waiting and (probe.state == "running" or has_begun(self.directory)):
                 self._tell_started()
+            self._tell_reason(probe)
             if probe.state in ("exited", "lost"):
                 return self.context.launcher.collect(self.key)
             moment = time.monotonic()
@@ -350,6 +353,12 @@ class Attempt:
                 continue
             moved_at = moment if self._ship() else moved_at
             self.wakeup.wait(QUICK_S if moment - moved_at < LIVELY_FOR_S else QUIET_S)
+
+    def _tell_reason(self, probe: Probe) -> None:
+        """Why it waits for a place at whoever gives it one, whenever that changes."""
+        if probe.state == "pending" and probe.reason and probe.reason != self._queue_reason:
+            self._queue_reason = probe.reason
+            self.context.send_report(structs.replace(self._event("preparing"), queue_reason=probe.reason[:REASON_MOST]))
 
     def _check_flags(self) -> None:
         flags = self.flags

@@ -43,11 +43,11 @@ class JobQueue:
         self._stop = threading.Event()
 
     def stop(self) -> None:
-        """QueueState no more; jobs go on."""
+        """Look no more; jobs go on."""
         self._stop.set()
 
     def want(self) -> None:
-        """QueueState from now on, for as long as this is asked again and again."""
+        """Look from now on, for as long as this is asked again and again."""
         self._asked_at = time.monotonic()
         with self._changed:
             if not self._is_running:

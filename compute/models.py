@@ -100,6 +100,7 @@ class ComputeTarget(Row):
         BATCH = "Batch", _("Batch")
         SYNAPSE = "SynapseSpark", _("Spark")
         DATABRICKS = "Databricks", _("Spark (Databricks)")
+        SLURM = "Slurm", _("Slurm")
 
     class Network(models.TextChoices):
         NONE = "none", pgettext_lazy("network", "None")

@@ -143,6 +143,13 @@ def test_a_cluster_that_is_made_smaller_says_what_it_is_on_its_way_to(scenario: 
     assert (document["targetNodeCount"], document["allocationState"]) == (3, "Steady")
 
 
+def test_a_target_of_slurm_keeps_its_options(scenario: WorkspaceScenario) -> None:
+    options = {"slurm": "partition=gpu qos=long"}
+    terms = {"type": "Slurm", "launcher": "slurm", "policy": "strict", "container_options": options}
+    made = scenario.api.post("compute/", {"name": "jobs", "vm_size": "STANDARD_D2_V2", **terms}).json()
+    assert {name: made[name] for name in terms} == terms
+
+
 def test_terms_are_kept_told_and_changed_one_by_one(scenario: WorkspaceScenario) -> None:
     machine()
     terms = {"hosts": ["alpha"], "launcher": "docker", "network": "studio", "container_options": {"pids_limit": 4096}}

@@ -229,6 +229,7 @@ KNOWN = {
     "refused.KustoStep.__init__",
     "refused.RefusedStep.folder",
     "provisioning.AmlComputeProvisioningConfiguration.to_body",
+    "slurm.SlurmAttachConfiguration.to_body",
     "authentication.AbstractAuthentication.get_token",
     "authentication.ArcTokenAuthentication.__init__",
     "authentication.ArmTokenAuthentication.__init__",

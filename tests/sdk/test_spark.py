@@ -325,3 +325,12 @@ def test_attached_targets_are_clusters_or_masters() -> None:
         duto.SynapseCompute.attach_configuration(linked, pool_name="spark://m").validate_configuration()
     with pytest.raises(ComputeTargetException, match="SynapseSpark"):
         duto.SynapseCompute.attach_configuration(linked, type="Hadoop")
+    jobs = duto.SlurmCompute.attach_configuration("STANDARD_D4_V2", 9, ["login"], "partition=gpu")
+    jobs.validate_configuration()
+    assert jobs.to_body(workplace) == {
+        "type": "Slurm", "vm_size": "STANDARD_D4_V2", "max_nodes": 9, "launcher": "slurm", "policy": "strict",
+        "hosts": ["login"], "container_options": {"slurm": "partition=gpu"},
+    }  # fmt: skip
+    assert "container_options" not in duto.SlurmCompute.attach_configuration().to_body(workplace)
+    with pytest.raises(ComputeTargetException, match="no option that may be set"):
+        duto.SlurmCompute.attach_configuration(options="output=x").validate_configuration()

@@ -35,6 +35,10 @@ if TYPE_CHECKING:  # what type checkers and editors see of `duto._names`
         DataFactoryCompute as DataFactoryCompute,
         DataFactoryProvisioningConfiguration as DataFactoryProvisioningConfiguration,
     )
+    from duto.compute.slurm import (
+        SlurmAttachConfiguration as SlurmAttachConfiguration,
+        SlurmCompute as SlurmCompute,
+    )
     from duto.compute.spark import (
         DatabricksAttachConfiguration as DatabricksAttachConfiguration,
         DatabricksCompute as DatabricksCompute,

@@ -79,6 +79,7 @@ _BY_MODULE = {
     "BatchCompute BatchAttachConfiguration AttachConfiguration",
     "duto.compute.spark": "SynapseCompute SynapseAttachConfiguration DatabricksCompute DatabricksAttachConfiguration "
     "LinkedService LinkedServiceConfiguration SynapseWorkspaceLinkedServiceConfiguration",
+    "duto.compute.slurm": "SlurmCompute SlurmAttachConfiguration",
     "duto.compute.status": "AmlComputeStatus ScaleSettings",
     "duto.environment.environment": "Environment ImageBuildDetails DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE",
     "duto.environment.sections": "PythonSection DockerSection SparkSection RSection RCranPackage RGitHubPackage "

@@ -27,6 +27,7 @@ _CLASSES = {
     "Batch": "BatchCompute",
     "SynapseSpark": "SynapseCompute",
     "Databricks": "DatabricksCompute",
+    "Slurm": "SlurmCompute",
 }
 
 
@@ -46,7 +47,7 @@ class ComputeTarget(metaclass=_TargetType):
     """A place where steps run: here an `AmlCompute`. `ComputeTarget(workspace, name)` gives one.
 
     Attributes:
-        type: `AmlCompute`, `DataFactory`, `Batch`, `SynapseSpark` or `Databricks`.
+        type: `AmlCompute`, `DataFactory`, `Batch`, `SynapseSpark`, `Databricks` or `Slurm`.
     """
 
     type = "Compute"
@@ -100,8 +101,8 @@ class ComputeTarget(metaclass=_TargetType):
         Args:
             workspace: the workspace.
             name: its name, unique in the workspace.
-            attach_configuration: what `attach_configuration` of `DataFactoryCompute`, `BatchCompute`, `SynapseCompute` or
-                `DatabricksCompute` gave.
+            attach_configuration: what `attach_configuration` of `DataFactoryCompute`, `BatchCompute`, `SynapseCompute`,
+                `DatabricksCompute` or `SlurmCompute` gave.
 
         Returns:
             The target; one of this name and type that is there is given.

@@ -16,6 +16,7 @@ from duto_agent.attempt.causes import cause_of
 from duto_agent.engine.errors import EngineAway
 from duto_agent.host.launching import Identity, Unprotected
 from duto_agent.host.slurm import SlurmHost
+from duto_agent.launchers import slurm
 from duto_agent.launchers.base import LaunchFailed, Probe, Reservation
 from duto_agent.launchers.slurm import SUBMITTED
 from duto_agent.slurm.client import gpus_of, job_of, node_of
@@ -78,6 +79,19 @@ def test_what_was_submitted_by_an_agent_that_died_is_found_by_its_name(jobs: Job
     (jobs.launcher.directory(other.key) / SUBMITTED).write_text("{}")
     jobs.again().ensure(other)
     assert len(jobs.cluster.ask("squeue", "-h", "-n", jobs.launcher.name(other.key)).splitlines()) == 1
+
+
+@pytest.mark.slurm
+def test_a_job_that_slurm_forgot_before_it_began_is_lost_and_not_canceled(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after the death of a controller, which saves its queue some seconds late. The studio tries the step again."""
+    monkeypatch.setattr(slurm, "UNKNOWN_S", 0.0)
+    launch = jobs.launch("pass")
+    (jobs.launcher.directory(launch.key) / SUBMITTED).write_text("{}")
+    assert jobs.launcher.probe(launch.key).state == "pending"
+    assert jobs.wait(launch.key).state == "lost"
+    assert cause_told(jobs.launcher.collect(launch.key)) == cause_told(jobs.again().probe(launch.key)) == "host_lost"
 
 
 @pytest.mark.slurm

@@ -31,6 +31,8 @@ from duto_agent.slurm.queue import JobQueue
 SHIM = Path(__file__).resolve().parent.parent / "shim"
 # Written before a job is submitted: an agent that finds it looks at Slurm's queue before it submits again.
 SUBMITTED = "submitted.json"
+# Of a job that Slurm has forgotten before it began: it is lost, whatever comes of it later.
+FORGOTTEN = "forgotten.json"
 MIB = 1 << 20
 # How long a look at the queue may take before Slurm counts as away.
 LOOK_S = 20.0
@@ -99,6 +101,8 @@ class SlurmLauncher:
 
     def probe(self, key: AttemptKey) -> Probe:
         directory = self.directory(key)
+        if (directory / FORGOTTEN).exists():
+            return Probe("lost", UNKNOWN)
         known = probe_files(directory)
         if known.state == "exited" or not (directory / SUBMITTED).exists():
             return known
@@ -193,8 +197,9 @@ class SlurmLauncher:
             return Probe("pending")
         if _is_asked_to_end(self.directory(key)):
             return Probe("exited", CANCELED)
+        write_json(self.directory(key) / FORGOTTEN, {})
         ask_to_end(self.directory(key), 0)  # a shim that comes after all runs nothing
-        return Probe("lost", {"slurm": "UNKNOWN", "node": ""})
+        return Probe("lost", UNKNOWN)
 
     def _known(self, key: AttemptKey, known: Probe, job: Job) -> Probe:
         self._missing_since.pop(key, None)
@@ -236,6 +241,9 @@ class SlurmLauncher:
 
 # Of a job that was ended before its shim began.
 CANCELED: dict[str, Any] = {"exit_code": None, "signal": None, "canceled": True, "left_over": 0}
+
+
+UNKNOWN: dict[str, Any] = {"slurm": "UNKNOWN", "node": ""}
 
 
 def _is_asked_to_end(directory: Path) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,20 +16,27 @@ import pytest
 
 from compute.services import hosts
 from core import spools, storage
+from core.clock import now
 from core.errors import Conflict, Invalid, NotFound
 from core.models import ClosedSpool, SpoolPiece
 from core.objects import StoreAway, StoreError, StoreRefused
-from core.storage import Root, own_folder
+from core.storage import Root, blob_key, own_folder
 from datasets import own_store, stores
 from datasets.services import staging
 from datasets.services.datastores import put_file
+from runs.models import Run, Snapshot
+from runs.queries import code
+from runs.services.maintenance import workspace_removal
+from runs.services.maintenance.snapshot_gc import sweep
 from runs.services.submission.sample import submit_sample
 from studio import artifact_store
 from studio.config import ConfigError, load
 from tests.datasets import own_stores
 from tests.datasets import store_servers as servers
 from tests.datasets.store_servers import Between, StoreServer
+from tests.runs.conftest import RunScenario
 from tests.workspace_scenario import WorkspaceScenario
+from workspaces.services import removal
 from workspaces.services import storage as ledger
 
 pytestmark = pytest.mark.django_db
@@ -234,6 +243,26 @@ def test_the_sample_is_submitted(own: None, scenario: WorkspaceScenario) -> None
     blobs = storage.artifact_store(scenario.workspace.pk)
     assert run.number == 1 and any(blobs.walk("blobs"))
     assert list(stores.root_by_name(scenario.workspace, "workspaceblobstore").walk())
+
+
+def test_what_nobody_needs_goes_from_there_and_with_a_workspace_all_of_it(own: None) -> None:
+    scenario = RunScenario()
+    used, orphan = scenario.pipeline("train"), scenario.snapshot(gone_py="print('nobody runs me')")
+    kept = Snapshot.objects.get(digest=scenario.step(used, "train").step.snapshot_digest)
+    with zipfile.ZipFile(io.BytesIO(b"".join(code.archive(orphan)))) as archive:
+        assert archive.read("gone.py") == b"print('nobody runs me')"
+    Run.objects.update(status="Completed")
+    write(own_folder("store/another"), "blobs/a")
+    store, gone = storage.artifact_store(scenario.workspace.pk), blob_key(orphan.files[0]["digest"])
+    assert sweep(scenario.workspace, now()) == 0 and store.exists(gone)
+    assert sweep(scenario.workspace, now() + timedelta(days=3)) == 1 and not store.exists(gone)
+    assert store.exists(blob_key(kept.files[0]["digest"]))
+    put_file(scenario.context, "workspaceblobstore", "a.csv", io.BytesIO(b"x"), overwrite=False)
+    roots = storage.workspace_roots(scenario.workspace.pk)
+    assert all(any(root.walk()) for root in roots)
+    removal.delete(scenario.context, "lab")
+    assert workspace_removal.finish(scenario.workspace.pk)
+    assert not any(any(root.walk()) for root in roots) and own_folder("store/another").exists("blobs/a")
 
 
 def test_one_studio_has_one_mark_wherever_its_processes_are(own: None, tmp_path: Path) -> None:

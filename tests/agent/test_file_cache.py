@@ -21,8 +21,9 @@ from duto.spec.sentences import said
 from duto_agent.disk_space import DiskFull, require_space
 from duto_agent.studio.file_cache import PART, FileCache
 from duto_agent.studio.ranges import BrokenOff, Changed, StoreAway
-from duto_agent.studio.transfers import DataMissing, Store, Transfers
+from duto_agent.studio.transfers import DataMissing, Store, Transfers, nothing
 from duto_protocol.messages import InputFile
+from duto_protocol.meters import Meter
 
 KEY, OTHER = "a" * 64, "b" * 64
 
@@ -117,6 +118,24 @@ def test_what_was_unused_longest_goes_and_stays_for_who_holds_it(tmp_path: Path)
     assert all((tmp_path / f"held{number}").read_bytes() == b"x" * 400 for number in range(4))
     mine.bring(file(400, "0" * 64), tmp_path / "again")
     assert len(source.asked) == 5, "fetched anew"
+
+
+def test_what_is_known_is_linked_at_once_and_noted_as_used(tmp_path: Path) -> None:
+    mine, meter = transfers(tmp_path, Source(b"0123456789")), Meter()
+
+    def is_held(key: str, name: str) -> bool:
+        return mine.hold_known(file(10, key), tmp_path / name, nothing, meter)
+
+    assert not is_held(KEY, "before") and not (tmp_path / "before").exists()
+    mine.bring(file(10), tmp_path / "a")
+    place = tmp_path / "cache" / KEY[:2] / KEY
+    os.utime(place, (1, 1))
+    assert is_held(KEY, "held") and not is_held(OTHER, "other")
+    assert (tmp_path / "held").samefile(place) and place.stat().st_mtime > 1
+    assert (meter.transfer.files_cached, meter.transfer.cached) == (1, 10)
+    place.chmod(0o644)
+    place.write_bytes(b"")  # as a disk leaves it that lost power
+    assert not is_held(KEY, "empty") and not (tmp_path / "empty").exists()
 
 
 def test_a_file_larger_than_half_of_it_goes_past_the_cache(tmp_path: Path) -> None:

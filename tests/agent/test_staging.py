@@ -159,7 +159,8 @@ def test_a_file_that_has_a_name_keeps_it(tmp_path: Path, is_shared: bool) -> Non
             (room.directory / "staged.json").unlink(missing_ok=True)
             given = {"name": "m", "mode": mode, "is_file": True, "file_name": "one.csv", "direct": "ds/one.csv"}
             bound = room.stage(inputs=[{**given, "files": listed, "path_on_compute": wanted}])
-            place = room.directory / ("work/mine" if wanted else "inputs/m") / "one.csv"
+            usual = "inputs/m" if is_shared or mode == "download" else "held/m"
+            place = room.directory / ("work/mine" if wanted else usual) / "one.csv"
             assert bound.inputs["m"] == variables({}, bound)["m"] == str(place) and place.read_text() == "a"
 
 
@@ -294,6 +295,27 @@ def test_what_is_mounted_stays_the_agents_and_can_be_copied_and_written(shared: 
             Path(bound.inputs[name], "deep/a.csv"),
         ):
             assert (path.stat().st_uid, path.stat().st_mode & 0o200) == (owner, 0o200)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands files over")
+def test_a_copy_in_the_place_of_a_mount_is_the_hosts_for_every_step(remote: Room) -> None:
+    remote.image_store.files["/a"] = b"1"
+    listed = [{"path": "deep/a.csv", "size": 1, "get": "/a", "tag": "t", "cache_key": "c" * 64}]
+    for _step in range(2):
+        (remote.directory / "staged.json").unlink(missing_ok=True)
+        bound = remote.stage(inputs=[{"name": "raw", "mode": "mount", "direct": None, "files": listed}])
+        hand_over_work(remote.directory, 12_345, 12_345)
+        (kept,) = (
+            path
+            for path in (remote.directory.parent / "cache").rglob("*")
+            if path.is_file() and path.parent.name == "cc"
+        )
+        place = Path(bound.inputs["raw"])
+        assert (place / "deep/a.csv").samefile(kept)
+        assert [(each.stat().st_uid, each.stat().st_mode & 0o777) for each in (place, place / "deep", kept)] == [
+            (0, 0o755), (0, 0o755), (0, 0o444)
+        ]  # fmt: skip
+    assert remote.image_store.asked == ["/a"]
 
 
 def test_code_is_compared_with_its_digest_and_fetched_anew_where_it_differs(remote: Room) -> None:

@@ -24,6 +24,7 @@ from duto_agent.environments.builder import FONT_FOLDER
 from duto_agent.files import read_json, remove_tree, write_json
 from duto_agent.launchers.arguments import parse_arguments
 from duto_agent.launchers.base import AttemptKey, Bind, Launch, Reservation
+from duto_agent.launchers.ownership import HELD
 from duto_agent.launchers.shim_state import ranks_folder
 from duto_agent.mounts.supervision import Mounts, NotMounted
 from duto_agent.paths import BadPath, Inside, inside, plain_name
@@ -44,7 +45,6 @@ from duto_protocol.meters import Meter
 
 FOLDERS = ("work", "inputs", "outputs", "tmp", "tmp/home")
 # What is mounted of stores that lie elsewhere: links to what this host has of them. No script may write in this folder.
-HELD = "held"
 STAGED = "staged.json"
 # Of a command: bash where the step has one, since most command lines are written for it.
 SHELL = (
@@ -167,8 +167,15 @@ def _shown(place: Path, given: InputSpec, root: Path) -> Path:
     program chose a path, that is a link."""
     # No question is put to the mount: the names in it were looked at when it was made.
     source = root / unescaped_path(given.files[0].path) if given.is_file and len(given.files) == 1 else root
-    if not given.path_on_compute or given.path_on_compute.startswith("/"):
-        return source
+    return source if _is_usual(given) else _linked(place, source)
+
+
+def _is_usual(given: InputSpec) -> bool:
+    """Whether the program leaves it to the host where it lies."""
+    return not given.path_on_compute or given.path_on_compute.startswith("/")
+
+
+def _linked(place: Path, source: Path) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(source)
     return place
@@ -206,16 +213,32 @@ def _input(
     if mode == "mount" and root is not None:
         _mount(place, root, files, given.is_file, transfers, bound)
     else:
-        held = directory / HELD if mode == "mount" else None
-        _download(place, root, files, given.is_file, transfers, held, check, meter)
+        is_held = mode == "mount" and not any(transfers.own(file) for file in files)
+        if is_held:
+            place = _hold(directory, place, given, transfers, check, meter)
+        else:
+            _download(place, root, files, given.is_file, transfers, check, meter)
+            if mode == "mount":
+                _close(place)
         if given.source:
             transfers.note_input(given.source, _far_files(given, transfers))
-        if mode == "mount":
-            _close(place)
-            if _is_far(given):
-                copied = said("mounted_as_copy", name=name)
-                bound.warnings.append(said("two", first=copied, second=why) if why else copied)
+        if _is_far(given):
+            copied = said("mounted_as_copy", name=name)
+            bound.warnings.append(said("two", first=copied, second=why) if why else copied)
     bound.inputs[name] = str(place)
+
+
+def _hold(
+    directory: Path, place: Path, given: InputSpec, transfers: Transfers, check: Callable[[], None], meter: Meter
+) -> Path:
+    """Files in the place of a mount, in a folder that no sandbox lets a script change: links to what this host keeps of them."""
+    own = directory / HELD / plain_name(given.name)
+    if given.is_file and given.file_name:
+        own = inside(own, given.file_name)
+    own.parent.mkdir(parents=True, exist_ok=True)
+    _download(own, None, given.files, given.is_file, transfers, check, meter, is_held=True)
+    _close(own)
+    return own if _is_usual(given) else _linked(place, own)
 
 
 def _mount(place: Path, root: Path, files: list[InputFile], is_file: bool, transfers: Transfers, bound: Bound) -> None:
@@ -252,7 +275,7 @@ def _close(place: Path) -> None:
         return
     for folder, entries in reversed(list(trees.walk(place))):
         for each in entries:
-            if each.is_file(follow_symlinks=False):
+            if each.is_file(follow_symlinks=False) and each.stat().st_mode & 0o777 != 0o444:
                 Path(each.path).chmod(0o444)
         (place / folder).chmod(0o555)
 
@@ -263,28 +286,27 @@ def _download(
     files: list[InputFile],
     is_file: bool,
     transfers: Transfers,
-    held: Path | None,
     check: Callable[[], None],
     meter: Meter,
+    *,
+    is_held: bool = False,
 ) -> None:
-    """A copy, or where it stands for a mount and comes over a network, links to what this host keeps in `held`."""
+    """Copies, or where it `is_held` for a mount and comes over a network, links to what this host keeps."""
     if root is not None and not files:
         _copy_all(root, place)
         return
     targets = [(files[0], place)] if is_file and len(files) == 1 else _laid_out(place, files)
-    far: list[Callable[[], None]] = []
-    first = len(list(held.iterdir())) if held is not None else 0
-    if len(targets) > 1:
-        transfers.announce([file for file, _target in targets if transfers.own(file, _local(file, root)) is None])
+    far: list[tuple[InputFile, Path]] = []
     for file, target in targets:
         local = _local(file, root)
         if transfers.own(file, local) is not None:
             transfers.bring(file, target, local=local, check=check)
-        elif held is None:
-            far.append(partial(transfers.bring, file, target, check=check, meter=meter))
-        else:
-            far.append(partial(_hold, file, held / f"{first + len(far)}", target, transfers, check, meter))
-    at_once(far)
+        elif not (is_held and transfers.hold_known(file, target, check, meter)):
+            far.append((file, target))
+    if len(targets) > 1:
+        transfers.announce([file for file, _target in far])
+    bring = transfers.hold if is_held else transfers.bring
+    at_once([partial(bring, file, target, check=check, meter=meter) for file, target in far])
 
 
 def _laid_out(place: Path, files: list[InputFile]) -> list[tuple[InputFile, Path]]:
@@ -295,13 +317,6 @@ def _laid_out(place: Path, files: list[InputFile]) -> list[tuple[InputFile, Path
     for folder in dict.fromkeys(target.parent for _file, target in found):
         folder.mkdir(parents=True, exist_ok=True)
     return found
-
-
-def _hold(
-    file: InputFile, own: Path, target: Path, transfers: Transfers, check: Callable[[], None], meter: Meter
-) -> None:
-    transfers.hold(file, own, check, meter)
-    target.symlink_to(own)
 
 
 def _copy_all(root: Path, place: Path) -> None:

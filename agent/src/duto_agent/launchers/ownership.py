@@ -10,6 +10,8 @@ from pathlib import Path
 from duto_agent.launchers.base import Bind
 
 FOLDERS = ("work", "inputs", "outputs", "tmp")
+# Beside them: inputs that are links to what the host keeps for other steps, too.
+HELD = "held"
 SPOOL, LEDGER = "spool.jsonl", "ledger.jsonl"
 # Beside its folders: what a step tells of itself line by line. Only some kinds of steps have a ledger.
 TOLD = (SPOOL, LEDGER)
@@ -55,6 +57,9 @@ def hand_over_work(directory: Path, user: int, group: int) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.chown(directory / name, user, group, follow_symlinks=False)
             (directory / name).chmod(0o755)
+    # As `_keep_from` says of folders; the files are the host's.
+    for folder, _folders, _files in os.walk(directory / HELD):
+        Path(folder).chmod(0o755)
 
 
 def _keep_from(path: str) -> None:

@@ -136,6 +136,15 @@ class Transfers:
         was_here = self._take(file, held, lambda place: _link(place, held, file.path, check), check, meter)
         meter.file(held.stat().st_size if was_here else None)
 
+    def hold_known(self, file: File, held: Path, check: Callable[[], None], meter: Meter) -> bool:
+        """`hold` of what this host has already, quickly; False where it has not, or cannot link to it."""
+        check()
+        name = name_of(file)
+        if not (name and file.get and self.cache.link(name, file.size, held)):
+            return False
+        meter.file(held.stat().st_size if file.size is None else file.size)
+        return True
+
     def own(self, file: File, local: Path | None = None) -> Path | None:
         """Where it lies on this disk; None where it comes over a network."""
         direct = local or self.store.path(file.direct)

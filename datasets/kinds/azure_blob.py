@@ -29,10 +29,10 @@ BLOCK, PIECE = 8 << 20, 4 << 20
 DELEGATED, EARLY, ASKED_AGAIN = timedelta(days=1), timedelta(minutes=5), timedelta(minutes=10)
 
 
-# A block's name is that of its upload and three digits of base 36. It is as long as those that Azure's client gives (nine bytes):
-# all names of a blob must be of one length, those of blocks that nobody committed too.
 # What a blob that was made of parts has among what it says of itself.
 MARK = "duto_upload"
+# A block's name is that of its upload and three digits of base 36. It is as long as those that Azure's client gives (nine bytes):
+# all names of a blob must be of one length, those of blocks that nobody committed too.
 UPLOAD_NAME, DIGITS = 6, string.digits + string.ascii_lowercase
 
 

@@ -13,7 +13,7 @@ import itertools
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ T = TypeVar("T")
 RESUMES, PAUSE = 4, 0.5
 # How many files are sent at a time.
 AT_ONCE = 8
+TICK_S = 0.5
 
 
 def version_of(size: int, modified: float, tag: str) -> str:
@@ -53,12 +54,15 @@ def is_fleeting(modified: float, tag: str, looked_at: float) -> bool:
     return not tag and modified.is_integer() and looked_at - COARSE_S < modified <= looked_at + SKEW_S
 
 
-def at_once(jobs: Sequence[Callable[[], None]]) -> None:
-    """Do them all, several at a time: most of a small file's way is waiting. Raises the first error; the rest is left."""
+def at_once(jobs: Sequence[Callable[[], None]], tick: Callable[[], None] | None = None) -> None:
+    """Do them all, several at a time: most of a small file's way is waiting. `tick` is called now and then meanwhile, in the thread
+    of the caller. Raises the first error, which may be of `tick`; the rest is left."""
     with ThreadPoolExecutor(AT_ONCE, "stores") as threads:
         doing = [threads.submit(each) for each in jobs]
         try:
             for each in doing:
+                while tick is not None and not wait([each], TICK_S).done:
+                    tick()
                 each.result()
         finally:
             for each in doing:

@@ -78,9 +78,11 @@ def asked(
 
 
 class Child:
-    """The process, which ends with the block whatever happens in it."""
+    """The process, which ends with the block whatever happens in it. `left`: what is left of its seconds when it begins."""
 
-    def __init__(self, asked: Mapping[str, Any], seconds: int, folder: str, program: Path = TABLES) -> None:
+    def __init__(
+        self, asked: Mapping[str, Any], seconds: int, folder: str, program: Path = TABLES, left: float | None = None
+    ) -> None:
         self._seconds, self._memory, self._is_late = seconds, asked["memory"], False
         # Its files are named to it; nothing of this process's surroundings is.
         around = {"PATH": os.environ.get("PATH", ""), "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
@@ -90,7 +92,7 @@ class Child:
             [sys.executable, "-P", "-s", str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env=around, cwd=folder, start_new_session=True,
         )  # fmt: skip
-        self._timer = threading.Timer(seconds, self._too_late)
+        self._timer = threading.Timer(seconds if left is None else left, self._too_late)
         self._timer.daemon = True
         self._question = json.dumps(asked).encode()
         self._wrong = b""

@@ -6,15 +6,20 @@ What is in a file can make its reader need any amount of either. Here only that 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from core.errors import StudioError
+from core.objects import at_once
 from core.sentences import Kept
-from datasets.child import MEMORY, MOST_BYTES, Alive, Busy, Child, turn
+from core.storage import Root
+from datasets.child import MEMORY, MOST_BYTES, Alive, Busy, Child, too_slow, turn
 from datasets.stored_messages import of_refusal
 from datasets.stores import root_by_name
 from workspaces.models import Workspace
@@ -130,44 +135,78 @@ def asked_of(
     """What another program answers about several tables; it begins by `tables_child.run`, imports from the studio what it needs,
     and finds each table under its name in the question: `files`, `format`, `operations`, `survey`. Raises Unprocessable, Busy."""
     with turn(task), tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
-        asked = {
-            **{name: _table(each, Path(folder), name) for name, each in questions.items()},
-            "memory": memory, "seconds": seconds, **more,
-        }  # fmt: skip
-        with Child(asked, seconds, folder, program) as child:
+        copies = _Copies(Path(folder), seconds, alive)
+        tables = {name: _table(each, copies) for name, each in questions.items()}
+        copies.bring()
+        asked = {**tables, "memory": memory, "seconds": seconds, **more}
+        with Child(asked, seconds, folder, program, copies.left) as child:
             yield child.answers(alive)
 
 
 @contextmanager
 def _asked(question: Question, task: str) -> Iterator[Iterator[dict[str, Any]]]:
     with turn(task), tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
-        asked = {
-            "task": task, **_table(question, Path(folder), ""), "memory": MEMORY, "seconds": question.seconds,
-            **question.more,
-        }  # fmt: skip
-        with Child(asked, question.seconds, folder) as child:
+        copies = _Copies(Path(folder), question.seconds, question.alive)
+        table = _table(question, copies)
+        copies.bring()
+        asked = {"task": task, **table, "memory": MEMORY, "seconds": question.seconds, **question.more}
+        with Child(asked, question.seconds, folder, left=copies.left) as child:
             yield child.answers(question.alive)
 
 
-def _table(question: Question, folder: Path, prefix: str) -> dict[str, Any]:
-    """The files on this disk, and how they are read."""
+def _table(question: Question, copies: _Copies) -> dict[str, Any]:
+    """The files on this disk, where copies of those that lie elsewhere will be, and how they are read."""
+    named = dict.fromkeys(each.datastore for each in question.files)
+    roots = {name: root_by_name(question.workspace, name) for name in named}
     return {
-        "files": [(each.path, _local(question.workspace, each, folder / f"{prefix}{n}", question.alive))
-                  for n, each in enumerate(question.files)],
+        "files": [(each.path, copies.place_of(roots[each.datastore], each.key)) for each in question.files],
         "format": question.definition.get("format") or {},
         "operations": question.definition.get("operations") or [],
         "survey": question.survey,
-    }  # fmt: skip
+    }
 
 
-def _local(workspace: Workspace, each: Any, copy: Path, alive: Alive | None) -> str:
-    """The file on this disk: where it lies, or a copy when it lies elsewhere."""
-    root = root_by_name(workspace, each.datastore)
-    if root.local is not None:
-        return root.full(each.key)  # the key is a spelling of the name on the disk
-    with root.open(each.key) as source, copy.open("wb") as target:
-        while chunk := source.read(CHUNK):
-            target.write(chunk)
-            if alive is not None:
-                alive(0, 0)
-    return str(copy)
+class _Copies:
+    """Files of a question that lie elsewhere, on their way to this disk: several at a time, within the time that the question has."""
+
+    def __init__(self, folder: Path, seconds: int, alive: Alive | None) -> None:
+        self._folder, self._seconds, self._alive = folder, seconds, alive
+        self._until = time.monotonic() + seconds
+        self._jobs: list[Callable[[], None]] = []
+        self._is_over = threading.Event()
+
+    def place_of(self, root: Root, key: str) -> str:
+        """The file on this disk: where it lies, or where `bring` will have put a copy."""
+        if root.local is not None:
+            return root.full(key)  # the key is a spelling of the name on the disk
+        copy = self._folder / f"copy{len(self._jobs)}"
+        self._jobs.append(partial(self._copy, root, key, copy))
+        return str(copy)
+
+    def bring(self) -> None:
+        """Raises Unprocessable (`table_too_slow`), NotFound, StoreError, and what `alive` does."""
+        if self._jobs:
+            try:
+                at_once(self._jobs, self._tick)
+            finally:
+                self._is_over.set()
+
+    @property
+    def left(self) -> float:
+        """Seconds that the question still has."""
+        return max(0.0, self._until - time.monotonic())
+
+    def _copy(self, root: Root, key: str, copy: Path) -> None:
+        with root.open(key) as source, copy.open("wb") as target:
+            while not self._is_over.is_set() and (chunk := source.read(CHUNK)):
+                target.write(chunk)
+
+    def _tick(self) -> None:
+        try:
+            if not self.left:
+                raise too_slow(self._seconds)
+            if self._alive is not None:
+                self._alive(0, 0)
+        except BaseException:
+            self._is_over.set()  # or what is on its way would be waited for
+            raise

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 
 from core.errors import Conflict, StudioError
 from core.ids import uuid7
+from core.storage import Root
 from datasets import child, definitions, tables
 from datasets.models import DatasetVersion
 from datasets.services import fetching, inspection, leases
@@ -363,6 +365,56 @@ def test_what_takes_too_long_is_ended_and_told(scenario: WorkspaceScenario) -> N
     assert (found.status, found.code) == (422, "table_too_slow")
     assert "longer than 1.0 s" in found.message
     assert not children()
+
+
+class Away(Root):
+    """A store elsewhere, whose files come slowly."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__("memory://away")
+        self.seconds, self.opened = seconds, list[str]()
+        for number in range(3):
+            self.fs.pipe(f"{self.base}/{number}.csv", b"a\n%d\n" % number)
+
+    def open(self, key: str) -> Any:
+        self.opened.append(key)
+        time.sleep(self.seconds)
+        return super().open(key)
+
+    def files(self, count: int = 3) -> list[Any]:
+        return [SimpleNamespace(datastore=STORE, key=f"{n}.csv", path=f"{n}.csv") for n in range(count)]
+
+
+def away(version: DatasetVersion, root: Away, monkeypatch: pytest.MonkeyPatch, **more: Any) -> tables.Question:
+    monkeypatch.setattr(tables, "root_by_name", lambda _workspace, _name: root)
+    return tables.Question(version.workspace, root.files(), {"format": {}, "operations": []}, **more)
+
+
+def test_files_that_lie_elsewhere_are_brought_together_in_their_order(
+    scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = away(table(scenario), root := Away(), monkeypatch)
+    assert tables.first_rows(asked, 10, 10).rows == [[0], [1], [2]]
+    assert sorted(root.opened) == ["0.csv", "1.csv", "2.csv"]
+
+
+def test_bringing_files_counts_for_the_time_that_a_question_has(
+    scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = refused(lambda: tables.look(away(table(scenario), Away(2.0), monkeypatch, seconds=1)))
+    assert found.code == "table_too_slow" and "longer than 1.0 s" in found.message
+    assert not children()
+
+
+def test_bringing_files_can_be_called_off(scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    class CalledOff(Exception):
+        """By whoever waits."""
+
+    def alive(_done: int, _total: int) -> None:
+        raise CalledOff
+
+    with pytest.raises(CalledOff):
+        tables.look(away(table(scenario), Away(1.0), monkeypatch, alive=alive))
 
 
 def test_a_reader_that_waits_can_be_called_off(scenario: WorkspaceScenario) -> None:

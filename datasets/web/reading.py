@@ -66,7 +66,7 @@ class ReadingForm(forms.Form):
     bound_field_class = Unmarked
 
     format = forms.ChoiceField(label=gettext_lazy("Format"), choices=TYPES)
-    separator = forms.CharField(label=gettext_lazy("Columns are separated by"), required=False, strip=False)
+    separator = forms.CharField(label=gettext_lazy("Separator"), required=False, strip=False)
     encoding = forms.CharField(label=gettext_lazy("Encoding"), required=False)
     header = forms.ChoiceField(label=gettext_lazy("The first line"), choices=HEADERS, required=False)
     decimal = forms.ChoiceField(label=gettext_lazy("Decimal mark"), choices=MARKS, required=False)

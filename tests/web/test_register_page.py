@@ -185,7 +185,7 @@ def test_a_form_that_is_sent_early_waits_for_its_files(form: Form) -> None:
 def test_a_german_table_is_read_as_it_is_written(form: Form) -> None:
     form.give("Preise 2021.csv", GERMAN)
     page = form.page
-    expect(page.get_by_label("Columns are separated by")).to_have_value(";")
+    expect(page.get_by_label("Separator")).to_have_value(";")
     expect(page.get_by_label("Encoding")).to_have_value("windows1252")
     expect(page.get_by_label("Decimal mark")).to_have_value(",")
     expect(form.rows.first.locator("td")).to_have_text(["1.5", "1000.5", "Köln"])
@@ -392,7 +392,7 @@ def test_an_address_is_not_celebrated_before_it_is_there(form: Form) -> None:
     form.go("data/register/?from=web")
     form.page.get_by_label("Web address").fill(f"https://{uuid4()}.example/birds.tsv")
     form.page.get_by_label("Web address").press("Tab")
-    expect(form.page.get_by_label("Columns are separated by")).to_have_value("\t")
+    expect(form.page.get_by_label("Separator")).to_have_value("\t")
     expect(form.name).to_have_value("birds")
     form.send()
     expect(form.page.get_by_text("being fetched from the web")).to_be_visible()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from duto_agent.attempt.bindings import variables
 from duto_agent.attempt.collect import collect
 from duto_agent.attempt.staging import SHELL, launch_of, stage
 from duto_agent.launchers.base import AttemptKey
-from duto_agent.launchers.ownership import hand_over_work
+from duto_agent.launchers.ownership import hand_over, hand_over_work, prepare
 from duto_agent.paths import BadPath, inside
 from duto_agent.studio.transfers import DataMissing, Store, Transfers
 from tests.agent.specs import step_of
@@ -301,10 +302,11 @@ def test_what_is_mounted_stays_the_agents_and_can_be_copied_and_written(shared: 
 def test_a_copy_in_the_place_of_a_mount_is_the_hosts_for_every_step(remote: Room) -> None:
     remote.image_store.files["/a"] = b"1"
     listed = [{"path": "deep/a.csv", "size": 1, "get": "/a", "tag": "t", "cache_key": "c" * 64}]
-    for _step in range(2):
+    for give in (partial(hand_over_work, group=12_345), hand_over):
         (remote.directory / "staged.json").unlink(missing_ok=True)
         bound = remote.stage(inputs=[{"name": "raw", "mode": "mount", "direct": None, "files": listed}])
-        hand_over_work(remote.directory, 12_345, 12_345)
+        prepare(remote.directory)
+        give(remote.directory, user=12_345)
         (kept,) = (
             path
             for path in (remote.directory.parent / "cache").rglob("*")

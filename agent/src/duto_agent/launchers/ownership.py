@@ -57,9 +57,6 @@ def hand_over_work(directory: Path, user: int, group: int) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.chown(directory / name, user, group, follow_symlinks=False)
             (directory / name).chmod(0o755)
-    # As `_keep_from` says of folders; the files are the host's.
-    for folder, _folders, _files in os.walk(directory / HELD):
-        Path(folder).chmod(0o755)
 
 
 def _keep_from(path: str) -> None:
@@ -104,6 +101,9 @@ def keep(path: Path, mode: int) -> None:
 
 
 def _give(directory: Path, files: tuple[str, ...], user: int, group: int) -> None:
+    # As `_keep_from` says of folders; the files there are the host's.
+    for folder, _folders, _files in os.walk(directory / HELD):
+        Path(folder).chmod(0o755)
     for name in files:
         with contextlib.suppress(FileNotFoundError):
             os.chown(directory / name, user, group, follow_symlinks=False)

@@ -41,7 +41,7 @@ def relaxed(options: Mapping[str, Any]) -> Relaxed:
     """Read and check them. Raises LaunchFailed for one that is unknown or means nothing."""
     found: dict[str, Any] = {}
     for name, value in options.items():
-        if name == "slurm":  # of the same cluster's hosts of another kind
+        if name in OF_OTHERS:
             continue
         if name not in READERS:
             known = ", ".join(sorted(READERS))
@@ -102,6 +102,8 @@ def _swap(value: Any) -> int:
     return value
 
 
+# Options of a cluster that are for its hosts of another kind.
+OF_OTHERS = frozenset({"slurm"})
 READERS: dict[str, Callable[[Any], Any]] = {
     "user": _user,
     "read_only": _truth,

@@ -34,7 +34,7 @@ _COMMENT = r"(?P<comment>--[^\r\n]*|/\*.*?\*/)"
 STANDARD = re.compile(rf"{_COMMENT}|'[^']*'|\"[^\"]*\"", re.DOTALL)
 # PostgreSQL's and DuckDB's: texts with escapes, and between names in dollars.
 DOLLARS = re.compile(
-    rf"{STANDARD.pattern}|(?<!\w)e'(?:[^'\\]|\\.)*'|(?<![\w$])(?P<dollar>\$(?:[^\W\d]\w*)?\$).*?(?P=dollar)",
+    rf"{STANDARD.pattern}|(?<!\w)e'(?:[^'\\]|\\.|'')*'|(?<![\w$])(?P<dollar>\$(?:[^\W\d]\w*)?\$).*?(?P=dollar)",
     re.DOTALL | re.IGNORECASE,
 )
 

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-_QUOTING = re.compile(rf"{database.STANDARD.pattern}|\[[^\]]*\]", re.DOTALL)
+# What ends a name in brackets begins none, so that one which is doubled has to be taken as a whole.
+_QUOTING = re.compile(rf"{database.STANDARD.pattern}|\[(?:[^\]]|\]\])*\]", re.DOTALL)
 # A batch of SQL Server needs no semicolon between statements: these words begin or make one that does something else than read.
-# Most are reserved, so that a column of such a name is in brackets anyway.
+# Most are reserved, so that a column of such a name is in brackets anyway. Between two words is what is no sign of ASCII's: what
+# counts as a blank is the server's to say.
 _DOES = re.compile(
-    r"\b(alter|backup|begin|bulk|call|checkpoint|commit|create|deallocate|declare|dbcc|delete|deny|disable|drop|dump|enable|exec"
-    r"|execute|goto|grant|if|insert|into|kill|load|merge(?!\s+(join|union))|next\s+value|opendatasource|openquery|openrowset|print"
-    r"|raiserror|readtext|receive|reconfigure|restore|return|revert|revoke|rollback|save|send|set|setuser|shutdown|throw|trigger"
-    r"|truncate|update|updatetext|use(?!\s+(hint|plan))|waitfor|while|writetext)\b",
+    r"\b(add|alter|backup|begin|bulk|call|checkpoint|commit|create|deallocate|declare|dbcc|delete|deny|disable|drop|dump|enable"
+    r"|end[^!-~]+conversation|exec|execute|goto|grant|if|insert|into|kill|load|merge(?!\s+(join|union))|next[^!-~]+value"
+    r"|opendatasource|openquery|openrowset|print|raiserror|readtext|receive|reconfigure|rename[^!-~]+(database|object)|restore"
+    r"|return|revert|revoke|rollback|save|send|set|setuser|shutdown|throw|trigger|truncate|update|updatetext|use(?!\s+(hint|plan))|waitfor|while|writetext)\b",
     re.IGNORECASE | re.ASCII,
 )
 # And no space after a number: `1drop` is two words.

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import Invalid
 from core.objects import StoreError
-from datasets.kinds import KINDS, database, sqlserver
+from datasets.kinds import KINDS, database, mysql, sqlserver
 from datasets.kinds.base import Connection
 
 
@@ -33,6 +33,11 @@ from datasets.kinds.base import Connection
         "select * from openquery(other, 'delete from t')",
         "select 1 exec p",
         "select 1 begin tran",
+        "select 1 as [a]]'] drop table t --'",
+        "select 1 as [a]] /*] drop table t --*/",
+        "select 1 add sensitivity classification to t.a with (label = 'x')",
+        "select 1 end conversation @h",
+        "select next\xa0value for s",
         "select 1 {call p}",
         "select next value for s",
         "exec p",
@@ -47,6 +52,7 @@ def test_sql_server_is_sent_nothing_that_does_more_than_read(sql: str) -> None:
     "sql",
     [
         "select 'drop; it''s' as [drop;], \"commit\" from t",
+        "select [drop]];], next, value, case a when 1 then 2 end as [b] from t",
         "select top 5 a.b1, .5, 1.5e3, 1., 0xFF, $1 from dbo.t1 a where x1y = N'é' option (merge join, use hint('x'))",
         "with x as (select 1 as a) select a, case when a = 1 then 2 end from x order by a offset 0 rows fetch next 3 rows only",
         "(select updated, offset_1 from t) union all select a, b from u",
@@ -54,6 +60,25 @@ def test_sql_server_is_sent_nothing_that_does_more_than_read(sql: str) -> None:
 )
 def test_sql_server_is_sent_what_only_reads(sql: str) -> None:
     assert sqlserver.require_reading("base", sql + " ;") == sql
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1 -- x \r ' \n into outfile '/tmp/x' -- '",
+        "select '\\' into outfile '/tmp/x' -- '",  # where a server's texts know no escapes
+        "select 1 /*!50000into*/ dumpfile '/tmp/x'",
+        "select 1 /*M!100000 */",
+    ],
+)
+def test_mysql_is_sent_nothing_that_writes_files(sql: str) -> None:
+    with pytest.raises(StoreError, match="only read"):
+        mysql.require_reading("base", sql)
+
+
+def test_a_text_with_escapes_may_double_its_quotes() -> None:
+    sql = "select e'it''s \\'; x'"
+    assert database.require_reading("base", sql, database.DOLLARS) == sql
 
 
 def test_sql_server_is_sent_no_comments() -> None:

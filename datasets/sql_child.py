@@ -38,6 +38,12 @@ _WIDE, _ODD = ("HUGEINT", "UHUGEINT"), ("BIT", "VARIANT", "UNION", "GEOMETRY", "
 _READING = {
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE
 }  # fmt: skip
+# What its virtual tables (`json_each`, full text, R-trees) ask for when they are opened. Nothing is written by that; a statement
+# which would is refused by how the file is opened.
+_OPENS = {
+    (sqlite3.SQLITE_UPDATE, "sqlite_master"), (sqlite3.SQLITE_PRAGMA, "data_version"), (sqlite3.SQLITE_PRAGMA, "page_size")
+}  # fmt: skip
+_SHADOWS = ("_node", "_parent", "_rowid")
 # What SQLite gives of each type of a column.
 _NONE: type[Any] = type(None)
 _FITTING: Mapping[str, set[type[Any]]] = {
@@ -136,8 +142,11 @@ def _sqlite(asked: Mapping[str, Any]) -> Iterator[_Sqlite]:
         connection.close()
 
 
-def _may(action: int, _one: str | None, name: str | None, _database: str | None, _inner: str | None) -> int:
+def _may(action: int, one: str | None, name: str | None, _database: str | None, _inner: str | None) -> int:
     """SQLite asks about all that a statement is going to do."""
+    is_shadow = action in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_DELETE) and (one or "").endswith(_SHADOWS)
+    if is_shadow or ((action, one) in _OPENS and not (action == sqlite3.SQLITE_PRAGMA and name)):
+        return sqlite3.SQLITE_OK
     if action not in _READING or (action == sqlite3.SQLITE_FUNCTION and name in ("load_extension", "fts3_tokenizer")):
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK

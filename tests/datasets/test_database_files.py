@@ -128,6 +128,37 @@ def test_nothing_is_written_and_nothing_else_is_read(store: Datastore, folder: P
     assert {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()} == before
 
 
+def test_virtual_tables_of_sqlite_are_read_and_not_written(tmp_path: Path) -> None:
+    path = make(
+        "sqlite",
+        tmp_path / "v.db",
+        "create virtual table d using fts5(x); insert into d values ('one two');"
+        "create virtual table e using fts4(x); insert into e values ('three');"
+        "create virtual table r using rtree(id, a, b); insert into r values (7, 0, 2); create table r_t_node (x int)",
+    )
+
+    def rows(sql: str) -> list[dict[str, Any]]:
+        with sql_child.opened({"engine": "sqlite", "path": str(path), "limit": 20}) as engine:
+            return [row for batch in engine.query(sql) for row in batch.to_pylist()]
+
+    assert rows("select value from json_each('[1, 2]')") == [{"value": 1}, {"value": 2}]
+    assert rows("select x from d where d match 'two' order by rank") == [{"x": "one two"}]
+    assert rows("select x from e where e match 'three'") == [{"x": "three"}]
+    assert rows("select id from r where a < 1") == [{"id": 7}]
+    before = path.read_bytes()
+    for sql in (
+        "with x as (select 1) insert into d(d) values ('rebuild')",
+        "with x as (select 1) insert into r values (8, 0, 1)",
+        "with x as (select 1) insert into r_t_node values (1)",
+        "with x as (select 1) delete from r_node",
+        "with x as (select 1) update sqlite_master set sql = ''",
+        "select * from pragma_journal_mode",
+    ):
+        with pytest.raises(sql_child.Refusal):
+            rows(sql)
+    assert path.read_bytes() == before
+
+
 def test_a_query_that_never_ends_is_ended(store: Datastore) -> None:
     slow = (
         "with recursive r(g) as (select 1 union all select g + 1 from r) select count(*) from r"

@@ -60,9 +60,15 @@ def at_once(jobs: Sequence[Callable[[], None]], tick: Callable[[], None] | None 
     with ThreadPoolExecutor(AT_ONCE, "stores") as threads:
         doing = [threads.submit(each) for each in jobs]
         try:
+            due = time.monotonic() + TICK_S
             for each in doing:
-                while tick is not None and not wait([each], TICK_S).done:
-                    tick()
+                while tick is not None:
+                    is_done = bool(wait([each], max(0.0, due - time.monotonic())).done)
+                    if time.monotonic() >= due:
+                        tick()
+                        due = time.monotonic() + TICK_S
+                    if is_done:
+                        break
                 each.result()
         finally:
             for each in doing:

@@ -129,6 +129,25 @@ def test_the_same_question_gives_the_same_upload(far: Far) -> None:
     assert all("X-Amz-Expires=300" in each for file in first.files for each in file.addresses)
 
 
+def test_of_two_calls_that_begin_one_upload_that_which_is_noted_lives(
+    far: Far, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that waits too long for its answer asks again; the first call notes what it has begun when the second one begins."""
+    uploads = type(stores.part_uploads_of(far.store))
+    real, (first,) = uploads.begin_upload, far.offer("sub/b.txt").files
+    PartUpload.objects.update(upload="")
+
+    def begin(self: Any, key: str) -> str:
+        PartUpload.objects.update(upload=first.upload)
+        return str(real(self, key))
+
+    monkeypatch.setattr(s3, "NEAR", timedelta(days=100_000))  # moto's uploads are all of one moment
+    monkeypatch.setattr(uploads, "begin_upload", begin)
+    (given,) = far.offer("sub/b.txt").files
+    assert given.upload == first.upload and len(far.begun) == 1
+    assert httpx.put(given.addresses[0], content=DATA["sub/b.txt"]).status_code == 200
+
+
 def test_addresses_are_for_open_attempts_of_the_right_epoch_and_hosts_that_can_use_them(far: Far) -> None:
     scenario, attempt = far.scenario, far.attempt
     from compute.services.hosts import digest_of

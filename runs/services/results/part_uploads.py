@@ -125,7 +125,9 @@ def _begun(
     cut_off = [row for row in known.values() if not row.upload]
     if fresh or cut_off:
         known = {row.name: row for row in mine.all()}
-        _begin(uploads, output, [row for row in known.values() if not row.upload], _unnoted(cut_off))
+        _begin(uploads, output, [row for row in known.values() if not row.upload])
+        # Once one is noted: another call, which is only slow, may have begun the one that it is about to note.
+        at_once([partial(uploads.abort_unnoted, *each) for each in _unnoted(cut_off)])
         known = {row.name: row for row in mine.all()}
     changed = [row for row in known.values() if row.size != wanted[row.key].size or row.tag]
     if changed:
@@ -142,7 +144,7 @@ def _unnoted(rows: Iterable[PartUpload]) -> list[Unnoted]:
     return found
 
 
-def _begin(uploads: PartUploads, output: str, rows: Sequence[PartUpload], unnoted: Iterable[Unnoted]) -> None:
+def _begin(uploads: PartUploads, output: str, rows: Sequence[PartUpload]) -> None:
     """Begin uploads, and note them. Raises Conflict where the credentials can sign nothing, StoreError."""
     begun: dict[int, str] = {}
 
@@ -150,7 +152,6 @@ def _begin(uploads: PartUploads, output: str, rows: Sequence[PartUpload], unnote
         begun[row.pk] = uploads.begin_upload(row.key)
 
     try:
-        at_once([partial(uploads.abort_unnoted, *each) for each in unnoted])
         at_once([partial(begin, row) for row in rows])
     finally:
         with transaction.atomic():

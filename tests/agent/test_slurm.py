@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -19,7 +20,8 @@ from duto_agent.host.slurm import SlurmHost
 from duto_agent.launchers import slurm
 from duto_agent.launchers.base import LaunchFailed, Probe, Reservation
 from duto_agent.launchers.slurm import SUBMITTED
-from duto_agent.slurm.client import gpus_of, job_of, node_of
+from duto_agent.slurm.client import Job, SlurmClient, gpus_of, job_of, node_of
+from duto_agent.slurm.queue import JobQueue
 from studio.testing.slurm import CORES, MEMORY_MB, NODES, SlurmCluster
 from tests.agent.jobs import Jobs
 from tests.agent.specs import step_of
@@ -189,9 +191,37 @@ def test_only_some_options_may_be_set() -> None:
             options_of(wrong)
 
 
+def test_an_end_that_is_asked_for_during_a_look_is_not_forgotten() -> None:
+    """That look began before the job was submitted."""
+
+    class Client(SlurmClient):
+        looks = 0
+
+        def jobs(self) -> dict[str, Job]:
+            self.looks += 1
+            if self.looks == 1:
+                looking.set()
+                ordered.wait(5)
+                return {}
+            return {} if canceled.is_set() else {"a": Job(1, "a", "PENDING")}
+
+        def cancel(self, name: str, *options: str) -> None:
+            canceled.set()
+
+    looking, ordered, canceled = Event(), Event(), Event()
+    queue = JobQueue(Client())
+    queue.want()
+    assert looking.wait(5)
+    queue.end("a", 0)
+    ordered.set()
+    assert canceled.wait(5)
+    queue.stop()
+
+
 def test_lines_of_squeue_and_sinfo_are_read_or_left() -> None:
     assert job_of("7|PENDING|(Nodes down, or drained)|n/a|a|b").name == "a|b"  # type: ignore[union-attr]
     assert job_of("7_[1-4]|PENDING|Priority||x") is None and job_of("") is None
+    assert Job(7, "a", "RESV_DEL_HOLD").is_waiting
     node = node_of("n1|mixed~|3/5/0/8|64000|1024|gpu:a100:4(S:0-1)|gpu:a100:1(IDX:0)|long*|")
     assert node is not None
     assert (node.state, node.cores, node.cores_held, node.gpus, node.gpus_held) == ("mixed", 8, 3, 4, 1)

@@ -38,7 +38,7 @@ class JobQueue:
         self.away: EngineAway | SlurmRefused | None = None  # why the last look failed
         self._changed = threading.Condition()
         self._asked_at = 0.0
-        self._ending: dict[str, float] = {}
+        self._ending: dict[str, tuple[float, float]] = {}  # from when on, and when that was asked
         self._is_running = False
         self._stop = threading.Event()
 
@@ -61,7 +61,7 @@ class JobQueue:
     def end(self, name: str, at: float) -> None:
         """End this job: now if it waits for its start, else from `at` (`time.monotonic`) on, when it has not ended by itself."""
         with self._changed:
-            self._ending.setdefault(name, at)
+            self._ending.setdefault(name, (at, time.monotonic()))
         self.want()
 
     def look_after(self, moment: float, seconds: float) -> QueueState | None:
@@ -103,8 +103,10 @@ class JobQueue:
             return
         with self._changed:
             asked = list(self._ending.items())
-        for name, at in asked:
+        for name, (at, asked_at) in asked:
             job = self.job(name)
+            if job is None and self.last.began <= asked_at:
+                continue  # a look that began before it was submitted
             if job is None or job.is_over:
                 self._ending.pop(name, None)
             elif job.is_waiting:  # one that begins at this moment finds the order to end

@@ -138,6 +138,13 @@ def test_what_is_known_is_linked_at_once_and_noted_as_used(tmp_path: Path) -> No
     assert not is_held(KEY, "empty") and not (tmp_path / "empty").exists()
 
 
+def test_two_files_of_one_place_leave_the_cache_as_it_is(tmp_path: Path) -> None:
+    for key, data in ((KEY, b"0123456789"), (OTHER, b"abcdefghij")):
+        transfers(tmp_path, Source(data)).hold(file(10, key), tmp_path / "held")
+        assert (tmp_path / "held").read_bytes() == data
+    assert (tmp_path / "cache" / KEY[:2] / KEY).read_bytes() == b"0123456789"
+
+
 def test_a_file_larger_than_half_of_it_goes_past_the_cache(tmp_path: Path) -> None:
     transfers(tmp_path, Source(b"x" * 600), most=1000).hold(file(600), tmp_path / "held")
     assert (tmp_path / "held").stat().st_size == 600 and not list((tmp_path / "cache").rglob("*"))

@@ -244,9 +244,10 @@ def name_of(file: File) -> str:
 
 
 def _link(source: Path, target: Path, what: str, check: Callable[[], None]) -> None:
+    target.unlink(missing_ok=True)  # of another file by this name: what is written to it would be in the cache
     try:
         os.link(source, target)
-    except FileNotFoundError:
+    except (FileNotFoundError, FileExistsError):
         raise
     except OSError:  # another file system, or as many links as one may have
         copy(source, target, what, check)

@@ -56,23 +56,23 @@ def is_fleeting(modified: float, tag: str, looked_at: float) -> bool:
 
 def at_once(jobs: Sequence[Callable[[], None]], tick: Callable[[], None] | None = None) -> None:
     """Do them all, several at a time: most of a small file's way is waiting. `tick` is called now and then meanwhile, in the thread
-    of the caller. Raises the first error, which may be of `tick`; the rest is left."""
-    with ThreadPoolExecutor(AT_ONCE, "stores") as threads:
+    of the caller. Raises the first error, which may be of `tick`; the rest is left. Where there is a `tick`, what has begun by then
+    is not waited for: a store that keeps silent would hold the caller for minutes."""
+    threads = ThreadPoolExecutor(AT_ONCE, "stores")
+    try:
         doing = [threads.submit(each) for each in jobs]
-        try:
-            due = time.monotonic() + TICK_S
-            for each in doing:
-                while tick is not None:
-                    is_done = bool(wait([each], max(0.0, due - time.monotonic())).done)
-                    if time.monotonic() >= due:
-                        tick()
-                        due = time.monotonic() + TICK_S
-                    if is_done:
-                        break
-                each.result()
-        finally:
-            for each in doing:
-                each.cancel()
+        due = time.monotonic() + TICK_S
+        for each in doing:
+            while tick is not None:
+                is_done = bool(wait([each], max(0.0, due - time.monotonic())).done)
+                if time.monotonic() >= due:
+                    tick()
+                    due = time.monotonic() + TICK_S
+                if is_done:
+                    break
+            each.result()
+    finally:
+        threads.shutdown(wait=tick is None, cancel_futures=True)
 
 
 class StoreError(Unprocessable):

@@ -134,7 +134,7 @@ def asked_of(
 ) -> Iterator[Iterator[dict[str, Any]]]:
     """What another program answers about several tables; it begins by `tables_child.run`, imports from the studio what it needs,
     and finds each table under its name in the question: `files`, `format`, `operations`, `survey`. Raises Unprocessable, Busy."""
-    with turn(task), tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
+    with turn(task), _folder() as folder:
         copies = _Copies(Path(folder), seconds, alive)
         tables = {name: _table(each, copies) for name, each in questions.items()}
         copies.bring()
@@ -145,7 +145,7 @@ def asked_of(
 
 @contextmanager
 def _asked(question: Question, task: str) -> Iterator[Iterator[dict[str, Any]]]:
-    with turn(task), tempfile.TemporaryDirectory(prefix="duto-table-") as folder:
+    with turn(task), _folder() as folder:
         copies = _Copies(Path(folder), question.seconds, question.alive)
         table = _table(question, copies)
         copies.bring()
@@ -164,6 +164,11 @@ def _table(question: Question, copies: _Copies) -> dict[str, Any]:
         "operations": question.definition.get("operations") or [],
         "survey": question.survey,
     }
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A copy that a slow store still gives may be made in it while it is removed."""
+    return tempfile.TemporaryDirectory(prefix="duto-table-", ignore_cleanup_errors=True)
 
 
 class _Copies:
@@ -197,9 +202,12 @@ class _Copies:
         return max(0.0, self._until - time.monotonic())
 
     def _copy(self, root: Root, key: str, copy: Path) -> None:
-        with root.open(key) as source, copy.open("wb") as target:
-            while not self._is_over.is_set() and (chunk := source.read(CHUNK)):
-                target.write(chunk)
+        with root.open(key) as source:
+            if self._is_over.is_set():  # the folder is gone by now
+                return
+            with copy.open("wb") as target:
+                while not self._is_over.is_set() and (chunk := source.read(CHUNK)):
+                    target.write(chunk)
 
     def _tick(self) -> None:
         try:
@@ -208,5 +216,5 @@ class _Copies:
             if self._alive is not None:
                 self._alive(0, 0)
         except BaseException:
-            self._is_over.set()  # or what is on its way would be waited for
+            self._is_over.set()  # or what is on its way would go on
             raise

@@ -374,13 +374,13 @@ class Away(Root):
 
     def __init__(self, seconds: float = 0.0) -> None:
         super().__init__("memory://away")
-        self.seconds, self.opened = seconds, list[str]()
+        self.seconds, self.opened, self.woken = seconds, list[str](), threading.Event()
         for number in range(3):
             self.fs.pipe(f"{self.base}/{number}.csv", b"a\n%d\n" % number)
 
     def open(self, key: str) -> Any:
         self.opened.append(key)
-        time.sleep(self.seconds)
+        self.woken.wait(self.seconds)
         return super().open(key)
 
     def files(self, count: int = 3) -> list[Any]:
@@ -403,7 +403,11 @@ def test_files_that_lie_elsewhere_are_brought_together_in_their_order(
 def test_bringing_files_counts_for_the_time_that_a_question_has(
     scenario: WorkspaceScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = refused(lambda: tables.look(away(table(scenario), Away(2.0), monkeypatch, seconds=1)))
+    """A store that keeps silent for minutes does not keep the turn for longer."""
+    root, began = Away(60.0), time.monotonic()
+    found = refused(lambda: tables.look(away(table(scenario), root, monkeypatch, seconds=1)))
+    assert time.monotonic() - began < 30
+    root.woken.set()
     assert found.code == "table_too_slow" and "longer than 1.0 s" in found.message
     assert not children()
 

@@ -27,7 +27,7 @@ from tests.schedules.test_schedules import seen, visitor
 from workspaces.models import Member, Role, User
 
 __all__ = ["visitor"]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
 def test_the_pages_tell_of_a_monitor_and_its_windows(scenario: RunScenario, visitor: Client) -> None:

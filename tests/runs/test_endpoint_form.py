@@ -27,7 +27,7 @@ from workspaces.models import ApiToken, AuditEntry, Member, Role, User, Workspac
 from workspaces.services import members, tokens
 from workspaces.services.workspaces import create_workspace
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 PARAMETERS = [
     {"name": "epochs", "type": "int", "default": 3},
     {"name": "note", "type": "string", "default": "plain"},

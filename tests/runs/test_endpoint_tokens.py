@@ -32,7 +32,7 @@ from workspaces.scopes import EndpointScope
 from workspaces.services import members, tokens
 from workspaces.services.workspaces import create_workspace
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 HOST = "http://127.0.0.1:8000"
 PARAMETERS = [{"name": "epochs", "type": "int", "default": 3}]
 

@@ -20,7 +20,7 @@ from tests.workspace_scenario import content
 from workspaces.models import AuditEntry, Member, Role
 from workspaces.scopes import TABLE, Act, Scope
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db]
 
 FILES = "datastores/workspaceblobstore/files/"
 

@@ -203,7 +203,6 @@ async def test_a_table_becomes_csv_in_pieces(downloads: Downloads) -> None:
     assert got.answer.status == 200 and got.answer.size >= SIZE and got.answer.pieces > 20, got.answer
 
 
-@pytest.mark.sqlite
 async def test_metrics_take_no_more_than_an_answer_may_hold(
     downloads: Downloads, monkeypatch: pytest.MonkeyPatch
 ) -> None:

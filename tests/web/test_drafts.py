@@ -19,7 +19,7 @@ from tests.web.chrome import NARROW, fits, open_page, ours
 from tests.web.conftest import PARAMETERS, Site
 from workspaces.models import AuditEntry
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 ARGUMENTS = [
     "--trees",
     {"parameter": "trees"},

@@ -14,7 +14,7 @@ from runs.services.submission import publish
 from runs.services.submission.experiments import name_from
 from tests.web.conftest import Site
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 GOOD = ["Palmer penguins", "a", "x" * 255, "é – ß", "a.b", "...", "it's"]
 BAD = ["a/b", "a\\b", "..", ".", " ", " a", "a ", "a\tb", "a\nb", "x" * 256, "x" * 300]

@@ -186,7 +186,7 @@ def test_an_agent_tells_why_a_step_waits_and_when_it_has_begun(slurm_cluster: Sl
 
 def test_only_some_options_may_be_set() -> None:
     assert options_of("--partition=gpu qos=long exclusive") == {"partition": "gpu", "qos": "long", "exclusive": ""}
-    for wrong in ("output=/etc/passwd", "wrap", "partition=", "'", "requeue"):
+    for wrong in ("output=/etc/passwd", "wrap", "partition=", "'", "requeue", "partition=a\0b"):
         with pytest.raises(BadOption):
             options_of(wrong)
 
@@ -221,6 +221,7 @@ def test_an_end_that_is_asked_for_during_a_look_is_not_forgotten() -> None:
 def test_lines_of_squeue_and_sinfo_are_read_or_left() -> None:
     assert job_of("7|PENDING|(Nodes down, or drained)|n/a|a|b").name == "a|b"  # type: ignore[union-attr]
     assert job_of("7_[1-4]|PENDING|Priority||x") is None and job_of("") is None
+    assert (gpus_of("gpu:2080:4,shard:8"), gpus_of("gpu:1g.5gb:7(S:0),gpu:2")) == (4, 9)
     assert Job(7, "a", "RESV_DEL_HOLD").is_waiting
     node = node_of("n1|mixed~|3/5/0/8|64000|1024|gpu:a100:4(S:0-1)|gpu:a100:1(IDX:0)|long*|")
     assert node is not None

@@ -28,7 +28,7 @@ WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQU
 # The name last: it alone may hold a bar. A reason may hold blanks and commas.
 FORMAT = "%i|%T|%r|%B|%j"
 NODE_FORMAT = "NodeList:|,StateLong:|,CPUsState:|,Memory:|,AllocMem:|,Gres:|,GresUsed:|,Partition:|"
-GPUS = re.compile(r"(?:^|,)gpu(?::[^:,(]*[^:,(\d][^:,(]*)?:(\d+)")
+GPUS = re.compile(r"(?:^|,)gpu(?::[^:,(]+)?:(\d+)(?![^,(])")
 
 
 class SlurmRefused(Worded):

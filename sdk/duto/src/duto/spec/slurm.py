@@ -29,7 +29,7 @@ def options_of(text: str) -> dict[str, str]:
         name, equals, value = word.lstrip("-").partition("=")
         if name in FLAGS and not equals:
             found[name] = ""
-        elif name in ALLOWED and value:
+        elif name in ALLOWED and value and value.isprintable():
             found[name] = value
         else:
             known = ", ".join(sorted(ALLOWED | FLAGS))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
@@ -48,7 +49,17 @@ class Server:
         with self._connection(seconds) as connection, connection.cursor(name="duto") as cursor:
             cursor.execute(plain)
             fields = [database.column(each.name, _type(each)) for each in cursor.description or ()]
-            yield from database.batches(self.store, fields, cursor.fetchmany)
+            until = time.monotonic() + seconds
+
+            def fetch(count: int) -> Sequence[Sequence[Any]]:
+                # The server counts for each fetch anew, and a query may tell it not to: it is told what is left each time.
+                left = int((until - time.monotonic()) * 1000)
+                if left <= 0:
+                    raise refused(self.store, "answer", "store_slow_query", seconds=seconds)
+                connection.execute(f"set statement_timeout = {left}")
+                return cursor.fetchmany(count)
+
+            yield from database.batches(self.store, fields, fetch)
 
     @contextlib.contextmanager
     def _connection(self, seconds: int) -> Iterator[psycopg.Connection[Any]]:
@@ -66,6 +77,7 @@ class Server:
             ) as connection:  # fmt: skip
                 connection.read_only = True
                 yield connection
+                connection.rollback()  # before 16 it writes large objects in a transaction that only reads
         except psycopg.errors.QueryCanceled as error:
             raise refused(self.store, "answer", "store_slow_query", seconds=seconds) from error
         except psycopg.errors.InsufficientPrivilege as error:

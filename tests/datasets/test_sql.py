@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -135,6 +136,20 @@ def test_a_query_that_never_ends_is_ended(store: Datastore) -> None:
     )
     with pytest.raises(StoreError, match="took longer than 1 second"):
         rows(store, slow, 1)
+    if store.kind == "postgresql":
+        second_row = (
+            "select set_config('statement_timeout', '0', false), pg_sleep(n)::text from (values (0), (20)) t (n)"
+        )
+        with pytest.raises(StoreError, match="took longer than 1 second"):
+            rows(store, second_row, 1)
+
+
+def test_a_query_leaves_no_large_object(store: Datastore) -> None:
+    if store.kind != "postgresql":
+        pytest.skip("PostgreSQL alone has them")
+    with contextlib.suppress(StoreError):  # from 16 on
+        rows(store, "select lo_create(424242)")
+    assert rows(store, "select count(*) from pg_largeobject_metadata where oid = 424242") == [[0]]
 
 
 def test_what_a_query_cannot_be_is_told(store: Datastore, scenario: WorkspaceScenario) -> None:

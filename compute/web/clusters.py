@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -30,9 +30,10 @@ from core.forms import Choice, Unmarked
 from core.paging import Page, page_of
 from core.prepared import Prepared
 from core.words import size_text
+from duto.spec import slurm
 from duto.spec.sizes import CATALOGUE
 from workspaces.access import WorkspaceContext
-from workspaces.models import Workspace
+from workspaces.models import Role, Workspace
 from workspaces.web import responses
 from workspaces.web.decorators import workspace_dialog, workspace_page
 from workspaces.web.editing import editing, seen_in
@@ -212,7 +213,7 @@ def _size_text(name: str) -> str:
 
 
 SIZES = tuple((name, lazy(_size_text, str)(name)) for name in OFFERED)
-TERMS = ("launcher", "network", "policy", "hosts", "spark_master")
+TERMS = ("launcher", "network", "policy", "hosts", "spark_master", "slurm")
 
 
 class TermsForm(forms.Form):
@@ -269,10 +270,37 @@ class TermsForm(forms.Form):
         ),
     )
 
-    def __init__(self, hosts: Sequence[Host], *given: Any, **named: Any) -> None:
+    slurm = forms.CharField(
+        label=gettext_lazy("Options of Slurm"),
+        required=False,
+        max_length=512,
+        help_text=gettext_lazy("of each job, before those of the host; for owners"),
+        widget=forms.TextInput(
+            attrs={"placeholder": "partition=gpu qos=long", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+
+    def __init__(self, hosts: Sequence[Host], *given: Any, options: Mapping[str, Any], **named: Any) -> None:
+        """`options`: the cluster's container options, of which those of Slurm are one."""
         super().__init__(*given, **named)
+        self.options = options
         field = cast("forms.MultipleChoiceField", self.fields["hosts"])
         field.choices = [(host.name, _host_label(host)) for host in hosts]
+
+    def clean_slurm(self) -> str:
+        text = str(self.cleaned_data["slurm"]).strip()
+        try:
+            slurm.options_of(text)
+        except slurm.BadOption as error:
+            known = {"word": error.word, "names": ", ".join(sorted(slurm.ALLOWED | slurm.FLAGS))}
+            raise forms.ValidationError(
+                _(
+                    "“%(word)s” is no option that may be set here. Say words such as partition=gpu qos=long exclusive, of:"
+                    " %(names)s."
+                )
+                % known
+            ) from error
+        return text
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
@@ -280,6 +308,10 @@ class TermsForm(forms.Form):
             self.add_error("max_nodes", _("This is less than the nodes that are kept."))
         # A form that does not show a term does not change it.
         shown = {name: value for name, value in values.items() if name in self.data or name not in TERMS}
+        text = shown.pop("slurm", None)
+        if text is not None and shown.get("launcher") == Host.Launcher.SLURM:  # else the field is not seen
+            others = {name: value for name, value in self.options.items() if name != "slurm"}
+            shown["container_options"] = {**others, "slurm": text} if text else others
         return {**shown, "hosts": values.get("hosts", [])} if "terms" in self.data else shown
 
 
@@ -297,13 +329,14 @@ class ClusterForm(TermsForm):
 
 
 # Whose error a refusal is.
-FIELDS = {"bad_name": "name", "exists": "name", "bad_spark_master": "spark_master"}
+FIELDS = {"bad_name": "name", "exists": "name", "bad_spark_master": "spark_master", "bad_option": "slurm"}
 
 
 @workspace_dialog()
 def create(request: HttpRequest, context: WorkspaceContext) -> HttpResponse:
     """The form of a new cluster."""
-    form = ClusterForm(list(hosts_of(context.workspace)), request.POST or None)
+    form = ClusterForm(list(hosts_of(context.workspace)), request.POST or None, options={})
+    _only_for_owners(context, form)
     if request.method == "POST" and form.is_valid():
         try:
             made = targets.create_target(context, **form.cleaned_data)
@@ -344,7 +377,15 @@ def _terms_of(context: WorkspaceContext, target: ComputeTarget, data: Any = None
     initial["hosts"] = [host.name for host in attached]
     # A host that was revoked since is shown as long as it is named: without any, the cluster would be on all hosts.
     offered = {host.pk: host for host in [*hosts_of(context.workspace), *attached]}
-    return TermsForm([*offered.values()], data, initial=initial)
+    initial["slurm"] = target.container_options.get("slurm", "")
+    form = TermsForm([*offered.values()], data, initial=initial, options=target.container_options)
+    _only_for_owners(context, form)
+    return form
+
+
+def _only_for_owners(context: WorkspaceContext, form: TermsForm) -> None:
+    if not context.may(Role.OWNER):
+        del form.fields["slurm"]
 
 
 class DeleteForm(forms.Form):

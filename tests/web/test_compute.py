@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -72,6 +73,28 @@ def test_the_terms_of_a_cluster_are_set_and_changed_by_form(site: Site) -> None:
     assert "spark://m:7077" in page
     assert "all hosts of the workspace:<span" in page
     assert "GPU (it has none)" in page
+
+
+def test_options_of_slurm_are_set_by_form_and_checked(site: Site) -> None:
+    values = {**TERMS, "launcher": "slurm", "slurm": "partition=gpu qos=long"}
+    site.send("compute/create/", **values, name="jobs", vm_size="STANDARD_DS3_V2")
+    made = ComputeTarget.objects.get(name="jobs")
+    assert made.container_options == {"slurm": "partition=gpu qos=long"}
+    made.container_options |= {"pids_limit": 4096}
+    made.save()
+    assert 'value="partition=gpu qos=long"' in site.see("compute/clusters/jobs/resize/").content.decode()
+    for wrong, word in (("qos=long output=/etc/passwd", "output=/etc/passwd"), ("'", "'")):
+        refused = unescape(site.send("compute/clusters/jobs/resize/", **{**values, "slurm": wrong}).content.decode())
+        assert f"“{word}” is no option that may be set here" in refused and "partition, prefer" in refused
+    # Who is no owner does not see them, and changes the rest.
+    assert 'name="slurm"' not in site.see("compute/clusters/jobs/resize/", "contributor").content.decode()
+    given = {**TERMS, "launcher": "slurm", "max_nodes": "3", "slurm": "qos=mine"}
+    assert site.send("compute/clusters/jobs/resize/", "contributor", **given).status_code == 302
+    made.refresh_from_db()
+    assert (made.max_nodes, made.container_options) == (3, {"slurm": "partition=gpu qos=long", "pids_limit": 4096})
+    site.send("compute/clusters/jobs/resize/", **{**values, "slurm": ""})
+    made.refresh_from_db()
+    assert made.container_options == {"pids_limit": 4096}
 
 
 def test_the_form_of_a_cluster_with_hosts_never_widens_it_by_itself(site: Site) -> None:

@@ -15,7 +15,11 @@ FLAGS = frozenset({"exclusive"})
 
 
 class BadOption(ValueError):
-    """Why words are no options of Slurm's that may be set here."""
+    """Why words are no options of Slurm's that may be set here; `word` is the one that is none."""
+
+    def __init__(self, text: str, word: str) -> None:
+        super().__init__(text)
+        self.word = word
 
 
 def options_of(text: str) -> dict[str, str]:
@@ -23,7 +27,7 @@ def options_of(text: str) -> dict[str, str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise BadOption(f"{error} in {text!r}") from error
+        raise BadOption(f"{error} in {text!r}", text) from error
     found = {}
     for word in words:
         name, equals, value = word.lstrip("-").partition("=")
@@ -33,7 +37,7 @@ def options_of(text: str) -> dict[str, str]:
             found[name] = value
         else:
             known = ", ".join(sorted(ALLOWED | FLAGS))
-            raise BadOption(f"{word!r} is no option that may be set; name=value of {known}")
+            raise BadOption(f"{word!r} is no option that may be set; name=value of {known}", word)
     return found
 
 

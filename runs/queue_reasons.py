@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from core.clock import now
+from core.words import duration_text
 
 # Slurm's words, by how they begin: the first that fits counts. Whoever reads the sentence sees the word, too, for Slurm's manual.
 SENTENCES = (
@@ -39,8 +43,19 @@ SENTENCES = (
 )
 
 
-def words(reason: str) -> str:
-    """The sentence in the reader's language, with Slurm's own word."""
+def words(reason: str, position: int | None = None, start: datetime | None = None) -> str:
+    """The sentence in the reader's language, with Slurm's own word; then which it is of its partition, and when it is
+    expected to begin, as far as that is known."""
+    sentences = [_why(reason)]
+    if position:
+        sentences.append(_("It is number %(n)d in the queue of its partition.") % {"n": position})
+    if start is not None and (seconds := (start - now()).total_seconds()) > 0:
+        time = {"time": duration_text(max(1, round(seconds / 60)) * 60), "moment": f"{start:%Y-%m-%d %H:%M} UTC"}
+        sentences.append(_("Slurm expects it to begin in %(time)s (%(moment)s).") % time)
+    return " ".join(sentences)
+
+
+def _why(reason: str) -> str:
     word = reason.strip("()")
     found = next((text for begin, text in SENTENCES if re.match(begin, word.replace(" ", "_"))), None)
     if found is None:

@@ -23,6 +23,7 @@ from compute.samples import WINDOWS
 from compute.services import enrolments, host_maintenance
 from compute.services.host_summary import HOLDING, Card, card_of, devices_of, disk_of, known_host, part_of
 from compute.web.gauges import Gauge, gauges
+from compute.web.slurm_nodes import SlurmTables, tables_of
 from core.addresses import studio_address
 from core.errors import StudioError
 from workspaces.access import WorkspaceContext
@@ -139,6 +140,7 @@ class HostPage(Described):
     gauges: list[Gauge]
     devices: list[DeviceRow]
     stores: list[Store]
+    slurm: SlurmTables | None
     topic: str
 
     @property
@@ -161,15 +163,16 @@ class HostPage(Described):
 def host_page(workspace: Workspace, name: str, window: str) -> HostPage:
     """The same queries with one node and with many. Raises NotFound."""
     host = known_host(workspace, name)
-    card = card_of(workspace, host)
+    card, slurm = card_of(workspace, host), tables_of(host)
     return HostPage(
         host=host,
         card=card,
         window=window if window in WINDOWS else "hour",
         windows=[("hour", _("Hour")), ("day", _("Day"))],
-        gauges=gauges([host], card.mine, card.others),
+        gauges=slurm.gauges if slurm is not None else gauges([host], card.mine, card.others),
         devices=_devices(host, card.nodes),
         stores=_stores(host),
+        slurm=slurm,
         topic=f"list:{workspace.name}:compute",
     )
 

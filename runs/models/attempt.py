@@ -69,6 +69,9 @@ class Attempt(Lifecycle):
     launcher = models.CharField(max_length=8, blank=True)
     # Why it waits in a queue of its host's, in a word of that queue; kept as long as it does.
     queue_reason = models.CharField(max_length=64, blank=True)
+    # Where it is among those that wait there (1: the next), and when it is expected to begin, as far as that queue tells.
+    queue_position = models.PositiveIntegerField(null=True)
+    queue_start = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
 

@@ -47,7 +47,7 @@ ReturnToService=1
 SlurmdTimeout=120
 KillWait={kill_wait}
 MinJobAge=300
-SchedulerParameters=batch_sched_delay=0
+SchedulerParameters=batch_sched_delay=0,bf_interval=1
 DefMemPerCPU=256
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,8 +21,24 @@ from duto_agent.host.slurm import SlurmHost
 from duto_agent.launchers import slurm
 from duto_agent.launchers.base import LaunchFailed, Probe, Reservation
 from duto_agent.launchers.slurm import SUBMITTED
-from duto_agent.slurm.client import Job, SlurmClient, gpus_of, job_of, node_of
+from duto_agent.slurm import queue
+from duto_agent.slurm.client import (
+    Held,
+    Job,
+    QueuePlace,
+    SlurmClient,
+    SlurmNode,
+    gpus_of,
+    held_of,
+    job_of,
+    node_of,
+    places_of,
+)
+from duto_agent.slurm.nodes import summary
 from duto_agent.slurm.queue import JobQueue
+from duto_protocol.messages import NODES_MOST, HostFacts, MoreFacts
+from duto_protocol.reading import builtins_of, of_document, written
+from duto_protocol.values import Moment
 from studio.testing.slurm import CORES, MEMORY_MB, NODES, SlurmCluster
 from tests.agent.jobs import Jobs
 from tests.agent.specs import step_of
@@ -58,10 +75,16 @@ def full(jobs: Jobs) -> Iterator[None]:
 
 @pytest.mark.slurm
 @pytest.mark.usefixtures("full")
-def test_a_job_that_waits_says_why_and_can_be_ended_before_it_begins(jobs: Jobs) -> None:
+def test_a_job_that_waits_says_why_and_can_be_ended_before_it_begins(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = jobs.start(SLEEPS)
     assert jobs.launcher.probe(key).state == "pending"
     until(lambda: jobs.launcher.probe(key).reason in ("Resources", "Priority"))
+    # Slurm works the start out a second after its first look at the job.
+    monkeypatch.setattr(queue, "PLACES_S", 0.5)
+    until(lambda: jobs.launcher.probe(key).start > time.time())
+    assert jobs.launcher.probe(key).position == 1
     assert jobs.again().probe(key).state == "pending"  # a new agent does not take it for one that never started
     jobs.launcher.signal(key, 0)
     assert cause_told(jobs.wait(key)) == "canceled"
@@ -156,6 +179,17 @@ def test_a_host_begins_once_a_node_has_seen_its_folder(jobs: Jobs, tmp_path: Pat
     host.stop()
     assert (host.largest.cores, host.largest.memory, host.largest.gpus) == (CORES, MEMORY_MB << 20, 0)
     assert len(host.nodes) == NODES and {each.partitions for each in host.nodes} == {("batch",)}
+    assert host.queue.sees_others and host.facts is not None
+    assert (host.facts.count, host.facts.total.cores, host.facts.total.memory) == (
+        NODES,
+        NODES * CORES,
+        NODES * MEMORY_MB << 20,
+    )
+    assert host.client.held("others") == {}
+    with filled(jobs.cluster):
+        of_others = host.client.held("others")
+        assert {each.name for each in host.client.nodes()} == {*of_others}
+        assert {*of_others.values()} == {Held(CORES, 100, 0)}
     assert [path.name for path in tmp_path.glob("slurm*")] == ["slurm.json"]
     wrong = SlurmHost(tmp_path, Identity(jobs.installation, "login", ""), given | {"slurm_python": "/no/python3"})
     with pytest.raises(Unprotected, match="DUTO_SLURM_PYTHON"):
@@ -164,7 +198,10 @@ def test_a_host_begins_once_a_node_has_seen_its_folder(jobs: Jobs, tmp_path: Pat
 
 
 @pytest.mark.slurm
-def test_an_agent_tells_why_a_step_waits_and_when_it_has_begun(slurm_cluster: SlurmCluster, tmp_path: Path) -> None:
+def test_an_agent_tells_why_a_step_waits_and_when_it_has_begun(
+    slurm_cluster: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "PLACES_S", 0.5)
     studio = Studio()
     given = {"launcher": "slurm", "slurm_conf": str(slurm_cluster.conf), "installation": f"a{os.getpid()}"}
     host = Host(tmp_path / "home", studio, **given)
@@ -173,12 +210,14 @@ def test_an_agent_tells_why_a_step_waits_and_when_it_has_begun(slurm_cluster: Sl
         until((host.home / "slurm.json").exists)
         with filled(slurm_cluster):
             key = host.give("print('hello')")
-            until(lambda: any(each.get("queue_reason") for each in studio.reports))
+            until(lambda: any(each.get("queue_position") == 1 for each in studio.reports))
+            assert all(each.get("queue_reason") for each in studio.reports if "queue_position" in each)
             assert studio.report("started", key.attempt) is None
         assert studio.wait("finished", key.attempt)["exit_code"] == 0
         assert bytes(studio.logs[key.attempt]) == b"hello\n" and studio.report("started", key.attempt)
         facts = studio.exchanges[-1]["host"]
         assert (facts["launcher"], facts["cores"], facts["memory"]) == ("slurm", CORES, MEMORY_MB << 20)
+        assert facts["facts"]["slurm"]["total"]["cores"] == NODES * CORES
     finally:
         host.close()
         studio.close()
@@ -232,3 +271,49 @@ def test_lines_of_squeue_and_sinfo_are_read_or_left() -> None:
         3,
         0,
     )
+
+
+@pytest.mark.parametrize(
+    ("allocated", "asked", "held"),
+    [
+        ("cpu=2,mem=100M,node=1,billing=2", "N/A", Held(2, 100, 0)),
+        ("cpu=8,mem=1.50T,node=1,gres/gpu=2,gres/gpu:a100=2", "gres:gpu:2", Held(8, 1572864, 2)),
+        ("cpu=1,mem=2G", "gres/gpu:a100:4", Held(1, 2048, 4)),  # where it does not account for GPUs
+        ("", "", Held()),
+    ],
+)
+def test_what_a_job_holds_is_read(allocated: str, asked: str, held: Held) -> None:
+    assert held_of(allocated, asked) == held
+
+
+def test_places_are_those_of_a_partition_among_jobs_that_stand_in_line() -> None:
+    answer = "\n".join([
+        "batch|1796145875|Resources|theirs", "gpu|N/A|Resources|theirs", "batch,gpu|N/A|Priority|ours-1",
+        "batch|1796146140|Priority|a|b", "batch|N/A|Dependency|ours-2", "batch|1796147000|Priority|ours-3", "", "batch|N/A|JobHeldUser|x",
+    ])  # fmt: skip
+    found = places_of(answer, {"ours-1", "ours-2", "ours-3"})
+    assert found == {"ours-1": QueuePlace(2, 0), "ours-2": QueuePlace(0, 0), "ours-3": QueuePlace(4, 1796147000)}
+
+
+def test_what_is_told_of_a_large_cluster_is_small_and_adds_up() -> None:
+    nodes = [
+        SlurmNode(f"n{n:04}", "mixed" if n % 2 else "down", 64, 32 * (n % 2), 1000, 500 * (n % 2), 4, n % 2, ("a", f"p{n % 300}"))
+        for n in range(5000)
+    ]  # fmt: skip
+    answer = summary(nodes, {"n4999": Held(16, 900, 1), "gone": Held(1, 1, 1)}, Moment.present())
+    assert (answer.count, answer.total.cores, answer.total.cores_held, answer.total.cores_ours) == (
+        5000,
+        320_000,
+        80_000,
+        16,
+    )
+    assert (answer.total.memory_ours, answer.total.gpus, answer.total.gpus_ours) == (500 << 20, 20_000, 1)
+    whole = {each.state: each for each in answer.groups if each.partition == "a"}
+    assert {state: (each.nodes, each.cores_ours) for state, each in whole.items()} == {
+        "down": (2500, 0),
+        "mixed": (2500, 16),
+    }
+    assert len(answer.groups) + answer.groups_left == 302
+    assert [each.name for each in answer.named[:2]] == ["n4999", "n0000"] and len(answer.named) == NODES_MOST
+    facts = HostFacts(facts=MoreFacts(slurm=answer))
+    assert of_document(builtins_of(facts), HostFacts).message == facts and len(written(facts)) < 100_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.test import override_settings
@@ -198,3 +199,34 @@ def test_a_host_page_costs_the_same_with_one_node_and_with_twenty(site: Site) ->
     for number in range(20):
         Node.objects.create(compute_target=site.cluster, host=site.host, name=f"n{number}", cores=1, memory=1)
     assert site.queries("compute/hosts/alpha/") == few
+
+
+def test_a_host_of_slurm_tells_its_partitions_and_nodes(site: Site) -> None:
+    held = {
+        "cores": 64,
+        "cores_held": 40,
+        "cores_ours": 16,
+        "memory": 256 << 30,
+        "memory_held": 1 << 30,
+        "memory_ours": 1 << 30,
+    }
+    group = {"partition": "batch", "state": "mixed", "nodes": 5000, **held}
+    answer = {
+        "at": "2026-01-31T12:00:00Z", "count": 5000, "total": held, "groups": [group], "groups_left": 1,
+        "named": [{"name": "n1", "state": "mixed", "partitions": ["batch"], **held}],
+    }  # fmt: skip
+    facts = {"slurm": answer, "isolation": {"bwrap": False, "root": False}}
+    host = Host.objects.create(
+        name="login", key_digest="l", workspace=site.workspace, launcher="slurm", cores=4, memory=1, last_seen_at=now(), facts=facts,
+    )  # fmt: skip
+    words = unescape(words_of(site, "login"))
+    for text in (
+        "24 of 64 free, others hold 24", "Slurm's partitions 5,000 nodes", "batch mixed 5,000 64 studio 16, others 24",
+        "1 more line", "Nodes by name: 1 of 5,000", "n1 mixed 64 studio 16, others 24 256 GiB studio 1 GiB, others 0 B",
+    ):  # fmt: skip
+        assert text in words, (text, words[words.index("Slurm's") :])
+    assert site.get("hosts/login/").json()["facts"]["slurm"] == answer
+    answer["groups"] = "x"  # type: ignore[assignment]
+    host.facts = {"slurm": {**answer, "total": 7}}
+    host.save()
+    assert "Slurm" not in words_of(site, "login").split("What it has")[0].replace("jobs of Slurm", "")

@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from core.clock import now
+from core.clock import iso, now
 from runs import queue_reasons
 from tests.web.conftest import Site
 from tests.web.test_stages import words
@@ -32,8 +32,20 @@ def test_a_step_in_slurms_queue_says_why_until_it_begins(site: Site) -> None:
     assert root.version == version, "nothing has changed"
     reason = {"code": "slurm", "text": NEXT, "facts": {"reason": "Resources"}}
     assert site.get(f"runs/{step.pk}/").json()["step"]["waiting"] == [reason]
+    start = (now() + timedelta(minutes=25)).replace(microsecond=0)
+    tell(site, attempt, "preparing", queue_reason="Resources", queue_position=3, queue_start=start.isoformat())
+    text = (
+        f"{NEXT} It is number 3 in the queue of its partition."
+        f" Slurm expects it to begin in 25 min ({start:%Y-%m-%d %H:%M} UTC)."
+    )
+    reason = {
+        "code": "slurm",
+        "text": text,
+        "facts": {"reason": "Resources", "position": 3, "expected_start": iso(start)},
+    }
+    assert site.get(f"runs/{step.pk}/").json()["step"]["waiting"] == [reason]
     text = unescape(words(site.see(f"runs/{root.pk}/", step="train", tab="logs", part="tab")))
-    assert "Why it waits" in text and NEXT in text, text
+    assert "Why it waits" in text and "It is number 3 in the queue" in text and "in 25 min" in text, text
     tell(site, attempt, "started")
     assert site.get(f"runs/{step.pk}/").json()["step"]["waiting"] == []
     assert "Why it waits" not in words(site.see(f"runs/{root.pk}/", step="train", tab="logs", part="tab"))
@@ -57,3 +69,7 @@ def test_a_step_in_slurms_queue_says_why_until_it_begins(site: Site) -> None:
 )
 def test_slurms_words_are_sentences(reason: str, begins: str) -> None:
     assert queue_reasons.words(reason).startswith(begins)
+
+
+def test_a_start_that_has_passed_is_not_told() -> None:
+    assert "expects" not in queue_reasons.words("Priority", 2, now() - timedelta(minutes=1))

@@ -21,6 +21,8 @@ SOURCES_MOST, SOURCE_LENGTH = 100, 16
 RANKS_MOST = 64
 # Parts of a file (S3 takes 10,000), and files in one question for them.
 PARTS_MOST, PARTS_FILES = 9_000, 500
+# Partitions by state, and nodes by name, that a host of Slurm tells of.
+GROUPS_MOST, NODES_MOST = 200, 100
 # Files of one question for addresses of inputs.
 ADDRESSES_MOST = 500
 Absent = UnsetType
@@ -107,6 +109,48 @@ class Isolation(Message, frozen=True):
     root: bool | Absent = UNSET
 
 
+class SlurmShare(Message, frozen=True, kw_only=True):
+    """What nodes of Slurm's have, of that what jobs hold, and of that what jobs of this studio's do; memory in bytes."""
+
+    cores: Whole = 0
+    cores_held: Whole = 0
+    cores_ours: Whole = 0
+    memory: Bytes = 0
+    memory_held: Bytes = 0
+    memory_ours: Bytes = 0
+    gpus: Whole = 0
+    gpus_held: Whole = 0
+    gpus_ours: Whole = 0
+
+
+class SlurmGroup(SlurmShare, frozen=True, kw_only=True):
+    """The nodes of one state in one partition. A node of several partitions counts in each."""
+
+    partition: Text = ""
+    state: Short = ""
+    nodes: Whole = 0
+
+
+class SlurmNode(SlurmShare, frozen=True, kw_only=True):
+    """A node of Slurm's."""
+
+    name: Text = ""
+    state: Short = ""
+    partitions: Annotated[list[Text], Meta(max_length=32)] = []
+
+
+class SlurmNodes(Message, frozen=True):
+    """The nodes of a cluster of Slurm's: how many, their sums, and some of them by name, those with jobs of the studio's
+    first. `groups_left` were not told for want of room."""
+
+    at: Moment | None = None
+    count: Whole = 0
+    total: SlurmShare = SlurmShare()
+    groups: Annotated[list[SlurmGroup], Meta(max_length=GROUPS_MOST)] = []
+    groups_left: Whole = 0
+    named: Annotated[list[SlurmNode], Meta(max_length=NODES_MOST)] = []
+
+
 class MoreFacts(Message, frozen=True):
     """Facts of a host that are kept as they are told."""
 
@@ -115,6 +159,7 @@ class MoreFacts(Message, frozen=True):
     storage: Storage | Absent = UNSET
     isolation: Isolation | Absent = UNSET
     sample: HostSample | Absent = UNSET
+    slurm: SlurmNodes | Absent = UNSET
     conda: Text | Absent = UNSET
     # The version of its R; empty where it has none.
     r: Text | Absent = UNSET
@@ -236,6 +281,9 @@ class AttemptReport(Report, frozen=True):
     detail: str | Absent = UNSET
     # Of `preparing`, where what runs the step has a queue of its own: why it waits there, in a word of that queue.
     queue_reason: Short | Absent = UNSET
+    # And, where that queue tells: which it is of those that wait there (1: the next), and when it is expected to begin.
+    queue_position: Annotated[int, Meta(ge=1, le=1_000_000_000)] | Absent = UNSET
+    queue_start: Moment | Absent = UNSET
     pid: int | Absent | None = UNSET
     transfers: Transfers | Absent = UNSET
 

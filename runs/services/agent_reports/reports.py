@@ -141,9 +141,13 @@ def _preparing(attempt: Attempt, report: AttemptReport) -> None:
             fresh = finishing.fresh_of(attempt, root)
             if fresh.may(Attempt.Status.PREPARING):
                 fresh.move(Attempt.Status.PREPARING, preparing_at=now())
-            if reason and fresh.status == Attempt.Status.PREPARING and fresh.queue_reason != reason:
-                fresh.queue_reason = reason
-                fresh.save(update_fields=["queue_reason"])
+            place = {"queue_reason": reason, "queue_position": report.queue_position, "queue_start": report.queue_start}
+            now_there = {name: None if value is UNSET else value for name, value in place.items()}
+            has_moved = any(getattr(fresh, name) != value for name, value in now_there.items())
+            if reason and fresh.status == Attempt.Status.PREPARING and has_moved:
+                for name, value in now_there.items():
+                    setattr(fresh, name, value)
+                fresh.save(update_fields=[*now_there])
                 tell(fresh.run, waiting=reason)
                 outbox.hint(f"list:{root.workspace.name}:compute")  # why it waits is shown where that is heard
     transfer_progress.keep(attempt, report.transfers)

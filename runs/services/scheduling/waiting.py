@@ -16,7 +16,7 @@ from compute.blockers import fair_share, queued
 from compute.fair_queue import in_order
 from compute.models import ComputeTarget
 from compute.placement_types import PlacementRequest, Reason, Size, capacity
-from core.clock import now
+from core.clock import iso, now
 from runs import queue_reasons, stored_messages
 from runs.models import Attempt, Run
 from runs.queries.clusters import waiting
@@ -37,8 +37,11 @@ def reasons_of(run: Run, tries: Sequence[Attempt]) -> list[dict[str, Any]]:
     if not tries:
         return stored or _steps_before(run)
     if tries[-1].is_in_queue:
-        reason = tries[-1].queue_reason
-        return [*stored, {"code": "slurm", "text": queue_reasons.words(reason), "facts": {"reason": reason}}]
+        last = tries[-1]
+        facts = {"reason": last.queue_reason, "position": last.queue_position, "expected_start": iso(last.queue_start)}
+        text = queue_reasons.words(last.queue_reason, last.queue_position, last.queue_start)
+        known = {name: value for name, value in facts.items() if value is not None}
+        return [*stored, {"code": "slurm", "text": text, "facts": known}]
     if tries[-1].status != Attempt.Status.QUEUED:
         return stored
     return [*stored, *({"code": each.code, "text": each.text, "facts": each.facts} for each in reasons(tries[-1]))]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from datetime import UTC
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,6 +60,8 @@ LIVELY_FOR_S = 1.0
 SHIP_GAP_S, SHIP_GAP_MAX_S = 0.005, 0.05
 START_S = 5.0
 REASON_MOST = 64
+# A place in a queue is told again after so many seconds at the earliest, and a start that has moved by as many.
+PLACE_S, MOVED_S = 30.0, 60
 # How often a member that is ready asks for the others, and ports beside one for each of its processes.
 MEET_S, SPARE_PORTS = 0.2, 2
 WAITED = said("waited_for_room")
@@ -96,7 +99,8 @@ class Attempt:
         self._ship_after = 0.0
         self._asked_to_end = False
         self._is_waiting = False  # launched, and not begun
-        self._queue_reason = ""  # as it was told last
+        self._queued = Probe("pending")  # why and where it waits, as it was told last
+        self._queued_at = 0.0
         self.closing = Closing(self.flags, None, self._tell_closing)
         self.metering = Metering(key, context.send_report)
         self._unsent: list[Said] = []
@@ -340,7 +344,7 @@ class Attempt:
             self._mounts.look(self._asked_to_end)
             if self._is_waiting and (probe.state == "running" or has_begun(self.directory)):
                 self._tell_started()
-            self._tell_reason(probe)
+            self._tell_place(probe)
             if probe.state in ("exited", "lost"):
                 return self.context.launcher.collect(self.key)
             moment = time.monotonic()
@@ -354,11 +358,24 @@ class Attempt:
             moved_at = moment if self._ship() else moved_at
             self.wakeup.wait(QUICK_S if moment - moved_at < LIVELY_FOR_S else QUIET_S)
 
-    def _tell_reason(self, probe: Probe) -> None:
-        """Why it waits for a place at whoever gives it one, whenever that changes."""
-        if probe.state == "pending" and probe.reason and probe.reason != self._queue_reason:
-            self._queue_reason = probe.reason
-            self.context.send_report(structs.replace(self._event("preparing"), queue_reason=probe.reason[:REASON_MOST]))
+    def _tell_place(self, probe: Probe) -> None:
+        """Why it waits for a place at whoever gives it one, whenever that changes; where in the queue, now and then."""
+        last, moment = self._queued, time.monotonic()
+        if probe.state != "pending" or not probe.reason:
+            return
+        if probe.reason == last.reason:
+            is_first = not (last.position or last.start)
+            has_moved = probe.position != last.position or abs(probe.start - last.start) >= MOVED_S
+            if not has_moved or (not is_first and moment < self._queued_at + PLACE_S):
+                return
+        self._queued, self._queued_at = probe, moment
+        report = structs.replace(
+            self._event("preparing"),
+            queue_reason=probe.reason[:REASON_MOST],
+            queue_position=probe.position or UNSET,
+            queue_start=Moment.fromtimestamp(probe.start, UTC) if probe.start else UNSET,
+        )
+        self.context.send_report(report)
 
     def _check_flags(self) -> None:
         flags = self.flags

@@ -87,6 +87,7 @@ class HostFacts:
                 storage=storage_report(storage),
                 isolation=self.isolation,
                 sample=self.sample(disk.free),
+                slurm=self.slurm.facts or UNSET if self.slurm is not None else UNSET,
                 r=self.r if self.launcher == "process" else "",
                 abilities=ABILITIES[self.launcher],
                 java=self.javas if self.launcher == "process" else [],

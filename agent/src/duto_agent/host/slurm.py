@@ -17,8 +17,10 @@ from duto_agent.launchers.slurm import KILL_WAIT_S, SHIM, SlurmLauncher, SlurmSe
 from duto_agent.loops import start_loop
 from duto_agent.slurm import shared_folder
 from duto_agent.slurm.client import SlurmClient, SlurmNode, SlurmRefused
+from duto_agent.slurm.nodes import summary
 from duto_agent.slurm.queue import JobQueue
 from duto_protocol import messages
+from duto_protocol.values import Moment
 
 log = logging.getLogger("duto.agent")
 NODES_S = 15.0
@@ -50,16 +52,19 @@ class SlurmHost:
         self.client = SlurmClient(os.environ.get("SLURM_CONF") or given.get("slurm_conf"))
         self.queue = JobQueue(self.client)
         python = os.environ.get("DUTO_SLURM_PYTHON") or given.get("slurm_python") or SlurmSetting.python
-        self.setting = SlurmSetting(options, python, self._kill_wait())
+        settings = self._settings()
+        self.queue.sees_others = "jobs" not in settings.get("PrivateData", "jobs").split(",")
+        self.setting = SlurmSetting(options, python, kill_wait_of(settings))
         self.launcher = SlurmLauncher(home / "attempts", self.queue, identity.installation, self.setting)
         self.nodes: list[SlurmNode] = []
+        self.facts: messages.SlurmNodes | None = None
         self._stop = threading.Event()
 
     def start(self) -> None:
         """Find out whether the nodes see this folder. Raises Unprotected where they do not."""
         try:
             shared_folder.check(self.queue, self.name, self.home, self.setting.python, SHIM, self.setting.options)
-            self.nodes = self.client.nodes()
+            self._ask()
         except shared_folder.NotShared as error:
             raise Unprotected(str(error)) from error
         except (EngineAway, SlurmRefused, OSError) as error:
@@ -88,14 +93,23 @@ class SlurmHost:
     def _look(self) -> None:
         self._stop.wait(NODES_S)
         try:
-            self.nodes = self.client.nodes()
+            self._ask()
         except (EngineAway, SlurmRefused) as error:
             log.warning("Slurm's nodes are as they were: %s", error)
 
-    def _kill_wait(self) -> float:
+    def _ask(self) -> None:
+        self.nodes = self.client.nodes()
+        self.facts = summary(self.nodes, self.client.held(f"{self.launcher.prefix}-"), Moment.present())
+
+    def _settings(self) -> Mapping[str, str]:
         try:
-            found = re.match(r"\d+", self.client.settings().get("KillWait") or "")
+            return self.client.settings()
         except (EngineAway, SlurmRefused) as error:
             log.warning("Slurm's configuration cannot be read: %s", error)
-            return KILL_WAIT_S
-        return float(found[0]) if found else KILL_WAIT_S
+            return {}
+
+
+def kill_wait_of(settings: Mapping[str, str]) -> float:
+    """Seconds between TERM and KILL by Slurm's configuration."""
+    found = re.match(r"\d+", settings.get("KillWait") or "")
+    return float(found[0]) if found else KILL_WAIT_S

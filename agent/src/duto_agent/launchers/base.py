@@ -94,6 +94,9 @@ class Probe:
     verdict: dict[str, Any] | None = None
     # Why it is pending, in a word of whoever makes it wait.
     reason: str = ""
+    # Which it is of those that wait there (0: unknown), and when it is expected to begin, in seconds since 1970 (0: unknown).
+    position: int = 0
+    start: int = 0
 
 
 class Launcher(Protocol):

@@ -205,7 +205,9 @@ class SlurmLauncher:
         self._missing_since.pop(key, None)
         if not job.is_over:
             self._ended_since.pop(key, None)
-            return Probe("pending", reason=job.reason) if job.is_waiting else Probe("running")
+            place = self.queue.place(job.name)
+            waiting = Probe("pending", reason=job.reason, position=place.position, start=place.start)
+            return waiting if job.is_waiting else Probe("running")
         since = self._ended_since.setdefault(key, time.monotonic())
         if time.monotonic() - since < SETTLE_S:
             return Probe("running")

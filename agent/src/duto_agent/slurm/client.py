@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from duto.spec.sentences import said
@@ -28,6 +29,17 @@ WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQU
 # The name last: it alone may hold a bar. A reason may hold blanks and commas.
 FORMAT = "%i|%T|%r|%B|%j"
 NODE_FORMAT = "NodeList:|,StateLong:|,CPUsState:|,Memory:|,AllocMem:|,Gres:|,GresUsed:|,Partition:|"
+# What jobs hold, in full and as they asked for devices: GPUs are in the first only where Slurm accounts for them.
+HELD_FORMAT = "tres-alloc:|,tres-per-node:|,BatchHost:|,Name:|"
+HOLDING = "RUNNING,COMPLETING,CONFIGURING"
+# Of the queue: partitions, the start that is expected, the reason, and the name.
+PLACE_FORMAT = "%P|%S|%r|%j"
+# A look at the queue of all users may take so many seconds: it is worth less than what else waits for its thread.
+PLACES_S = 8.0
+# What waits for these stands in no line yet.
+NOT_IN_LINE = re.compile(r"Dependency|BeginTime|JobHeld|JobArrayTaskLimit")
+MEMORY = re.compile(r"(?:^|,)mem=(\d+(?:\.\d+)?)([KMGTP]?)")
+MIB_OF = {"K": 1 / 1024, "M": 1, "": 1, "G": 1024, "T": 1 << 20, "P": 1 << 30}
 GPUS = re.compile(r"(?:^|,)gpu(?::[^:,(]+)?:(\d+)(?![^,(])")
 
 
@@ -69,6 +81,27 @@ class SlurmNode:
     partitions: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Held:
+    """What jobs hold of a node: cores, MiB of memory, and GPUs."""
+
+    cores: int = 0
+    memory: int = 0
+    gpus: int = 0
+
+    def __add__(self, other: Held) -> Held:
+        return Held(self.cores + other.cores, self.memory + other.memory, self.gpus + other.gpus)
+
+
+@dataclass(frozen=True)
+class QueuePlace:
+    """Where a job stands in the queue: 1 is the next of its partition, and 0 unknown. `start`: when it is expected to begin,
+    in seconds since 1970; 0 where Slurm has not worked that out."""
+
+    position: int = 0
+    start: int = 0
+
+
 class SlurmClient:
     """`conf`: the path of slurm.conf, where the commands do not find it themselves."""
 
@@ -77,6 +110,7 @@ class SlurmClient:
         self.env = {"PATH": os.environ.get("PATH") or os.defpath, "LC_ALL": "C.UTF-8"}
         if conf:
             self.env["SLURM_CONF"] = conf
+        self.queue_env = {**self.env, "SLURM_TIME_FORMAT": "%s"}  # whatever zone the machine is in
 
     def submit(self, name: str, options: Sequence[str], script: str) -> None:
         """Hand in a job by this name, which is its identity: its number is given out again after a crash of the controller.
@@ -119,13 +153,34 @@ class SlurmClient:
                 found[node.name] = replace(node, partitions=(*before, *node.partitions))
         return [found[name] for name in sorted(found)]
 
-    def _call(self, *words: str) -> str:
+    def held(self, prefix: str) -> dict[str, Held]:
+        """What jobs of this user whose names begin so hold, by node. Raises EngineAway, SlurmRefused."""
+        found: dict[str, Held] = {}
+        asked = ("--noheader", f"--states={HOLDING}", "--me", f"--Format={HELD_FORMAT}")
+        for line in self._call("squeue", *asked).splitlines():
+            parts = line.split("|", 3)
+            if len(parts) == 4 and parts[3].startswith(prefix):
+                found[parts[2]] = found.get(parts[2], Held()) + held_of(parts[0], parts[1])
+        return found
+
+    def places(self, names: Container[str]) -> dict[str, QueuePlace]:
+        """Where the jobs of these names stand among those of all users. Raises EngineAway, SlurmRefused."""
+        asked = ("--noheader", "--start", "--array", "--sort=-p,i", f"--format={PLACE_FORMAT}")
+        return places_of(self._call("squeue", *asked, env=self.queue_env, seconds=PLACES_S), names)
+
+    def _call(self, *words: str, env: Mapping[str, str] | None = None, seconds: float = CALL_S) -> str:
         try:
             done = subprocess.run(
-                words, env=self.env, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=CALL_S, check=False
+                words,
+                env=env or self.env,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise EngineAway(said("slurm_away", error=f"{words[0]}: {CALL_S:g} s")) from error
+            raise EngineAway(said("slurm_away", error=f"{words[0]}: {seconds:g} s")) from error
         except OSError as error:
             raise SlurmRefused(said("slurm_refused", error=f"{words[0]}: {error.strerror}")) from error
         if done.returncode == 0:
@@ -154,6 +209,32 @@ def node_of(line: str) -> SlurmNode | None:
         )  # fmt: skip
     except ValueError:
         return None
+
+
+def held_of(allocated: str, asked: str) -> Held:
+    """Of `cpu=2,mem=512M,node=1,gres/gpu=1`, and of `gres:gpu:1`, as the job asked for each of its nodes."""
+    parts = dict(part.partition("=")[::2] for part in allocated.split(","))
+    memory = MEMORY.search(allocated)
+    gpus = int(parts.get("gres/gpu") or 0) or gpus_of(re.sub(r"gres[:/]", "", asked))
+    return Held(int(parts.get("cpu") or 0), round(float(memory[1]) * MIB_OF[memory[2]]) if memory else 0, gpus)
+
+
+def places_of(answer: str, names: Container[str]) -> dict[str, QueuePlace]:
+    """Lines of `PLACE_FORMAT` in the order of the queue. A job that may go to several partitions is as near as in the best."""
+    found: dict[str, QueuePlace] = {}
+    before: Counter[str] = Counter()
+    for line in answer.splitlines():
+        parts = line.split("|", 3)
+        if len(parts) != 4:
+            continue
+        partitions, start, reason, name = parts
+        position = 0
+        if not NOT_IN_LINE.match(reason):
+            before.update(every := partitions.split(","))
+            position = min(before[each] for each in every)
+        if name in names:
+            found[name] = QueuePlace(position, int(start) if start.isdigit() else 0)
+    return found
 
 
 def gpus_of(gres: str) -> int:

@@ -6,14 +6,16 @@ import contextlib
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from duto_agent.engine.errors import EngineAway
 from duto_agent.loops import succeeds
-from duto_agent.slurm.client import Job, SlurmClient, SlurmRefused
+from duto_agent.slurm.client import Job, QueuePlace, SlurmClient, SlurmRefused
 
 log = logging.getLogger("duto.agent")
 LOOK_S = 1.0
+# And so often at the queue of all users, while a job of ours waits in it.
+PLACES_S = 15.0
 # Nobody has asked for so long: then nobody looks.
 ASKED_S = 10.0
 
@@ -35,6 +37,9 @@ class JobQueue:
     def __init__(self, client: SlurmClient) -> None:
         self.client = client
         self.last = QueueState()
+        self.sees_others = True  # some clusters hide the jobs of other users, and so who is before whom
+        self._places: dict[str, QueuePlace] = {}
+        self._places_at = 0.0
         self.away: EngineAway | SlurmRefused | None = None  # why the last look failed
         self._changed = threading.Condition()
         self._asked_at = 0.0
@@ -57,6 +62,10 @@ class JobQueue:
     def job(self, name: str) -> Job | None:
         """As it was last seen; None where Slurm does not know it, or was not asked yet."""
         return (self.last.jobs or {}).get(name)
+
+    def place(self, name: str) -> QueuePlace:
+        """Where this job stood in the queue when that was last looked at."""
+        return self._places.get(name, QueuePlace())
 
     def end(self, name: str, at: float) -> None:
         """End this job: now if it waits for its start, else from `at` (`time.monotonic`) on, when it has not ended by itself."""
@@ -84,6 +93,7 @@ class JobQueue:
             began = time.monotonic()
             succeeds("a look at Slurm's queue", self._look)
             succeeds("the end of Slurm's jobs", self._end)
+            succeeds("a look at who waits for Slurm", self._look_at_places)
             self._stop.wait(max(0.0, began + LOOK_S - time.monotonic()))
 
     def _look(self) -> None:
@@ -97,6 +107,18 @@ class JobQueue:
         with self._changed:
             self.last, self.away = look, away
             self._changed.notify_all()
+
+    def _look_at_places(self) -> None:
+        names = {name for name, job in (self.last.jobs or {}).items() if job.is_waiting}
+        if not names or self.away is not None or time.monotonic() < self._places_at + PLACES_S:
+            return
+        try:
+            found = self.client.places(names)
+        except (EngineAway, SlurmRefused) as error:
+            log.debug("Slurm does not say where jobs stand in its queue: %s", error)
+            found = {}
+        self._places = found if self.sees_others else {name: replace(each, position=0) for name, each in found.items()}
+        self._places_at = time.monotonic()
 
     def _end(self) -> None:
         if self.away is not None:
